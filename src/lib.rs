@@ -1,0 +1,4 @@
+//! x
+pub mod clock;
+pub mod mail;
+pub mod store;

@@ -1,0 +1,77 @@
+//! An SMTP reply: code, enhanced status code (RFC 3463) and one ASCII line.
+
+use std::fmt;
+
+/// One reply of at most 512 bytes with its CRLF (RFC 5321 section 4.5.3.1.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    code: u16,
+    enhanced: Option<(u8, u16, u16)>,
+    text: String,
+}
+
+impl Reply {
+    /// A reply with an enhanced status code.
+    ///
+    /// Whatever is not printable ASCII in `text` becomes `?`, and a text that
+    /// would make the line longer than 512 bytes is cut, so that no reply can
+    /// be broken by what it quotes.
+    pub fn new(code: u16, enhanced: (u8, u16, u16), text: impl Into<String>) -> Self {
+        Self { code, enhanced: Some(enhanced), text: clean(&text.into()) }
+    }
+
+    /// A reply without an enhanced code: 220, 221, 250 to EHLO, 354.
+    pub fn plain(code: u16, text: impl Into<String>) -> Self {
+        Self { code, enhanced: None, text: clean(&text.into()) }
+    }
+
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// Class, subject and detail of RFC 3463, for example `(5, 7, 1)`.
+    pub fn enhanced(&self) -> Option<(u8, u16, u16)> {
+        self.enhanced
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// 2xx or 3xx.
+    pub fn is_positive(&self) -> bool {
+        self.code < 400
+    }
+
+    /// 4xx: the client is to try again.
+    pub fn is_transient(&self) -> bool {
+        (400..500).contains(&self.code)
+    }
+
+    /// 5xx.
+    pub fn is_permanent(&self) -> bool {
+        self.code >= 500
+    }
+}
+
+impl fmt::Display for Reply {
+    /// The line without its CRLF.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.enhanced {
+            Some((class, subject, detail)) => {
+                write!(f, "{} {class}.{subject}.{detail} {}", self.code, self.text)
+            }
+            None => write!(f, "{} {}", self.code, self.text),
+        }
+    }
+}
+
+/// Longest text that keeps `550 5.7.123 text CRLF` within 512 bytes.
+const TEXT_BYTES: usize = 496;
+
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
+        .take(TEXT_BYTES)
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! Every table and every index, by the byte that its keys begin with.
+//!
+//! A number is never used again for something else. Primary keys are
+//! `table byte, key`; index keys are `index byte, index key, primary key`, with
+//! the primary key as their value.
+
+/// A table of records. The number stands on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Table {
+    /// Held messages, by id.
+    Held = 0x01,
+    /// The delivery queue, by item id.
+    Item = 0x02,
+    /// What we think of a sender, by identity.
+    Standing = 0x03,
+    /// Counters of budgets and limits, by their name and window.
+    Counter = 0x04,
+    /// Letters sent, by the sender's address.
+    Notice = 0x05,
+    /// Addresses that we do not write to.
+    Suppression = 0x06,
+    /// Addresses that our organisations write to.
+    Correspondent = 0x07,
+}
+
+/// An index over a table. The number stands on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Index {
+    HeldByReference = 0x81,
+    HeldByFingerprint = 0x82,
+    /// By the time at which the message expires.
+    HeldDue = 0x83,
+    /// By the proved address of the sender.
+    HeldBySender = 0x84,
+    /// By the time of the next attempt.
+    ItemDue = 0x85,
+}
+
+impl Table {
+    /// The stored form of a primary key.
+    pub fn key(self, key: &[u8]) -> Vec<u8> {
+        prefixed(self as u8, key)
+    }
+
+    /// The first stored key behind this table.
+    pub fn end(self) -> Vec<u8> {
+        vec![self as u8 + 1]
+    }
+}
+
+impl Index {
+    /// The stored form of an index key (without its primary key).
+    pub fn key(self, key: &[u8]) -> Vec<u8> {
+        prefixed(self as u8, key)
+    }
+}
+
+fn prefixed(first: u8, rest: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + rest.len());
+    key.push(first);
+    key.extend_from_slice(rest);
+    key
+}
