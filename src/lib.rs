@@ -1,4 +1,37 @@
-//! x
+//! Reprieve: a mail quarantine with a door for the sender.
+//!
+//! The map, in the order in which a message travels:
+//!
+//! - [`intake`] receives: an SMTP session asks it at RCPT and at the end of
+//!   DATA. [`mail`] holds the words: addresses, envelope, exact bytes, replies.
+//! - [`filter`] checks and decides, with what [`directory`] knows of the
+//!   recipients and [`reputation`] of the sender.
+//! - [`quarantine`] holds what is suspicious, in the [`store`], which answers
+//!   only when bytes are on stable storage.
+//! - [`notice`] tells the sender, by the reply or by a letter, one [`link`].
+//! - [`portal`] is where the link leads: see, declare, release.
+//! - [`release`] is the one batch: state, standing, queue item.
+//! - [`queue`] brings it to the recipient's server; [`delivery`] checks again,
+//!   sends, and settles the answer.
+//!
+//! Imports go down only, and `tests/layers.rs` enforces it:
+//! `clock mail maillog` -> `store link` -> `directory` -> `reputation` ->
+//! `filter` -> `quarantine queue suppression account` -> `notice release
+//! appeal delivery` -> `intake portal` -> `gateway` (with `config`) ->
+//! `demo cli`.
+
 pub mod clock;
 pub mod mail;
+
+pub mod link;
 pub mod store;
+
+pub mod directory;
+pub mod filter;
+pub mod quarantine;
+pub mod queue;
+pub mod reputation;
+
+pub mod notice;
+
+pub mod intake;

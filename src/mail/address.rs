@@ -144,3 +144,68 @@ impl fmt::Display for ReversePath {
         }
     }
 }
+
+mod codec {
+    //! Addresses are stored as text.
+
+    use minicbor::decode::Error as DecodeError;
+    use minicbor::encode::{Error as EncodeError, Write};
+    use minicbor::{Decode, Decoder, Encode, Encoder};
+
+    use super::{Address, Domain, ReversePath};
+
+    impl<C> Encode<C> for Domain {
+        fn encode<W: Write>(
+            &self,
+            e: &mut Encoder<W>,
+            _: &mut C,
+        ) -> Result<(), EncodeError<W::Error>> {
+            e.str(&self.0)?.ok()
+        }
+    }
+
+    impl<'b, C> Decode<'b, C> for Domain {
+        fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+            Ok(Self(d.str()?.to_owned()))
+        }
+    }
+
+    impl<C> Encode<C> for Address {
+        fn encode<W: Write>(
+            &self,
+            e: &mut Encoder<W>,
+            _: &mut C,
+        ) -> Result<(), EncodeError<W::Error>> {
+            e.str(&self.to_string())?.ok()
+        }
+    }
+
+    impl<'b, C> Decode<'b, C> for Address {
+        fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+            let text = d.str()?;
+            let (local, domain) =
+                text.rsplit_once('@').ok_or_else(|| DecodeError::message("not an address"))?;
+            Ok(Self { local: local.to_owned(), domain: Domain(domain.to_owned()) })
+        }
+    }
+
+    impl<C> Encode<C> for ReversePath {
+        fn encode<W: Write>(
+            &self,
+            e: &mut Encoder<W>,
+            _: &mut C,
+        ) -> Result<(), EncodeError<W::Error>> {
+            e.str(&self.to_string())?.ok()
+        }
+    }
+
+    impl<'b, C> Decode<'b, C> for ReversePath {
+        fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, DecodeError> {
+            if d.probe().str()?.is_empty() {
+                d.skip()?;
+                return Ok(Self::Null);
+            }
+            Ok(Self::Address(Address::decode(d, ctx)?))
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The quarantine: hold, find, expire, purge.
+//!
+//! A held message is one record ([`Held`]) for all recipients of its
+//! transaction, and one body: the envelope and the exact bytes. Single use of
+//! a link is a state of this record, changed by compare-and-swap.
+
+pub mod fingerprint;
+pub mod held;
+pub mod reference;
+pub mod stored;
+
+pub use fingerprint::Fingerprint;
+pub use held::{Held, HeldRecipient, Outcome, State, Telling};
+pub use reference::Reference;

@@ -1,0 +1,11 @@
+//! Who a sender is, how that was proved, and what we think of him.
+//!
+//! Identity is the single RFC5322.From address together with its proof; trust
+//! earned with one proof does not help a mail that lacks it. Trust lifts the
+//! content score and the first-contact hold, nothing else.
+
+pub mod identity;
+pub mod standing;
+
+pub use identity::{Network, Proof, Proofs, Sender};
+pub use standing::{Regard, Reputation, Scope, Standing, StandingState};
