@@ -33,5 +33,6 @@ pub mod queue;
 pub mod reputation;
 
 pub mod notice;
+pub mod release;
 
 pub mod intake;

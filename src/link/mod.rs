@@ -5,8 +5,10 @@
 //! nothing by itself: what it leads to is a state in the store. Nothing here
 //! does I/O except [`KeyRing::open`] and [`KeyRing::reload`].
 
+mod links;
 pub mod ring;
 mod token;
 
+pub use links::{BadBase, Links};
 pub use ring::{KeyError, KeyRing, KeyState, KeyStatus};
 pub use token::{ALL_RECIPIENTS, Invalid, Purpose, Token};

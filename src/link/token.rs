@@ -37,6 +37,19 @@ pub enum Purpose {
     Session = 5,
 }
 
+impl Purpose {
+    /// The first segment of the link's path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Release => "r",
+            Self::Appeal => "a",
+            Self::Recipient => "me",
+            Self::Flag => "f",
+            Self::Session => "setup",
+        }
+    }
+}
+
 /// A token whose tag was right. It may have expired: that has a page of its
 /// own, so [`Token::has_expired`] is the caller's question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
