@@ -1,9 +1,18 @@
 //! A message as its exact bytes, with a view of its header fields.
 //!
 //! Nothing here changes a byte. Header fields are found by RFC 5322's own
-//! rules only (name, colon, folded value); decoding is for display.
+//! rules only (name, colon, folded value); decoding is for display. A line
+//! that is no field is skipped here and makes `From` doubtful in
+//! [`from`](super::from).
 
 use bytes::Bytes;
+use memchr::{memchr, memmem};
+use sha2::{Digest, Sha256};
+
+use super::decode;
+pub use super::from::FromHeader;
+use super::mailbox::{self, Shown};
+use super::{Address, from};
 
 /// The exact bytes of a message as they were received, CRLF line ends.
 #[derive(Clone, Debug)]
@@ -16,9 +25,14 @@ pub struct Message {
 /// One header field: its name and its raw value, folding included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
+    /// 1 to n printable ASCII characters without a colon.
     pub name: &'a [u8],
+    /// What follows the colon, without the last CRLF.
     pub value: &'a [u8],
 }
+
+/// How many addresses of To and Cc are read at most.
+pub const NAMED_RECIPIENTS: usize = 1000;
 
 impl Message {
     pub fn new(bytes: Bytes) -> Self {
@@ -36,12 +50,23 @@ impl Message {
 
     /// The header block with its last CRLF, without the empty line.
     pub fn header_block(&self) -> &[u8] {
-        todo!()
+        let head = &self.bytes[..self.body_start];
+        match head.strip_suffix(b"\r\n\r\n") {
+            Some(block) => &head[..block.len() + 2],
+            None if head == b"\r\n" => &[],
+            None => head,
+        }
     }
 
-    /// The header fields from the top.
+    /// The header fields from the top. A line that is no field (RFC 5322
+    /// section 3.6.8, white space before the colon allowed as in 4.5) is left out.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
-        std::iter::empty()
+        self.lines().filter_map(|line| line.field())
+    }
+
+    /// Every unfolded line of the header, fields or not.
+    pub(super) fn lines(&self) -> Lines<'_> {
+        Lines { rest: self.header_block() }
     }
 
     /// All fields of this name (ASCII case ignored), from the top.
@@ -51,33 +76,115 @@ impl Message {
             .map(|field| field.value)
     }
 
+    /// Whether a field of this name is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
     /// The first field of this name, unfolded and decoded (RFC 2047) for
-    /// display: text, never trusted.
-    pub fn text(&self, _name: &str) -> Option<String> {
-        todo!()
+    /// display: text, never trusted. At most [`decode::TEXT_BYTES`] of it.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.all(name).next().map(decode::text)
     }
 
     /// The addresses of RFC5322.From, read strictly: anything that two parsers
     /// could read differently is [`From::Ambiguous`](FromHeader::Ambiguous).
     pub fn from(&self) -> FromHeader {
-        todo!()
+        from::read(self)
+    }
+
+    /// The first From field as people may see it: guessed, never trusted.
+    pub fn from_display(&self) -> Option<Shown> {
+        mailbox::list(self.all("From").next()?, 1).into_iter().next()
+    }
+
+    /// The first Message-ID between `<` and `>` (RFC 5322 section 3.6.4), if it
+    /// is printable ASCII without white space and of at most 998 bytes.
+    pub fn message_id(&self) -> Option<&str> {
+        let value = self.all("Message-ID").next()?.trim_ascii();
+        let id = value.strip_prefix(b"<")?;
+        let id = &id[..memchr(b'>', id)?];
+        let sane = !id.is_empty() && id.len() <= 998 && id.iter().all(u8::is_ascii_graphic);
+        std::str::from_utf8(id).ok().filter(|_| sane)
+    }
+
+    /// The Date field's value, trimmed and unfolded, as written.
+    pub fn date(&self) -> Option<String> {
+        self.text("Date")
+    }
+
+    /// The addresses that To and Cc name, in order, at most
+    /// [`NAMED_RECIPIENTS`]; what is no address is left out.
+    pub fn to_and_cc(&self) -> Vec<Address> {
+        let mut named = Vec::new();
+        for name in ["To", "Cc"] {
+            for value in self.all(name) {
+                let room = NAMED_RECIPIENTS.saturating_sub(named.len());
+                let shown = mailbox::list(value, room);
+                named.extend(shown.iter().filter_map(|s| Address::parse_utf8(&s.address).ok()));
+            }
+        }
+        named
+    }
+
+    /// SHA-256 of the body's bytes.
+    pub fn body_hash(&self) -> [u8; 32] {
+        Sha256::digest(self.body()).into()
+    }
+
+    /// SHA-256 of all bytes.
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(&self.bytes).into()
     }
 }
 
-/// RFC5322.From as far as it can be trusted to mean one thing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FromHeader {
-    /// Exactly one From field with exactly one plain address.
-    Single(crate::mail::Address),
-    /// No From field at all.
-    Missing,
-    /// Several fields or addresses, or a form that parsers read differently.
-    Ambiguous,
+/// One line of a header with its folded continuations, without the last CRLF.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a>(pub &'a [u8]);
+
+impl<'a> Line<'a> {
+    pub fn field(self) -> Option<Field<'a>> {
+        let colon = memchr(b':', self.0)?;
+        // RFC 5322 section 4.5.8: obsolete white space before the colon.
+        let name = self.0[..colon].trim_ascii_end();
+        let good = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+        good.then_some(Field { name, value: &self.0[colon + 1..] })
+    }
+}
+
+/// Splits a header block at each CRLF that no white space follows.
+pub(super) struct Lines<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let mut from = 0;
+        let (line, rest) = loop {
+            match memchr(b'\n', &self.rest[from..]).map(|at| from + at) {
+                None => break (self.rest, &[][..]),
+                Some(lf) => {
+                    from = lf + 1;
+                    let folded = matches!(self.rest.get(from), Some(b' ' | b'\t'));
+                    if !folded && self.rest[..lf].ends_with(b"\r") {
+                        break (&self.rest[..lf - 1], &self.rest[from..]);
+                    }
+                }
+            }
+        };
+        self.rest = rest;
+        Some(Line(line))
+    }
 }
 
 fn body_start(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\r\n") {
         return 2;
     }
-    bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4)
+    memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4)
 }

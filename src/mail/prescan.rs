@@ -1,8 +1,12 @@
 //! One linear pass over a message before any parser sees it.
 //!
 //! Foreign parsers recurse, allocate per part and can be made to take
-//! seconds; this pass counts what would make them do so. A message that
-//! trips a limit is held raw and never parsed.
+//! seconds; this pass counts what would make them do so (RFC 2045, 2046,
+//! 2231, 2047). A message that trips a limit is held raw and never parsed.
+//! Where parsers differ it counts what the greediest would see.
+
+mod field;
+mod structure;
 
 /// What a message may cost. Defaults as in `deploy/reprieve.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +64,34 @@ pub struct Scan {
     pub stray: Option<Stray>,
 }
 
-/// Reads `message` once, in time linear in its size, without allocating more
-/// than a few KiB.
-pub fn scan(_message: &[u8], _limits: &Limits) -> Scan {
-    todo!()
+/// Reads `message` in time linear in its size. Memory: a few KiB, and the
+/// decoded bytes of forwarded messages that are encoded as a whole.
+pub fn scan(message: &[u8], limits: &Limits) -> Scan {
+    let mut scan = Scan { parts: 1, stray: stray(message), ..Scan::default() };
+    if message.len() > limits.size {
+        scan.tripped = Some(Limit::Size);
+        return scan;
+    }
+    structure::walk(message, limits, &mut scan);
+    scan
+}
+
+/// The first byte that RFC 5321 section 2.3.8 forbids.
+///
+/// Three counts at memory speed tell that there is none; only a message that
+/// has one is read byte by byte.
+fn stray(message: &[u8]) -> Option<Stray> {
+    let crlf = memchr::memmem::find_iter(message, b"\r\n").count();
+    let clean = memchr::memchr_iter(b'\n', message).count() == crlf
+        && memchr::memchr_iter(b'\r', message).count() == crlf
+        && memchr::memchr(0, message).is_none();
+    if clean {
+        return None;
+    }
+    memchr::memchr3_iter(b'\r', b'\n', 0, message).find_map(|at| match message[at] {
+        0 => Some(Stray::Nul),
+        b'\r' if message.get(at + 1) != Some(&b'\n') => Some(Stray::BareCr),
+        b'\n' if at == 0 || message[at - 1] != b'\r' => Some(Stray::BareLf),
+        _ => None,
+    })
 }

@@ -1,0 +1,117 @@
+//! Domain names: lower-case A-labels inside, their own script for people.
+//!
+//! RFC 1123 section 2.1 (host names), RFC 5890 (IDNA), UTS 46 with its strict
+//! flags for parsing, UTS 39 section 5.2 "highly restrictive" for showing.
+
+use std::fmt;
+
+use icu_properties::{CodePointMapData, props::Script};
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+use super::address::AddressError;
+
+/// A domain name: lower case, A-labels, no trailing dot, 1 to 253 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Domain(String);
+
+/// Longer input is not looked at: punycode takes quadratic time.
+const INPUT_BYTES: usize = 1016;
+
+impl Domain {
+    /// Parses an ASCII or international domain name.
+    ///
+    /// # Errors
+    /// [`AddressError::Domain`] for anything that is not a host name: a label
+    /// over 63 bytes, an underscore, a bad A-label, an empty label, a trailing
+    /// dot, a last label of digits only (it would be an IPv4 address).
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        if text.len() > INPUT_BYTES {
+            return Err(AddressError::Domain);
+        }
+        let ascii = Uts46::new()
+            .to_ascii(
+                text.as_bytes(),
+                AsciiDenyList::STD3,
+                Hyphens::CheckFirstLast,
+                DnsLength::Verify,
+            )
+            .map_err(|_| AddressError::Domain)?;
+        let last = ascii.rsplit('.').next().unwrap_or_default();
+        if ascii.is_empty() || ascii.len() > 253 || last.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(AddressError::Domain);
+        }
+        Ok(Self(ascii.into_owned()))
+    }
+
+    /// What was accepted once stays readable, whatever becomes stricter.
+    pub(super) fn stored(text: &str) -> Option<Self> {
+        let good = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b'@';
+        (!text.is_empty() && text.bytes().all(good)).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The registrable domain after the public suffix list, for grouping only.
+    pub fn organisational(&self) -> Domain {
+        match psl::domain_str(&self.0) {
+            Some(domain) => Self(domain.to_owned()),
+            None => self.clone(),
+        }
+    }
+
+    /// As people may see it: U-labels where each label keeps to one script
+    /// (or to Japanese, Korean or Chinese with Latin), else the A-labels.
+    pub fn display(&self) -> String {
+        if !self.0.contains("xn--") {
+            return self.0.clone();
+        }
+        let (unicode, result) = Uts46::new().to_unicode(
+            self.0.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::CheckFirstLast,
+        );
+        if result.is_ok() && unicode.split('.').all(is_single_script) {
+            unicode.into_owned()
+        } else {
+            self.0.clone()
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+super::cbor_text!(Domain, Domain::stored);
+
+/// UTS 39 section 5.2, and no label made wholly of Cyrillic letters that look
+/// like Latin ones (`аррӏе`).
+fn is_single_script(label: &str) -> bool {
+    let scripts = CodePointMapData::<Script>::new();
+    let mut seen: Vec<Script> = Vec::new();
+    for c in label.chars() {
+        if super::display::is_invisible(c) {
+            return false;
+        }
+        let script = scripts.get(c);
+        if ![Script::Common, Script::Inherited].contains(&script) && !seen.contains(&script) {
+            seen.push(script);
+        }
+    }
+    const TOGETHER: [&[Script]; 3] = [
+        &[Script::Latin, Script::Han, Script::Hiragana, Script::Katakana],
+        &[Script::Latin, Script::Han, Script::Bopomofo],
+        &[Script::Latin, Script::Han, Script::Hangul],
+    ];
+    let kept = seen.len() <= 1
+        || TOGETHER.iter().any(|together| seen.iter().all(|script| together.contains(script)));
+    let disguised = label.chars().all(|c| LATIN_LIKE.contains(c) || !c.is_alphabetic());
+    kept && !(disguised && seen.contains(&Script::Cyrillic))
+}
+
+/// Cyrillic letters that a reader takes for Latin ones.
+const LATIN_LIKE: &str = "асԁеһіјӏорԛѕԝхуъьҽпгѵѡ";
