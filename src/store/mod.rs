@@ -9,11 +9,13 @@
 //! `Store` is an enum of its engines and not a trait: the set is closed.
 
 mod batch;
+pub mod counter;
 mod memory;
 pub mod record;
 pub mod table;
 
 pub use batch::{Batch, Body};
+pub use counter::Counter;
 pub use record::{Record, Row};
 pub use table::{Index, Table};
 
