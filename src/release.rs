@@ -5,15 +5,64 @@
 //! POSTs make one release. Blocks beat every trust at this moment too. The
 //! caller has verified the token; this module trusts nothing else he says.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
-use crate::quarantine::Held;
-use crate::store::Fault;
+use crate::clock::{Clock, SignedDuration, Timestamp};
+use crate::directory::{Directory, OrganisationId, RuleAction};
+use crate::filter::verdict::Door;
+use crate::link::ALL_RECIPIENTS;
+use crate::quarantine::held::Illegal;
+use crate::quarantine::{Held, HeldRecipient, State};
+use crate::queue::{Item, ItemRecipient, ItemState, Kind};
+use crate::reputation::{Network, Regard, Reputation};
+use crate::store::{Batch, Counter, Fault, Refusal, Row, Store};
+
+/// How often a decision is made again when another came first.
+const TRIES: usize = 8;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// How long the queue tries to deliver a released message.
+const DELIVERY_TIME: SignedDuration = SignedDuration::from_hours(5 * 24);
+
+/// Limits of what a sender may free.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Delay before delivery in which the sender may take it back.
+    pub delay: SignedDuration,
+    /// From this score on a sender who proved nothing cannot free his mail.
+    pub ceiling: f32,
+    /// Releases a day, nothing proved, per client network.
+    pub per_network: u32,
+    /// Releases a day, nothing proved, per organisation.
+    pub per_organisation: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            delay: SignedDuration::from_secs(60),
+            ceiling: 15.0,
+            per_network: 3,
+            per_organisation: 200,
+        }
+    }
+}
 
 /// Carries out what senders decide about their held messages. Clones share
 /// the store.
 #[derive(Clone)]
-pub struct Releases {}
+pub struct Releases {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    directory: Directory,
+    reputation: Reputation,
+    settings: Settings,
+}
 
 /// What the sender may do about a held message now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,20 +99,37 @@ pub enum Denied {
 }
 
 impl Releases {
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        directory: Directory,
+        reputation: Reputation,
+        settings: Settings,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { store, clock, directory, reputation, settings }) }
+    }
+
     /// The record, or `None` if it was purged.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
-    pub async fn held(&self, _id: Uuid) -> Result<Option<Held>, Fault> {
-        todo!()
+    pub async fn held(&self, id: Uuid) -> Result<Option<Held>, Fault> {
+        let row = self.inner.store.find::<Held>(id.as_bytes()).await?;
+        Ok(row.map(|row| row.record))
     }
 
-    /// What may be done about `slot` (or [`ALL_RECIPIENTS`](crate::link::ALL_RECIPIENTS)) now.
+    /// What may be done about `slot` (or [`ALL_RECIPIENTS`]) now. Of several
+    /// copies, what can be done about any counts.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
-    pub async fn way(&self, _held: &Held, _slot: u16) -> Result<Way, Fault> {
-        todo!()
+    pub async fn way(&self, held: &Held, slot: u16) -> Result<Way, Fault> {
+        let (way, free) = self.judge(held, slot).await?;
+        if way != Way::Release || held.sender().is_proved() {
+            return Ok(way);
+        }
+        let within = self.spend(&mut Batch::new(), held, &free).await?;
+        Ok(if within { Way::Release } else { Way::Tomorrow })
     }
 
     /// Frees all copies of `slot` that may be freed: each starts its
@@ -72,23 +138,273 @@ impl Releases {
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn release(&self, _id: Uuid, _slot: u16) -> Result<Held, Denied> {
-        todo!()
+    pub async fn release(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
+        for _ in 0..TRIES {
+            let row = self.row(id).await?;
+            if self.already_freed(&row.record, slot) {
+                return Ok(row.record);
+            }
+            let (way, free) = self.judge(&row.record, slot).await?;
+            if way != Way::Release {
+                return Err(Denied::Now(way));
+            }
+            let mut batch = Batch::new();
+            if !row.record.sender().is_proved()
+                && !self.spend(&mut batch, &row.record, &free).await?
+            {
+                return Err(Denied::Now(Way::Tomorrow));
+            }
+            let held = self.free(&mut batch, &row, &free).await?;
+            if self.carried_out(batch).await? {
+                return Ok(held);
+            }
+        }
+        Err(contended())
     }
 
     /// Takes back what is still in its countdown.
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn take_back(&self, _id: Uuid, _slot: u16) -> Result<Held, Denied> {
-        todo!()
+    pub async fn take_back(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
+        for _ in 0..TRIES {
+            let row = self.row(id).await?;
+            let mut held = row.record.clone();
+            let mut batch = Batch::new();
+            if !self.stop_items(&mut batch, &mut held, slot).await? {
+                return Err(Denied::Now(Way::Over));
+            }
+            batch.update(&row, &held);
+            if self.carried_out(batch).await? {
+                return Ok(held);
+            }
+        }
+        Err(contended())
     }
 
-    /// "I did not send it": the message becomes unreleasable by its sender.
+    /// "I did not send it": the message becomes unreleasable by its sender,
+    /// for every recipient of the transaction that it still waits for.
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn disown(&self, _id: Uuid, _slot: u16) -> Result<Held, Denied> {
-        todo!()
+    pub async fn disown(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
+        for _ in 0..TRIES {
+            let row = self.row(id).await?;
+            let mut held = row.record.clone();
+            let now = self.inner.clock.now();
+            let waiting = chosen(&held, slot, State::Held);
+            if waiting.is_empty() {
+                let done = held.recipients.iter().any(|one| one.state == State::Disowned);
+                return if done { Ok(held) } else { Err(Denied::Now(Way::Over)) };
+            }
+            for slot in waiting {
+                held.recipients[slot].become_state(State::Disowned, now).map_err(illegal)?;
+            }
+            let mut batch = Batch::new();
+            batch.update(&row, &held);
+            if self.carried_out(batch).await? {
+                return Ok(held);
+            }
+        }
+        Err(contended())
     }
+
+    async fn row(&self, id: Uuid) -> Result<Row<Held>, Denied> {
+        self.inner.store.find::<Held>(id.as_bytes()).await?.ok_or(Denied::Unknown)
+    }
+
+    /// Nothing of these waits any more, and something was freed: a second
+    /// press of the same button.
+    fn already_freed(&self, held: &Held, slot: u16) -> bool {
+        let freed = |one: &HeldRecipient| {
+            matches!(one.state, State::Releasing | State::Released | State::Delivered)
+        };
+        chosen(held, slot, State::Held).is_empty()
+            && places(held, slot).any(|place| freed(&held.recipients[place]))
+    }
+
+    /// What may be done, and the slots that may be freed, budgets aside.
+    async fn judge(&self, held: &Held, slot: u16) -> Result<(Way, Vec<usize>), Fault> {
+        let mut free = Vec::new();
+        let mut closed = Way::Over;
+        let sender = held.sender();
+        let unproved = !sender.is_proved();
+        let too_much = unproved
+            && (held.score >= self.inner.settings.ceiling || self.uses_served_domain(held));
+        for place in chosen(held, slot, State::Held) {
+            let one = &held.recipients[place];
+            let way = match one.door {
+                _ if self.refuses(held, one) => Way::RecipientRefuses,
+                Door::Appeal => Way::Appeal,
+                Door::Ask if one.class == crate::filter::Class::Impersonated => Way::Repair,
+                Door::Ask => Way::RecipientDecides,
+                Door::Closed => Way::Over,
+                Door::Release if too_much => Way::RecipientAsked,
+                Door::Release => {
+                    match self.inner.reputation.regard(&sender, &one.organisation).await? {
+                        Regard::Barred => Way::Appeal,
+                        _ => Way::Release,
+                    }
+                }
+            };
+            if way == Way::Release {
+                free.push(place);
+            } else if closed == Way::Over {
+                closed = way;
+            }
+        }
+        Ok((if free.is_empty() { closed } else { Way::Release }, free))
+    }
+
+    /// A block of the recipient or his organisation, as it stands now.
+    fn refuses(&self, held: &Held, one: &HeldRecipient) -> bool {
+        let Some(organisation) = self.inner.directory.organisation(&one.organisation) else {
+            return true;
+        };
+        organisation.rule(&one.address, &held.senders()) == Some(RuleAction::Block)
+    }
+
+    fn uses_served_domain(&self, held: &Held) -> bool {
+        held.senders().iter().any(|sender| self.inner.directory.serves(sender.domain()))
+    }
+
+    /// Takes one release of a sender who proved nothing from the day's
+    /// budgets; `false` if one is spent.
+    async fn spend(&self, batch: &mut Batch, held: &Held, free: &[usize]) -> Result<bool, Fault> {
+        let Inner { store, clock, settings, .. } = &*self.inner;
+        let now = clock.now();
+        let network = format!("release network {}", Network::of(held.client));
+        if !Counter::take(store, batch, &network, DAY, now, settings.per_network).await? {
+            return Ok(false);
+        }
+        for organisation in organisations(held, free) {
+            let name = format!("release organisation {organisation}");
+            if !Counter::take(store, batch, &name, DAY, now, settings.per_organisation).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The one batch: states, standing, queue item.
+    async fn free(
+        &self,
+        batch: &mut Batch,
+        row: &Row<Held>,
+        free: &[usize],
+    ) -> Result<Held, Denied> {
+        let now = self.inner.clock.now();
+        let mut held = row.record.clone();
+        let item = item_for(&held, free, now, now + self.inner.settings.delay);
+        for &place in free {
+            let one = &mut held.recipients[place];
+            one.become_state(State::Releasing, now).map_err(illegal)?;
+            one.item = Some(item.id.into_bytes());
+            one.due_at = Some(item.due_at);
+        }
+        batch.update(row, &held).insert(&item);
+        let organisations = organisations(&held, free);
+        self.inner.reputation.grant(batch, &held.sender(), &organisations).await?;
+        Ok(held)
+    }
+
+    /// Takes every copy of `slot` that is in its countdown out of its item;
+    /// `false` if none was, or the courier has claimed it.
+    async fn stop_items(
+        &self,
+        batch: &mut Batch,
+        held: &mut Held,
+        slot: u16,
+    ) -> Result<bool, Denied> {
+        let now = self.inner.clock.now();
+        let mut stopped = false;
+        let mut items: Vec<[u8; 16]> = chosen(held, slot, State::Releasing)
+            .into_iter()
+            .filter_map(|place| held.recipients[place].item)
+            .collect();
+        items.sort_unstable();
+        items.dedup();
+        for id in items {
+            let Some(row) = self.inner.store.find::<Item>(&id).await? else { continue };
+            if row.record.generation > 0 || row.record.due_at <= now {
+                continue;
+            }
+            let mut item = row.record.clone();
+            for place in chosen(held, slot, State::Releasing) {
+                if held.recipients[place].item == Some(id) {
+                    item.recipients.retain(|one| usize::from(one.slot) != place);
+                    held.recipients[place].become_state(State::Withdrawn, now).map_err(illegal)?;
+                    stopped = true;
+                }
+            }
+            if item.recipients.is_empty() {
+                batch.remove(&row);
+            } else {
+                batch.update(&row, &item);
+            }
+        }
+        Ok(stopped)
+    }
+
+    /// `false`: another change came first, decide again.
+    async fn carried_out(&self, batch: Batch) -> Result<bool, Denied> {
+        match self.inner.store.commit(batch).await {
+            Ok(_) => Ok(true),
+            Err(Refusal::Conflict(_)) => Ok(false),
+            Err(refusal) => Err(Denied::Store(Fault::Unavailable(refusal.to_string()))),
+        }
+    }
+}
+
+/// The queue item that delivers these copies.
+fn item_for(held: &Held, free: &[usize], now: Timestamp, due_at: Timestamp) -> Item {
+    let recipient = |&place: &usize| ItemRecipient {
+        address: held.recipients[place].address.clone(),
+        slot: u16::try_from(place).unwrap_or(ALL_RECIPIENTS),
+        state: ItemState::Waiting,
+        server: None,
+        reply: None,
+    };
+    Item {
+        id: Uuid::now_v7(),
+        kind: Kind::Release,
+        held: held.id,
+        body: held.id,
+        mail_from: held.rfc5321_mail_from.clone(),
+        recipients: free.iter().map(recipient).collect(),
+        trace: held.trace.clone(),
+        eight_bit: held.eight_bit,
+        smtputf8: held.smtputf8,
+        created_at: now,
+        due_at,
+        expires_at: due_at + DELIVERY_TIME,
+        attempts: 0,
+        generation: 0,
+    }
+}
+
+/// The places that `slot` means.
+fn places(held: &Held, slot: u16) -> impl Iterator<Item = usize> {
+    let all = slot == ALL_RECIPIENTS;
+    (0..held.recipients.len()).filter(move |place| all || *place == usize::from(slot))
+}
+
+fn chosen(held: &Held, slot: u16, state: State) -> Vec<usize> {
+    places(held, slot).filter(|place| held.recipients[*place].state == state).collect()
+}
+
+fn organisations(held: &Held, places: &[usize]) -> Vec<OrganisationId> {
+    let mut all: Vec<OrganisationId> =
+        places.iter().map(|place| held.recipients[*place].organisation.clone()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn illegal(illegal: Illegal) -> Denied {
+    Denied::Store(Fault::Damaged(illegal.to_string()))
+}
+
+fn contended() -> Denied {
+    Denied::Store(Fault::Unavailable("the record changes too fast; try again".to_owned()))
 }

@@ -11,7 +11,7 @@ use crate::clock::{SignedDuration, Timestamp};
 use crate::directory::OrganisationId;
 use crate::filter::verdict::Door;
 use crate::filter::{Class, Finding};
-use crate::mail::Address;
+use crate::mail::{Address, ReversePath};
 use crate::reputation::{Network, Proofs, Sender};
 use crate::store::{Index, Record, Table};
 
@@ -33,9 +33,8 @@ pub struct Held {
     pub expires_at: Timestamp,
     #[n(4)]
     pub fingerprint: Fingerprint,
-    /// Empty for the null reverse-path.
     #[n(5)]
-    pub rfc5321_mail_from: String,
+    pub rfc5321_mail_from: ReversePath,
     #[n(6)]
     pub client: IpAddr,
     /// RFC5322.From, if it is one unambiguous address.
@@ -79,6 +78,15 @@ pub struct Held {
     /// Whether the body is gone: the record stays a while for its page.
     #[n(21)]
     pub erased: bool,
+    /// Header fields that go in front of the bytes when the message is
+    /// delivered: our Received and what our marks say, CRLF ended.
+    #[n(22)]
+    pub trace: String,
+    /// BODY=8BITMIME and SMTPUTF8 of the session, asked of the next hop too.
+    #[n(23)]
+    pub eight_bit: bool,
+    #[n(24)]
+    pub smtputf8: bool,
 }
 
 /// One recipient's copy.
@@ -247,6 +255,12 @@ impl Held {
             proofs: self.proofs,
             network: Network::of(self.client),
         }
+    }
+
+    /// Every address that the message claims as its sender: RFC5322.From and
+    /// the reverse-path.
+    pub fn senders(&self) -> Vec<&Address> {
+        self.rfc5322_from.iter().chain(self.rfc5321_mail_from.address()).collect()
     }
 
     /// When the keeper looks at it next: to expire it, later to forget it.

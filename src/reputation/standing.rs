@@ -259,8 +259,8 @@ impl Reputation {
     }
 
     /// Adds to `batch` what a release earns: standing everywhere for a proved
-    /// address, else in each of these organisations. A revoked or barred
-    /// sender earns nothing.
+    /// address, else in each of these organisations. After one revocation he
+    /// begins again on probation; a barred sender earns nothing.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -287,8 +287,14 @@ impl Reputation {
                 |row| row.record.clone(),
             );
             granted.push(scope);
-            if matches!(standing.state, StandingState::Revoked | StandingState::Barred) {
-                continue;
+            match standing.state {
+                StandingState::Barred => continue,
+                // A second chance, and the last one: see `revoke`.
+                StandingState::Revoked => {
+                    standing.state = StandingState::Probation;
+                    standing.since = now;
+                }
+                StandingState::Probation | StandingState::Trusted => {}
             }
             standing.releases += 1;
             standing.proofs = standing.proofs.union(sender.proofs);
