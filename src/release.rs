@@ -15,7 +15,7 @@ use crate::filter::verdict::Door;
 use crate::link::ALL_RECIPIENTS;
 use crate::quarantine::held::Illegal;
 use crate::quarantine::{Held, HeldRecipient, State};
-use crate::queue::{Item, ItemRecipient, ItemState, Kind};
+use crate::queue::{Draft, Item, Kind};
 use crate::reputation::{Network, Regard, Reputation};
 use crate::store::{Batch, Counter, Fault, Refusal, Row, Store};
 
@@ -358,15 +358,10 @@ impl Releases {
 
 /// The queue item that delivers these copies.
 fn item_for(held: &Held, free: &[usize], now: Timestamp, due_at: Timestamp) -> Item {
-    let recipient = |&place: &usize| ItemRecipient {
-        address: held.recipients[place].address.clone(),
-        slot: u16::try_from(place).unwrap_or(ALL_RECIPIENTS),
-        state: ItemState::Waiting,
-        server: None,
-        reply: None,
+    let recipient = |&place: &usize| {
+        (held.recipients[place].address.clone(), u16::try_from(place).unwrap_or(ALL_RECIPIENTS))
     };
-    Item {
-        id: Uuid::now_v7(),
+    let draft = Draft {
         kind: Kind::Release,
         held: held.id,
         body: held.id,
@@ -375,12 +370,9 @@ fn item_for(held: &Held, free: &[usize], now: Timestamp, due_at: Timestamp) -> I
         trace: held.trace.clone(),
         eight_bit: held.eight_bit,
         smtputf8: held.smtputf8,
-        created_at: now,
         due_at,
-        expires_at: due_at + DELIVERY_TIME,
-        attempts: 0,
-        generation: 0,
-    }
+    };
+    Item::new(draft, now, DELIVERY_TIME)
 }
 
 /// The places that `slot` means.

@@ -1,9 +1,13 @@
 //! A queue item: one body on its way to its recipients.
+//!
+//! An open item stands in the index of due items; one that ended with a
+//! failure stays, out of that index, until `kept_until`, so that an
+//! administrator can retry it.
 
 use minicbor::{Decode, Encode};
 use uuid::Uuid;
 
-use crate::clock::Timestamp;
+use crate::clock::{SignedDuration, Timestamp};
 use crate::mail::{Address, ReversePath};
 use crate::store::{Index, Record, Table};
 
@@ -20,6 +24,10 @@ pub enum Kind {
     /// A DSN (RFC 3464) to a sender.
     #[n(2)]
     Dsn,
+    /// Mail that was accepted and answered with 250 before a next hop had it;
+    /// `held` is nil. The body is stored like a held message's.
+    #[n(3)]
+    Accepted,
 }
 
 /// One body on its way.
@@ -60,6 +68,32 @@ pub struct Item {
     /// another's claim.
     #[n(13)]
     pub generation: u32,
+    /// A worker has claimed it and not settled yet. Found set when a lease has
+    /// run out, it means that an attempt was cut short: the next hop may
+    /// already have the message.
+    #[n(14)]
+    #[cbor(default)]
+    pub claimed: bool,
+    /// Until when an item that ended with a failure can be tried again.
+    #[cbor(n(15), with = "crate::store::record::maybe_micros")]
+    pub kept_until: Option<Timestamp>,
+}
+
+/// The parts of an item that its maker decides.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub kind: Kind,
+    /// Nil for [`Kind::Accepted`].
+    pub held: Uuid,
+    pub body: Uuid,
+    pub mail_from: ReversePath,
+    /// Each with his slot in the held message.
+    pub recipients: Vec<(Address, u16)>,
+    pub trace: String,
+    pub eight_bit: bool,
+    pub smtputf8: bool,
+    /// The first attempt is not before this time.
+    pub due_at: Timestamp,
 }
 
 /// One recipient of an item.
@@ -92,11 +126,48 @@ pub enum ItemState {
 }
 
 impl Item {
+    /// An item as it enters the queue; the queue gives up `lifetime` after
+    /// the first attempt is due.
+    pub fn new(draft: Draft, now: Timestamp, lifetime: SignedDuration) -> Self {
+        let waiting = |(address, slot)| ItemRecipient {
+            address,
+            slot,
+            state: ItemState::Waiting,
+            server: None,
+            reply: None,
+        };
+        Self {
+            id: Uuid::now_v7(),
+            kind: draft.kind,
+            held: draft.held,
+            body: draft.body,
+            mail_from: draft.mail_from,
+            recipients: draft.recipients.into_iter().map(waiting).collect(),
+            trace: draft.trace,
+            eight_bit: draft.eight_bit,
+            smtputf8: draft.smtputf8,
+            created_at: now,
+            due_at: draft.due_at,
+            expires_at: draft.due_at.saturating_add(lifetime).unwrap_or(Timestamp::MAX),
+            attempts: 0,
+            generation: 0,
+            claimed: false,
+            kept_until: None,
+        }
+    }
+
+    /// Whether the body is the item's own, and goes with it. A released
+    /// message's belongs to the quarantine.
+    pub fn owns_body(&self) -> bool {
+        self.kind != Kind::Release
+    }
+
     /// Whether anybody is still waiting for it.
     pub fn is_open(&self) -> bool {
         self.recipients.iter().any(|one| one.state == ItemState::Waiting)
     }
 
+    /// The index key of a due time.
     pub fn due_key(at: Timestamp) -> Vec<u8> {
         at.as_microsecond().to_be_bytes().to_vec()
     }
@@ -110,7 +181,10 @@ impl Record for Item {
     }
 
     fn index_keys(&self) -> Vec<(Index, Vec<u8>)> {
-        let due = self.is_open().then(|| (Index::ItemDue, Self::due_key(self.due_at)));
-        due.into_iter().collect()
+        if self.is_open() {
+            return vec![(Index::ItemDue, Self::due_key(self.due_at))];
+        }
+        let kept = self.kept_until.map(|until| (Index::ItemKept, Self::due_key(until)));
+        kept.into_iter().collect()
     }
 }

@@ -36,6 +36,8 @@ pub enum Index {
     HeldBySender = 0x84,
     /// By the time of the next attempt.
     ItemDue = 0x85,
+    /// Items that failed, by the time at which they are forgotten.
+    ItemKept = 0x86,
 }
 
 impl Table {
