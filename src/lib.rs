@@ -22,6 +22,7 @@
 
 pub mod clock;
 pub mod mail;
+pub mod maillog;
 
 pub mod link;
 pub mod store;

@@ -1,0 +1,498 @@
+//! The log's words: one function per event writes its line and counts it.
+//!
+//! Lines are structured (`tracing`): an `event` and its fields. Never logged:
+//! tokens and links, passwords, bodies, subjects, whole addresses; foreign
+//! text only scrubbed ([`mask`]). The test below holds every event to that.
+//! A held message is named by its id and reference, which open nothing.
+
+pub mod mask;
+mod meters;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tracing::{debug, error, info, warn};
+use uuid::Uuid;
+
+use crate::mail::{Address, Envelope, Reply};
+use mask::{Masked, MaskedPath, Scrubbed};
+use meters::Meters;
+
+/// Writes the log and counts. Clones share the numbers.
+#[derive(Clone)]
+pub struct Maillog {
+    meters: Meters,
+    registry: Arc<Registry>,
+}
+
+impl Default for Maillog {
+    fn default() -> Self {
+        let (meters, registry) = Meters::new();
+        Self { meters, registry: Arc::new(registry) }
+    }
+}
+
+/// The doors: what clients do.
+impl Maillog {
+    pub fn connected(&self, session: &str, client: IpAddr) {
+        self.meters.connections.inc();
+        self.meters.sessions_open.inc();
+        debug!(event = "connected", session, %client);
+    }
+
+    pub fn disconnected(&self, session: &str) {
+        self.meters.sessions_open.dec();
+        debug!(event = "disconnected", session);
+    }
+
+    /// `reason` is one of few fixed words: `too-many`, `relay-unlisted`.
+    pub fn connection_refused(&self, client: IpAddr, reason: &'static str) {
+        self.meters.connections_refused.get_or_create(&[("reason", reason)]).inc();
+        info!(event = "connection-refused", %client, reason);
+    }
+
+    /// A session that we ended: too many errors, too slow, a broken protocol.
+    pub fn session_ended(&self, session: &str, reason: &str) {
+        info!(event = "session-ended", session, reason = %Scrubbed(reason));
+    }
+
+    pub fn recipient_refused(&self, envelope: &Envelope, recipient: &Address, reply: &Reply) {
+        self.meters.recipients_refused.inc();
+        info!(
+            event = "recipient-refused",
+            session = envelope.session_id,
+            client = %envelope.client.ip,
+            mail_from = %MaskedPath(&envelope.mail_from),
+            rcpt_to = %Masked(recipient),
+            code = reply.code(),
+        );
+    }
+
+    /// A whole message has come; `size` in bytes.
+    pub fn received(&self, envelope: &Envelope, size: usize) {
+        self.meters.received.inc();
+        self.meters.received_bytes.inc_by(size as u64);
+        info!(
+            event = "received",
+            session = envelope.session_id,
+            client = %envelope.client.ip,
+            mail_from = %MaskedPath(&envelope.mail_from),
+            recipients = envelope.rcpt_to.len(),
+            size,
+        );
+    }
+
+    /// The end of DATA was answered, `took` after it came.
+    pub fn answered(&self, session: &str, reply: &Reply, took: Duration) {
+        self.meters.answer_seconds.observe(took.as_secs_f64());
+        debug!(event = "answered", session, code = reply.code(), seconds = took.as_secs_f64());
+    }
+}
+
+/// Verdicts: `class` is the class's word.
+impl Maillog {
+    pub fn accepted(&self, session: &str, class: &'static str, recipients: usize) {
+        self.verdict("accept", class);
+        info!(event = "accepted", session, class, recipients);
+    }
+
+    /// `reference` in its written form. `score` is the sum of the weights.
+    pub fn held(
+        &self,
+        session: &str,
+        held: Uuid,
+        reference: &str,
+        class: &'static str,
+        score: f32,
+        recipients: usize,
+    ) {
+        self.verdict("hold", class);
+        info!(event = "held", session, %held, reference, class, score, recipients);
+    }
+
+    /// The same message again: it joins the record.
+    pub fn held_again(&self, session: &str, held: Uuid) {
+        info!(event = "held-again", session, %held);
+    }
+
+    pub fn rejected(&self, session: &str, class: &'static str, reply: &Reply) {
+        self.verdict("reject", class);
+        info!(event = "rejected", session, class, code = reply.code());
+    }
+
+    /// 4xx: `reason` is what could not answer.
+    pub fn deferred(&self, session: &str, reason: &str) {
+        self.verdict("defer", "none");
+        warn!(event = "deferred", session, reason = %Scrubbed(reason));
+    }
+
+    fn verdict(&self, verdict: &'static str, class: &'static str) {
+        self.meters.verdicts.get_or_create(&[("verdict", verdict), ("class", class)]).inc();
+    }
+}
+
+/// Telling the sender. `how` is `letter`, `reply`, `untold`, `dsn` or `lost`.
+impl Maillog {
+    pub fn told(&self, held: Uuid, how: &'static str) {
+        self.meters.told.get_or_create(&[("how", how)]).inc();
+        info!(event = "told", %held, how);
+    }
+
+    /// The outcome of a letter at its receiver.
+    pub fn letter_settled(&self, to: &Address, bounced: bool) {
+        let outcome = if bounced { "bounced" } else { "delivered" };
+        self.meters.letters.get_or_create(&[("outcome", outcome)]).inc();
+        info!(event = "letter-settled", to = %Masked(to), outcome);
+    }
+
+    /// Too many letters bounce: none goes out until an operator says so.
+    pub fn breaker_opened(&self, bounced: usize, of: usize) {
+        self.meters.breaker_open.set(1);
+        error!(event = "breaker-opened", bounced, of);
+    }
+
+    pub fn breaker_closed(&self) {
+        self.meters.breaker_open.set(0);
+        warn!(event = "breaker-closed");
+    }
+
+    /// Mail to a return path of ours: a bounce, or something else (`auto-reply`).
+    pub fn bounce(&self, held: Uuid, kind: &'static str) {
+        self.meters.bounces.get_or_create(&[("kind", kind)]).inc();
+        info!(event = "bounce", %held, kind);
+    }
+
+    /// Mail to a return path that we never made.
+    pub fn bounce_forged(&self) {
+        self.meters.bounces.get_or_create(&[("kind", "forged")]).inc();
+        info!(event = "bounce-forged");
+    }
+
+    pub fn suppressed(&self, address: &Address, reason: &'static str) {
+        self.meters.suppressed.inc();
+        info!(event = "suppressed", address = %Masked(address), reason);
+    }
+
+    /// A letter could not be composed or signed: the sender was told otherwise.
+    pub fn letter_failed(&self, held: Uuid, reason: &str) {
+        error!(event = "letter-failed", %held, reason = %Scrubbed(reason));
+    }
+}
+
+/// The sender's pages.
+impl Maillog {
+    /// `led_to`: `page`, or the word of the end that it had.
+    pub fn link_opened(&self, held: Uuid, led_to: &'static str) {
+        self.meters.links.get_or_create(&[("led_to", led_to)]).inc();
+        info!(event = "link-opened", %held, led_to);
+    }
+
+    /// Something that is no token of ours.
+    pub fn link_invalid(&self, client: IpAddr) {
+        self.meters.links.get_or_create(&[("led_to", "nowhere")]).inc();
+        info!(event = "link-invalid", %client);
+    }
+
+    /// `proved`: whether more than the client's network vouched for him.
+    pub fn released(&self, held: Uuid, recipients: usize, proved: bool) {
+        self.decision("released");
+        info!(event = "released", %held, recipients, proved);
+    }
+
+    pub fn taken_back(&self, held: Uuid) {
+        self.decision("taken-back");
+        info!(event = "taken-back", %held);
+    }
+
+    pub fn disowned(&self, held: Uuid) {
+        self.decision("disowned");
+        warn!(event = "disowned", %held);
+    }
+
+    /// The second scan put it back to hold.
+    pub fn held_back(&self, held: Uuid, class: &'static str) {
+        self.decision("held-back");
+        warn!(event = "held-back", %held, class);
+    }
+
+    /// A page was answered; `route` is the route's pattern, never its path.
+    pub fn page(&self, route: &'static str, status: u16, took: Duration) {
+        self.meters.page_seconds.observe(took.as_secs_f64());
+        debug!(event = "page", route, status, seconds = took.as_secs_f64());
+    }
+
+    fn decision(&self, decision: &'static str) {
+        self.meters.decisions.get_or_create(&[("decision", decision)]).inc();
+    }
+}
+
+/// The queue and the quarantine's keeper.
+impl Maillog {
+    /// `waited` since the item was enqueued.
+    pub fn delivered(
+        &self,
+        item: Uuid,
+        held: Uuid,
+        to: &Address,
+        server: &str,
+        reply: &str,
+        waited: Duration,
+    ) {
+        self.meters.deliveries.get_or_create(&[("outcome", "delivered")]).inc();
+        self.meters.delivery_seconds.observe(waited.as_secs_f64());
+        info!(
+            event = "delivered",
+            %item,
+            %held,
+            to = %Masked(to),
+            server = %Scrubbed(server),
+            reply = %Scrubbed(reply),
+            seconds = waited.as_secs(),
+        );
+    }
+
+    /// A 4xx or no connection: tried again later.
+    pub fn delivery_deferred(&self, item: Uuid, attempts: u32, server: &str, reply: &str) {
+        self.meters.deliveries.get_or_create(&[("outcome", "deferred")]).inc();
+        info!(
+            event = "delivery-deferred",
+            %item,
+            attempts,
+            server = %Scrubbed(server),
+            reply = %Scrubbed(reply),
+        );
+    }
+
+    /// A 5xx, or the queue gave up.
+    pub fn delivery_failed(&self, item: Uuid, held: Uuid, to: &Address, server: &str, reply: &str) {
+        self.meters.deliveries.get_or_create(&[("outcome", "failed")]).inc();
+        warn!(
+            event = "delivery-failed",
+            %item,
+            %held,
+            to = %Masked(to),
+            server = %Scrubbed(server),
+            reply = %Scrubbed(reply),
+        );
+    }
+
+    pub fn queue_waiting(&self, items: usize) {
+        self.meters.queue_waiting.set(i64::try_from(items).unwrap_or(i64::MAX));
+    }
+
+    pub fn expired(&self, held: Uuid) {
+        self.meters.expired.inc();
+        info!(event = "expired", %held);
+    }
+
+    pub fn purged(&self, held: Uuid) {
+        self.meters.purged.inc();
+        debug!(event = "purged", %held);
+    }
+}
+
+/// The house itself.
+impl Maillog {
+    /// A batch was answered, `took` after it was handed over.
+    pub fn committed(&self, took: Duration) {
+        self.meters.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A write or sync failed: nothing is taken until a restart recovers.
+    pub fn store_poisoned(&self, reason: &str) {
+        self.meters.store_poisoned.set(1);
+        error!(event = "store-poisoned", reason = %Scrubbed(reason));
+    }
+
+    /// The index was set aside and is built again from the journal.
+    pub fn index_rebuilt(&self, reason: &str, records: u64, took: Duration) {
+        let seconds = took.as_secs_f64();
+        warn!(event = "index-rebuilt", reason = %Scrubbed(reason), records, seconds);
+    }
+
+    /// A worker's step failed; it will be tried again.
+    pub fn step_failed(&self, worker: &'static str, reason: &str) {
+        error!(event = "step-failed", worker, reason = %Scrubbed(reason));
+    }
+
+    pub fn started(&self, version: &'static str) {
+        info!(event = "started", version);
+    }
+
+    /// `what` is `keys` or `certificates`.
+    pub fn reloaded(&self, what: &'static str) {
+        info!(event = "reloaded", what);
+    }
+
+    pub fn reload_failed(&self, what: &'static str, reason: &str) {
+        error!(event = "reload-failed", what, reason = %Scrubbed(reason));
+    }
+
+    pub fn stopped(&self) {
+        info!(event = "stopped");
+    }
+
+    /// The numbers as `OpenMetrics` text, for `/metrics`.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::mail::{Client, Recipient, ReversePath};
+
+    /// What no line may contain, whatever the events are given.
+    const NEVER: [&str; 6] = [
+        "anna.virtanen@",                                           // whole addresses
+        "AQEAAQGaC3dYcnGAoZy9X1Wf3Xn__2kx8gAdCk1aZ0mYb3cQ1a2b3c4d", // tokens
+        "/r/AQE",                                                   // links
+        "buy now",                                                  // subjects and bodies
+        "hunter2",                                                  // passwords
+        "\u{1b}[31m",                                               // terminal escapes
+    ];
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn envelope(anna: &Address) -> Envelope {
+        Envelope {
+            client: Client {
+                ip: [192, 0, 2, 1].into(),
+                name: None,
+                helo: "x".into(),
+                tls: None,
+                esmtp: true,
+            },
+            authenticated: Some("hunter2".into()),
+            mail_from: ReversePath::Address(anna.clone()),
+            rcpt_to: vec![Recipient { address: anna.clone(), raw: anna.to_string() }],
+            eight_bit: false,
+            smtputf8: false,
+            received_at: Timestamp::UNIX_EPOCH,
+            session_id: "s1".into(),
+        }
+    }
+
+    /// Every event once, with secrets wherever text may come from outside.
+    fn every_event(log: &Maillog) {
+        let anna = Address::parse("anna.virtanen@example.fi").unwrap();
+        let envelope = envelope(&anna);
+        let id = Uuid::from_u128(7);
+        let link = format!("https://mail.example{}{}", "/r/", NEVER[1]);
+        let foreign = format!("550 <{anna}> \u{1b}[31m see {link}");
+        let reply = Reply::new(550, (5, 7, 1), format!("blocked: {link}"));
+        let took = Duration::from_millis(3);
+        log.connected("s1", [192, 0, 2, 1].into());
+        log.disconnected("s1");
+        log.connection_refused([192, 0, 2, 1].into(), "too-many");
+        log.session_ended("s1", &foreign);
+        log.recipient_refused(&envelope, &anna, &reply);
+        log.received(&envelope, 10);
+        log.answered("s1", &reply, took);
+        log.accepted("s1", "clean", 1);
+        log.held("s1", id, "7K2M-9QXD", "unwanted", 6.5, 1);
+        log.held_again("s1", id);
+        log.rejected("s1", "malware", &reply);
+        log.deferred("s1", &foreign);
+        log.told(id, "reply");
+        log.letter_settled(&anna, true);
+        log.breaker_opened(6, 100);
+        log.breaker_closed();
+        log.bounce(id, "bounce");
+        log.bounce_forged();
+        log.suppressed(&anna, "bounced");
+        log.letter_failed(id, &foreign);
+        log.link_opened(id, "page");
+        log.link_invalid([192, 0, 2, 1].into());
+        log.released(id, 1, true);
+        log.taken_back(id);
+        log.disowned(id);
+        log.held_back(id, "malware");
+        log.page("/r/{token}", 200, took);
+        log.delivered(id, id, &anna, &foreign, &foreign, took);
+        log.delivery_deferred(id, 1, &foreign, &foreign);
+        log.delivery_failed(id, id, &anna, &foreign, &foreign);
+        log.queue_waiting(3);
+        log.expired(id);
+        log.purged(id);
+        log.committed(took);
+        log.store_poisoned(&foreign);
+        log.index_rebuilt(&foreign, 1, took);
+        log.step_failed("courier", &foreign);
+        log.started("0.1.0");
+        log.reloaded("keys");
+        log.reload_failed("keys", &foreign);
+        log.stopped();
+    }
+
+    #[test]
+    fn no_event_shows_what_is_never_logged() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let log = Maillog::default();
+        tracing::subscriber::with_default(subscriber, || every_event(&log));
+        let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert!(lines.contains("a***@example.fi"), "{lines}");
+        for line in lines.lines() {
+            assert!(line.contains("event="), "a line of its own: {line}");
+            for secret in NEVER {
+                assert!(!line.contains(secret), "{secret:?} in {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_function_of_an_event_is_in_the_test() {
+        let source = include_str!("mod.rs");
+        let (events, tests) = source.split_once("#[cfg(test)]").unwrap();
+        for name in events.split("pub fn ").skip(1).map(|rest| rest.split('(').next().unwrap()) {
+            let called = format!("log.{name}(");
+            assert!(name == "encode" || tests.contains(&called), "{name} is not tried");
+        }
+    }
+
+    #[test]
+    fn events_are_counted() {
+        let log = Maillog::default();
+        every_event(&log);
+        let text = log.encode();
+        for line in [
+            "reprieve_connections_total 1",
+            "reprieve_verdicts_total{verdict=\"hold\",class=\"unwanted\"} 1",
+            "reprieve_told_total{how=\"reply\"} 1",
+            "reprieve_store_poisoned 1",
+            "reprieve_breaker_open 0",
+            "reprieve_answer_seconds_count 1",
+        ] {
+            assert!(text.contains(line), "{line} is missing in:\n{text}");
+        }
+        assert!(!text.contains("example.fi"));
+    }
+}
