@@ -15,15 +15,13 @@ use crate::filter::verdict::Door;
 use crate::link::ALL_RECIPIENTS;
 use crate::quarantine::held::Illegal;
 use crate::quarantine::{Held, HeldRecipient, State};
-use crate::queue::{Draft, Item, Kind};
+use crate::queue::{Draft, Item, ItemRecipient, Kind, Queue};
 use crate::reputation::{Network, Regard, Reputation};
 use crate::store::{Batch, Counter, Fault, Refusal, Row, Store};
 
 /// How often a decision is made again when another came first.
 const TRIES: usize = 8;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// How long the queue tries to deliver a released message.
-const DELIVERY_TIME: SignedDuration = SignedDuration::from_hours(5 * 24);
 
 /// Limits of what a sender may free.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,6 +59,7 @@ struct Inner {
     clock: Clock,
     directory: Directory,
     reputation: Reputation,
+    queue: Queue,
     settings: Settings,
 }
 
@@ -104,9 +103,11 @@ impl Releases {
         clock: Clock,
         directory: Directory,
         reputation: Reputation,
+        queue: Queue,
         settings: Settings,
     ) -> Self {
-        Self { inner: Arc::new(Inner { store, clock, directory, reputation, settings }) }
+        let inner = Inner { store, clock, directory, reputation, queue, settings };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The record, or `None` if it was purged.
@@ -295,14 +296,15 @@ impl Releases {
     ) -> Result<Held, Denied> {
         let now = self.inner.clock.now();
         let mut held = row.record.clone();
-        let item = item_for(&held, free, now, now + self.inner.settings.delay);
+        let item = self.inner.queue.draft(delivery(&held, free, now + self.inner.settings.delay));
         for &place in free {
             let one = &mut held.recipients[place];
             one.become_state(State::Releasing, now).map_err(illegal)?;
             one.item = Some(item.id.into_bytes());
             one.due_at = Some(item.due_at);
         }
-        batch.update(row, &held).insert(&item);
+        batch.update(row, &held);
+        self.inner.queue.enqueue(batch, &item);
         let organisations = organisations(&held, free);
         self.inner.reputation.grant(batch, &held.sender(), &organisations).await?;
         Ok(held)
@@ -329,19 +331,16 @@ impl Releases {
             if row.record.generation > 0 || row.record.due_at <= now {
                 continue;
             }
-            let mut item = row.record.clone();
+            let mut dropped = Vec::new();
             for place in chosen(held, slot, State::Releasing) {
                 if held.recipients[place].item == Some(id) {
-                    item.recipients.retain(|one| usize::from(one.slot) != place);
                     held.recipients[place].become_state(State::Withdrawn, now).map_err(illegal)?;
+                    dropped.push(place);
                     stopped = true;
                 }
             }
-            if item.recipients.is_empty() {
-                batch.remove(&row);
-            } else {
-                batch.update(&row, &item);
-            }
+            let gone = |one: &ItemRecipient| dropped.contains(&usize::from(one.slot));
+            self.inner.queue.drop_slots(batch, &row, gone);
         }
         Ok(stopped)
     }
@@ -356,12 +355,12 @@ impl Releases {
     }
 }
 
-/// The queue item that delivers these copies.
-fn item_for(held: &Held, free: &[usize], now: Timestamp, due_at: Timestamp) -> Item {
+/// The delivery of these copies.
+fn delivery(held: &Held, free: &[usize], due_at: Timestamp) -> Draft {
     let recipient = |&place: &usize| {
         (held.recipients[place].address.clone(), u16::try_from(place).unwrap_or(ALL_RECIPIENTS))
     };
-    let draft = Draft {
+    Draft {
         kind: Kind::Release,
         held: held.id,
         body: held.id,
@@ -371,8 +370,7 @@ fn item_for(held: &Held, free: &[usize], now: Timestamp, due_at: Timestamp) -> I
         eight_bit: held.eight_bit,
         smtputf8: held.smtputf8,
         due_at,
-    };
-    Item::new(draft, now, DELIVERY_TIME)
+    }
 }
 
 /// The places that `slot` means.

@@ -50,6 +50,8 @@ pub struct Examination {
     pub authentication: String,
     /// RFC 3834 automatic, list or bulk mail: never sent a letter.
     pub automatic: bool,
+    /// Attachments that a mail program would show.
+    pub attachments: u16,
     /// A discussion list (List-Post): never refused.
     pub discussion_list: bool,
 }

@@ -69,6 +69,12 @@ pub struct Judgement {
     pub door: Door,
 }
 
+impl Judgement {
+    /// Nothing is held against it.
+    pub const ACCEPT: Self =
+        Self { class: Class::Clean, verdict: Verdict::Accept, door: Door::Closed };
+}
+
 impl Class {
     /// The word in logs, the API and `replay`.
     pub fn as_str(self) -> &'static str {

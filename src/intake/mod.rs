@@ -5,13 +5,73 @@
 //! [`Intake::receive`] answers the end of DATA. Nothing is answered with 250,
 //! or with a link, before body and record are on stable storage.
 
+pub mod direction;
+mod hold;
+mod repeat;
 pub mod smtp;
+mod verdict;
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use self::direction::Networks;
+use self::repeat::{Earlier, Passed};
+use self::verdict::Outcome;
+use crate::clock::Clock;
+use crate::directory::{Directory, Organisation, RuleAction};
+use crate::filter::policy::{self, Thresholds, View};
+use crate::filter::{Class, Examination, Filter, Judgement};
+use crate::link::Links;
 use crate::mail::{Address, Envelope, Message, Reply};
+use crate::notice::Notices;
+use crate::quarantine::{Fingerprint, Held, State, Telling};
+use crate::queue::Queue;
+use crate::reputation::{Regard, Reputation, correspondent};
+use crate::store::{Batch, Fault, Refusal, Row, Store};
+
+/// RFC 5321 section 6.3: more hops than this are a loop.
+const HOPS: usize = 50;
+/// How often a decision is made again when another came first.
+const TRIES: usize = 4;
+
+/// What is the same for all mail.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Our name in Received and Authentication-Results fields.
+    pub host: String,
+    pub networks: Networks,
+    pub thresholds: Thresholds,
+    /// Accepted mail goes to the delivery queue, because no next hop takes it
+    /// inside the session.
+    pub queue_accepted: bool,
+    /// Answer a second organisation's recipient with 451.
+    pub one_organisation_per_transaction: bool,
+}
+
+/// The parts that judging takes.
+pub struct Parts {
+    pub settings: Settings,
+    pub clock: Clock,
+    pub store: Store,
+    pub directory: Directory,
+    pub reputation: Reputation,
+    pub filter: Filter,
+    pub notices: Notices,
+    pub queue: Queue,
+    pub links: Links,
+}
 
 /// Judges mail for the doors. Clones share everything.
 #[derive(Clone)]
-pub struct Intake {}
+pub struct Intake {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    passed: Passed,
+}
 
 /// The answer to a whole message.
 #[derive(Clone, Debug)]
@@ -27,36 +87,418 @@ pub struct Answer {
     pub reply: Reply,
     /// The hold that was made for the other recipients, to be withdrawn if
     /// the next hop refuses the passed part for good (5xx).
-    pub held: Option<uuid::Uuid>,
+    pub held: Option<Uuid>,
+}
+
+impl Answer {
+    fn only(reply: Reply) -> Self {
+        Self { pass: Vec::new(), head: String::new(), reply, held: None }
+    }
 }
 
 impl Intake {
+    pub fn new(parts: Parts) -> Self {
+        Self { inner: Arc::new(Inner { parts, passed: Passed::default() }) }
+    }
+
     /// Answers one RCPT TO from what the envelope knows: `None` accepts it.
-    pub async fn recipient(&self, _envelope: &Envelope, _recipient: &Address) -> Option<Reply> {
-        todo!()
+    pub async fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
+        let Parts { settings, directory, links, .. } = &self.inner.parts;
+        let own = envelope.authenticated.is_some() || settings.networks.is_own(envelope.client.ip);
+        let Some(organisation) = directory.organisation_of(recipient.domain()) else {
+            return (!own).then(|| {
+                Reply::new(
+                    550,
+                    (5, 7, 1),
+                    "Relaying denied: this server does not serve that domain",
+                )
+            });
+        };
+        if own {
+            return None;
+        }
+        let first = envelope.rcpt_to.first().map(|one| one.address.domain());
+        let first = first.and_then(|domain| directory.organisation_of(domain));
+        if settings.one_organisation_per_transaction
+            && first.is_some_and(|first| first.id != organisation.id)
+        {
+            return Some(Reply::new(451, (4, 3, 0), "Send to this domain separately"));
+        }
+        let sender = envelope.mail_from.address()?;
+        let blocked = !is_role(recipient)
+            && organisation.rule(recipient, &[sender]) == Some(RuleAction::Block);
+        blocked.then(|| barred(links, &organisation))
+    }
+
+    /// The mailbox of `RCPT TO:<Postmaster>` (RFC 5321 section 4.5.1), if any
+    /// domain is served.
+    pub fn postmaster(&self) -> Option<Address> {
+        let organisations = self.inner.parts.directory.organisations();
+        let domain = organisations.first()?.domains.first()?;
+        Address::parse(&format!("postmaster@{domain}")).ok()
     }
 
     /// Judges a message and makes its holds durable. Never fails: what cannot
     /// be judged or stored is answered with 4xx.
-    pub async fn receive(&self, _envelope: &Envelope, _message: &Message) -> Answer {
-        todo!()
+    pub async fn receive(&self, envelope: &Envelope, message: &Message) -> Answer {
+        match self.judge(envelope, message).await {
+            Ok(answer) => answer,
+            Err(stopped) => {
+                tracing::warn!(session = envelope.session_id, "deferred: {stopped:?}");
+                Answer::only(stopped.reply())
+            }
+        }
     }
 
     /// The next hop refused the passed part with 5xx: the holds of the same
     /// transaction are withdrawn, because the client's bounce tells of all.
-    pub async fn withdraw(&self, _held: uuid::Uuid) {
-        todo!()
+    pub async fn withdraw(&self, held: Uuid) {
+        for _ in 0..TRIES {
+            match self.withdraw_once(held).await {
+                Ok(()) | Err(Stopped::Store(_)) => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The slots to whom an earlier copy was passed on while its client was
+    /// already gone.
+    pub fn passed_before(&self, envelope: &Envelope, message: &Message) -> Vec<usize> {
+        let now = self.inner.parts.clock.now();
+        self.inner.passed.before(Fingerprint::of(message), envelope, now)
     }
 
     /// Remembers that the next hop took a message for these slots, so that a
     /// client that was cut off before our 250 is answered 250 and nothing is
-    /// delivered twice. Returns what was remembered earlier for the same
-    /// message and recipients.
-    pub fn passed_before(&self, _envelope: &Envelope, _message: &Message) -> Vec<usize> {
-        todo!()
+    /// delivered twice.
+    pub fn remember_passed(&self, envelope: &Envelope, message: &Message, slots: &[usize]) {
+        let now = self.inner.parts.clock.now();
+        self.inner.passed.remember(Fingerprint::of(message), envelope, slots, now);
     }
 
-    pub fn remember_passed(&self, _envelope: &Envelope, _message: &Message, _slots: &[usize]) {
-        todo!()
+    /// DATA, as DESIGN section 2 tells it.
+    async fn judge(&self, envelope: &Envelope, message: &Message) -> Result<Answer, Stopped> {
+        let Parts { settings, directory, filter, store, .. } = &self.inner.parts;
+        if let Some(reply) = self.loops(envelope, message) {
+            return Ok(Answer::only(reply));
+        }
+        if direction::is_outgoing(envelope, &settings.networks, directory) {
+            return self.send_out(envelope, message).await;
+        }
+        let (judged, relayed) = direction::judged(envelope, message, &settings.networks);
+        let fingerprint = Fingerprint::of(message);
+        match repeat::earlier(store, fingerprint, envelope).await? {
+            Earlier::None => {}
+            Earlier::Held(held) => return Ok(self.same_again(&held, relayed)),
+            Earlier::Delivered => {
+                return Ok(Answer::only(Reply::new(250, (2, 0, 0), "Delivered before")));
+            }
+            Earlier::OnItsWay => return Err(Stopped::OnItsWay),
+        }
+        let examination = filter.examine(&judged, message, false).await?;
+        let judgements = self.judgements(&judged, &examination).await?;
+        match verdict::combine(&judgements) {
+            Outcome::Defer => Err(Stopped::Undecided("a check could not answer".to_owned())),
+            Outcome::Reject(class) => Ok(Answer::only(self.rejected(class, envelope))),
+            Outcome::Each { accept, hold, refuse } => {
+                let case = hold::Case {
+                    envelope,
+                    judged: &judged,
+                    message,
+                    fingerprint,
+                    examination: &examination,
+                    judgements: &judgements,
+                    relayed,
+                };
+                self.carry_out(&case, accept, hold, refuse).await
+            }
+        }
     }
+
+    /// Outgoing: malware only; the recipients become correspondents.
+    async fn send_out(&self, envelope: &Envelope, message: &Message) -> Result<Answer, Stopped> {
+        let Parts { directory, filter, store, clock, .. } = &self.inner.parts;
+        let examination = filter.examine(envelope, message, true).await?;
+        if examination.classes.contains(&Class::Malware) {
+            return Ok(Answer::only(self.rejected(Class::Malware, envelope)));
+        }
+        let from = message.from();
+        let from = from.address().or(envelope.mail_from.address());
+        let organisation = from.and_then(|from| directory.organisation_of(from.domain()));
+        if let Some(organisation) = organisation {
+            let outside: Vec<&Address> = envelope
+                .rcpt_to
+                .iter()
+                .map(|one| &one.address)
+                .filter(|address| !directory.serves(address.domain()))
+                .collect();
+            correspondent::note(store, &organisation.id, &outside, clock.now()).await?;
+        }
+        let all = (0..envelope.rcpt_to.len()).collect();
+        let head = self.head(envelope, None);
+        self.pass_on(envelope, message, Batch::new(), all, head).await
+    }
+
+    /// One judgement per recipient, in the order of the envelope.
+    async fn judgements(
+        &self,
+        envelope: &Envelope,
+        examination: &Examination,
+    ) -> Result<Vec<Judgement>, Stopped> {
+        let Parts { settings, directory, reputation, store, .. } = &self.inner.parts;
+        let sender = &examination.sender;
+        let mut senders: Vec<&Address> = sender.address.iter().collect();
+        senders.extend(envelope.mail_from.address());
+        let mut known: Option<(Arc<Organisation>, Regard, bool)> = None;
+        let mut judgements = Vec::with_capacity(envelope.rcpt_to.len());
+        for recipient in &envelope.rcpt_to {
+            let Some(organisation) = directory.organisation_of(recipient.address.domain()) else {
+                judgements.push(Judgement::ACCEPT);
+                continue;
+            };
+            if known.as_ref().is_none_or(|(one, ..)| one.id != organisation.id) {
+                let regard = reputation.regard(sender, &organisation.id).await?;
+                let correspondent = match &sender.address {
+                    Some(address) => correspondent::knows(store, &organisation.id, address).await?,
+                    None => false,
+                };
+                known = Some((organisation, regard, correspondent));
+            }
+            let Some((organisation, regard, correspondent)) = &known else { continue };
+            let view = View {
+                organisation,
+                rule: organisation.rule(&recipient.address, &senders),
+                regard: *regard,
+                correspondent: *correspondent,
+                role_address: is_role(&recipient.address),
+            };
+            judgements.push(policy::decide(examination, &view, &settings.thresholds));
+        }
+        Ok(judgements)
+    }
+
+    /// The accepted pass, the held and refused are recorded, and the sender
+    /// is told: one batch.
+    async fn carry_out(
+        &self,
+        case: &hold::Case<'_>,
+        accept: Vec<usize>,
+        hold: Vec<usize>,
+        refuse: Vec<usize>,
+    ) -> Result<Answer, Stopped> {
+        let envelope = case.envelope;
+        let head = self.head(case.judged, Some(&case.examination.authentication));
+        self.count_accepted(case, &accept).await;
+        if hold.is_empty() && refuse.is_empty() {
+            return self.pass_on(envelope, case.message, Batch::new(), accept, head).await;
+        }
+        for _ in 0..TRIES {
+            let mut batch = Batch::new();
+            let mut held = self.record(case, &hold, &refuse, head.clone());
+            let reply = self.tell(&mut batch, &mut held, case, !accept.is_empty()).await?;
+            self.hold(&mut batch, &held, case);
+            let kept = held.id;
+            let done = self
+                .pass_on(envelope, case.message, batch, accept.clone(), head.clone())
+                .await
+                .map(|answer| Answer { reply, held: Some(kept), ..answer });
+            match done {
+                Err(Stopped::Conflict) => {}
+                done => return done,
+            }
+        }
+        Err(Stopped::Conflict)
+    }
+
+    /// How the sender of a held message is told; refused copies alone are
+    /// told nothing but by the page of their earlier refusals.
+    async fn tell(
+        &self,
+        batch: &mut Batch,
+        held: &mut Held,
+        case: &hold::Case<'_>,
+        partly_accepted: bool,
+    ) -> Result<Reply, Stopped> {
+        let Parts { directory, notices, .. } = &self.inner.parts;
+        let first = held.slots(State::Held).next();
+        let organisation =
+            first.and_then(|slot| directory.organisation(&held.recipients[slot].organisation));
+        let Some(organisation) = organisation else {
+            return Ok(accepted());
+        };
+        let case = crate::notice::Case {
+            envelope: case.judged,
+            examination: case.examination,
+            organisation: &organisation,
+            relayed: case.relayed,
+            partly_accepted,
+        };
+        Ok(notices.tell(batch, held, &case).await?)
+    }
+
+    /// Hands the accepted part to the session, or to the queue where no
+    /// session takes it; then carries out the batch.
+    async fn pass_on(
+        &self,
+        envelope: &Envelope,
+        message: &Message,
+        mut batch: Batch,
+        accept: Vec<usize>,
+        head: String,
+    ) -> Result<Answer, Stopped> {
+        let Parts { settings, queue, store, .. } = &self.inner.parts;
+        let queued = settings.queue_accepted && !accept.is_empty();
+        if queued {
+            let item = self.accepted_item(&mut batch, envelope, message, &accept, head.clone());
+            queue.enqueue(&mut batch, &item);
+        }
+        if !batch.is_empty() {
+            store.commit(batch).await?;
+        }
+        let pass = if queued { Vec::new() } else { accept };
+        Ok(Answer { pass, head, reply: accepted(), held: None })
+    }
+
+    /// A repeat of what is held: the same answer, the same link.
+    fn same_again(&self, held: &Held, relayed: bool) -> Answer {
+        let reply = match held.telling {
+            Telling::Reply if !relayed => self.inner.parts.notices.reply_again(held),
+            _ => accepted(),
+        };
+        Answer::only(reply)
+    }
+
+    /// A 5xx for the whole transaction.
+    fn rejected(&self, class: Class, envelope: &Envelope) -> Reply {
+        let Parts { directory, links, .. } = &self.inner.parts;
+        match class {
+            Class::Malware => Reply::new(554, (5, 7, 1), "Message refused: it carries malware"),
+            Class::Phishing => {
+                Reply::new(550, (5, 7, 1), "Message refused: it imitates somebody to steal secrets")
+            }
+            _ => {
+                let first = envelope.rcpt_to.first().map(|one| one.address.domain());
+                match first.and_then(|domain| directory.organisation_of(domain)) {
+                    Some(organisation) => barred(links, &organisation),
+                    None => Reply::new(550, (5, 7, 1), "Message refused by policy"),
+                }
+            }
+        }
+    }
+
+    /// RFC 5321 section 6.3, and our own trace for the same recipient or six
+    /// of ours.
+    fn loops(&self, envelope: &Envelope, message: &Message) -> Option<Reply> {
+        let looping = || Reply::new(554, (5, 4, 6), "Routing loop detected");
+        if message.all("Received").count() > HOPS {
+            return Some(looping());
+        }
+        let host = &self.inner.parts.settings.host;
+        let recipients = envelope.rcpt_to.iter().map(|one| &one.address);
+        crate::mail::trace::loops(message, host, recipients).then(looping)
+    }
+
+    /// Trace fields that go in front of what is passed on.
+    fn head(&self, envelope: &Envelope, authentication: Option<&str>) -> String {
+        let host = &self.inner.parts.settings.host;
+        let mut head = crate::mail::trace::received(envelope, host);
+        if let Some(results) = authentication.filter(|results| !results.is_empty()) {
+            head.insert_str(0, &format!("Authentication-Results: {host};\r\n\t{results}\r\n"));
+        }
+        head
+    }
+
+    /// Senders with standing are counted; losing a count is no fault.
+    async fn count_accepted(&self, case: &hold::Case<'_>, accept: &[usize]) {
+        let Parts { directory, reputation, .. } = &self.inner.parts;
+        let first = accept.first().map(|slot| &case.envelope.rcpt_to[*slot].address);
+        let organisation = first.and_then(|one| directory.organisation_of(one.domain()));
+        if let Some(organisation) = organisation {
+            let counted = reputation.count(&case.examination.sender, &organisation.id).await;
+            if let Err(fault) = counted {
+                tracing::warn!("an accepted message was not counted: {fault}");
+            }
+        }
+    }
+
+    async fn withdraw_once(&self, id: Uuid) -> Result<(), Stopped> {
+        let Parts { store, clock, .. } = &self.inner.parts;
+        let Some(row): Option<Row<Held>> = store.find(id.as_bytes()).await? else {
+            return Ok(());
+        };
+        let mut held = row.record.clone();
+        for one in &mut held.recipients {
+            let _ = one.become_state(State::Withdrawn, clock.now());
+        }
+        let mut batch = Batch::new();
+        batch.update(&row, &held);
+        store.commit(batch).await?;
+        Ok(())
+    }
+}
+
+/// Why a message was not judged to the end: always a 4xx.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stopped {
+    Store(Fault),
+    Full,
+    Conflict,
+    Undecided(String),
+    /// The sender has released it and the courier has it.
+    OnItsWay,
+}
+
+impl Stopped {
+    fn reply(&self) -> Reply {
+        match self {
+            Self::Full => Reply::new(452, (4, 3, 1), "Not enough storage for now; try again later"),
+            Self::OnItsWay => {
+                Reply::new(451, (4, 7, 1), "An earlier copy is being delivered; try again later")
+            }
+            Self::Store(_) | Self::Conflict => {
+                Reply::new(451, (4, 3, 0), "The message cannot be stored for now; try again later")
+            }
+            Self::Undecided(_) => {
+                Reply::new(451, (4, 7, 1), "The message cannot be checked for now; try again later")
+            }
+        }
+    }
+}
+
+impl From<Fault> for Stopped {
+    fn from(fault: Fault) -> Self {
+        Self::Store(fault)
+    }
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full => Self::Full,
+            Refusal::Conflict(_) => Self::Conflict,
+            other => Self::Store(Fault::Unavailable(other.to_string())),
+        }
+    }
+}
+
+impl From<crate::filter::Undecided> for Stopped {
+    fn from(undecided: crate::filter::Undecided) -> Self {
+        Self::Undecided(undecided.0)
+    }
+}
+
+fn accepted() -> Reply {
+    Reply::new(250, (2, 0, 0), "Accepted")
+}
+
+/// postmaster (RFC 5321 section 4.5.1) and abuse (RFC 2142).
+fn is_role(recipient: &Address) -> bool {
+    let local = recipient.base();
+    ["postmaster", "abuse"].contains(&local.local())
+}
+
+fn barred(links: &Links, organisation: &Organisation) -> Reply {
+    let help = links.page(organisation.host.as_deref(), "/help");
+    let text = format!("The recipient does not accept mail from this sender; see {help}");
+    Reply::new(550, (5, 7, 1), text)
 }

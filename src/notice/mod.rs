@@ -46,4 +46,8 @@ impl Notices {
     ) -> Result<Reply, Fault> {
         todo!()
     }
+
+    pub fn reply_again(&self, _held: &Held) -> Reply {
+        todo!()
+    }
 }

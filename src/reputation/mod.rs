@@ -4,6 +4,7 @@
 //! earned with one proof does not help a mail that lacks it. Trust lifts the
 //! content score and the first-contact hold, nothing else.
 
+pub mod correspondent;
 pub mod identity;
 pub mod standing;
 

@@ -48,6 +48,14 @@ impl Batch {
         Self::default()
     }
 
+    /// Whether it would do nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty()
+            && self.changes.is_empty()
+            && self.bodies.is_empty()
+            && self.erased.is_empty()
+    }
+
     /// Writes a record that must not exist yet.
     pub fn insert<R: Record>(&mut self, record: &R) -> &mut Self {
         let key = R::TABLE.key(&record.key());
