@@ -4,6 +4,9 @@
 //! In memory, built from the configuration; [`Directory::replace`] swaps it
 //! whole. A domain belongs to at most one organisation.
 
+#[cfg(test)]
+pub mod sample;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

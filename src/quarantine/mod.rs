@@ -7,6 +7,8 @@
 pub mod fingerprint;
 pub mod held;
 pub mod reference;
+#[cfg(test)]
+pub mod sample;
 pub mod stored;
 
 pub use fingerprint::Fingerprint;

@@ -398,3 +398,6 @@ fn illegal(illegal: Illegal) -> Denied {
 fn contended() -> Denied {
     Denied::Store(Fault::Unavailable("the record changes too fast; try again".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! Organisations for the tests of every room above.
+
+use super::{Choice, Contact, Directory, Organisation, OrganisationId, Rule, Told};
+use crate::mail::{Address, Domain};
+
+/// An organisation `name` that serves `name.example`.
+pub fn organisation(name: &str) -> Organisation {
+    let domain = Domain::parse(&format!("{name}.example")).unwrap();
+    Organisation {
+        id: OrganisationId::new(name).unwrap(),
+        name: format!("{name} Oy"),
+        contact: Contact {
+            postmaster: Address::parse(&format!("postmaster@{domain}")).unwrap(),
+            telephone: None,
+            hours: None,
+        },
+        domains: vec![domain],
+        language: "en".to_owned(),
+        host: None,
+        colour: None,
+        retention_days: 14,
+        told: Told::Letter,
+        marketing: Choice::Deliver,
+        poll: Choice::Deliver,
+        social: Choice::Deliver,
+        hold_first_contact: false,
+        rules: Vec::new(),
+    }
+}
+
+/// `ours` and `theirs`, with these rules of `ours`.
+pub fn directory(rules: Vec<Rule>) -> Directory {
+    let ours = Organisation { rules, ..organisation("ours") };
+    Directory::new(vec![ours, organisation("theirs")]).unwrap()
+}
