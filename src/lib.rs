@@ -37,3 +37,8 @@ pub mod notice;
 pub mod release;
 
 pub mod intake;
+
+pub mod config;
+pub mod gateway;
+
+pub mod cli;

@@ -1,0 +1,502 @@
+//! The sections besides organisations, one struct each.
+//!
+//! Defaults stand here as TOML text, and again, held together by a test, in
+//! `deploy/reprieve.toml`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::Value;
+
+use super::reader::{Mistake, Section};
+use super::value;
+use crate::mail::{Domain, Limits};
+use crate::reputation::standing::Settings as ReputationSettings;
+
+/// `[listen]`: where the doors are.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    pub smtp: Vec<SocketAddr>,
+    /// Here every connection begins with a PROXY header.
+    pub smtp_proxied: Vec<SocketAddr>,
+    pub portal: SocketAddr,
+    pub operations: SocketAddr,
+}
+
+/// `[portal]`
+#[derive(Clone, Debug)]
+pub struct Portal {
+    /// Scheme and host of every link.
+    pub url: String,
+    /// Whose X-Forwarded-For is believed.
+    pub proxies: Vec<IpNet>,
+}
+
+/// `[store]`
+#[derive(Clone, Debug)]
+pub struct StoreAt {
+    pub folder: PathBuf,
+    pub index: Index,
+    /// Bytes that must stay free on its disk.
+    pub reserve: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    Sled,
+    Redb,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug)]
+pub struct Keys {
+    pub folder: PathBuf,
+}
+
+/// `[networks]`: whose mail is treated otherwise (DESIGN section 2.0).
+#[derive(Clone, Debug)]
+pub struct Networks {
+    pub own: Vec<IpNet>,
+    pub relays: Vec<IpNet>,
+    /// May send XFORWARD, XCLIENT and PROXY headers.
+    pub proxies: Vec<IpNet>,
+    /// Lone CR and LF from here become CRLF instead of a refusal.
+    pub normalise: Vec<IpNet>,
+}
+
+/// `[smtp]`
+#[derive(Clone, Debug)]
+pub struct Smtp {
+    pub hostname: Domain,
+    pub limits: Limits,
+    pub tls: Option<Tls>,
+    pub recipients: usize,
+    pub connections: usize,
+    pub connections_per_client: usize,
+    pub one_organisation_per_transaction: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// `[next_hop]`: who takes what passes, inside the session.
+#[derive(Clone, Debug)]
+pub struct NextHop {
+    pub server: Hop,
+    /// Pass each RCPT on as it comes, and answer what it answers.
+    pub ask_recipients: bool,
+}
+
+/// A server to hand mail to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    pub protocol: Protocol,
+    pub place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Smtp,
+    Lmtp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+/// `[delivery]`: where the courier goes.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// For domains without a route that are not served; `None`: the next hop.
+    pub smarthost: Option<Hop>,
+    pub routes: Vec<Route>,
+    pub first_retry: Duration,
+    pub longest_retry: Duration,
+    pub lifetime: Duration,
+    pub workers: usize,
+    /// Require a verified certificate of every next hop.
+    pub require_tls: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Route {
+    pub domain: Domain,
+    pub server: Hop,
+}
+
+/// `[filter]`
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Score from which mail is held as unwanted.
+    pub hold: f32,
+    /// The default of organisations' `first_contact`.
+    pub hold_first_contact: bool,
+    /// The same message to so many recipients within `mass_window` is mass mail.
+    pub mass_recipients: u32,
+    pub mass_window: Duration,
+}
+
+/// `[release]`
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// Time between the release and the delivery, for second thoughts.
+    pub delay: Duration,
+    /// Score from which unproved mail cannot be freed by its sender.
+    pub ceiling: f32,
+    /// Releases that an unproved client network gets in a day.
+    pub per_network: u32,
+    /// Releases by unproved senders that an organisation gets in a day.
+    pub per_organisation: u32,
+}
+
+/// `[notice]`
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub domain: Domain,
+    /// DKIM selector of the letters' signature.
+    pub selector: String,
+    pub ready: Ready,
+    /// Score from which no letter is sent.
+    pub ceiling: f32,
+    pub per_domain_hour: u32,
+    pub per_hour: u32,
+}
+
+/// Whether letters may go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Once `reprieve check` has seen SPF, DKIM, DMARC and PTR right.
+    Checked,
+    Always,
+    Never,
+}
+
+/// `[dns]`
+#[derive(Clone, Debug)]
+pub struct Dns {
+    /// Empty: the system's resolvers.
+    pub servers: Vec<SocketAddr>,
+    /// A zone file that answers every question.
+    pub zone: Option<PathBuf>,
+    pub timeout: Duration,
+}
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    /// As in `RUST_LOG`.
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+type Read<T> = Result<T, Mistake>;
+
+impl Listen {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            smtp: section.or("smtp", "[\"127.0.0.1:10025\"]", value::list(value::socket))?,
+            smtp_proxied: section.list_or_none(
+                "smtp_proxied",
+                "[\"192.0.2.1:26\"]",
+                value::list(value::socket),
+            )?,
+            portal: section.or("portal", "\"127.0.0.1:8080\"", value::socket)?,
+            operations: section.or("operations", "\"127.0.0.1:9180\"", value::socket)?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Portal {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            url: section.required("url", "\"https://mail-release.example.com\"", portal_url)?,
+            proxies: section.or(
+                "proxies",
+                "[\"127.0.0.0/8\", \"::1/128\"]",
+                value::list(value::network),
+            )?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+/// `https://host[:port]`; `http://` only for this machine, so that a link is
+/// never sent in the clear by an oversight.
+fn portal_url(value: &Value) -> Result<String, String> {
+    let url = value::text(value)?.trim_end_matches('/').to_owned();
+    let host = url.strip_prefix("https://").or_else(|| {
+        let rest = url.strip_prefix("http://")?;
+        let local = ["127.0.0.1", "localhost", "[::1]"];
+        local
+            .iter()
+            .any(|name| rest == *name || rest.starts_with(&format!("{name}:")))
+            .then_some(rest)
+    });
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b);
+    match host {
+        Some(host) if !host.is_empty() && host.bytes().all(plain) => Ok(url),
+        _ => Err(format!("{value} is not https:// and a host name, without a path")),
+    }
+}
+
+impl StoreAt {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            folder: section.required("folder", "\"/var/lib/reprieve/store\"", value::path)?,
+            index: section.or(
+                "index",
+                "\"redb\"",
+                value::word(&[("redb", Index::Redb), ("sled", Index::Sled)]),
+            )?,
+            reserve: section.or("reserve", "\"512 MiB\"", value::size)?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Keys {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self { folder: section.or("folder", "\"keys\"", value::path)? };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Networks {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let networks = || value::list(value::network);
+        let read = Self {
+            own: section.list_or_none("own", "[\"192.0.2.0/24\"]", networks())?,
+            relays: section.list_or_none("relays", "[\"192.0.2.0/24\"]", networks())?,
+            proxies: section.list_or_none("proxies", "[\"192.0.2.0/24\"]", networks())?,
+            normalise: section.list_or_none("normalise", "[\"192.0.2.0/24\"]", networks())?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Smtp {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let hostname = section.required("hostname", "\"mx.example.com\"", value::domain)?;
+        let certificate =
+            section.optional("tls_certificate", "\"/etc/ssl/mx.pem\"", value::path)?;
+        let key = section.optional("tls_key", "\"/etc/ssl/private/mx.key\"", value::path)?;
+        let tls = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                let wrong = "is missing beside smtp.tls_certificate";
+                return Err(section.mistake("tls_key", wrong, "\"/etc/ssl/private/mx.key\""));
+            }
+            (None, Some(_)) => {
+                let wrong = "is missing beside smtp.tls_key";
+                return Err(section.mistake("tls_certificate", wrong, "\"/etc/ssl/mx.pem\""));
+            }
+        };
+        let read = Self {
+            hostname,
+            tls,
+            limits: Limits {
+                size: section.or("size", "\"25 MiB\"", value::memory)?,
+                header_bytes: section.or("header_bytes", "\"256 KiB\"", value::memory)?,
+                header_count: section.or("header_count", "1000", value::whole(10))?,
+                depth: section.or("depth", "32", depth)?,
+                parts: section.or("parts", "1000", value::whole(1))?,
+            },
+            recipients: section.or("recipients", "1000", value::whole(100))?,
+            connections: section.or("connections", "1000", value::whole(1))?,
+            connections_per_client: section.or("connections_per_client", "50", value::whole(1))?,
+            one_organisation_per_transaction: section.or(
+                "one_organisation_per_transaction",
+                "false",
+                value::flag,
+            )?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+/// Deeper than 100, foreign parsers may overflow their stack.
+fn depth(value: &Value) -> Result<usize, String> {
+    let depth = value::whole(1)(value)?;
+    if depth <= 100 { Ok(depth) } else { Err(format!("{value} is deeper than 100")) }
+}
+
+impl NextHop {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            server: section.required("server", "\"smtp:127.0.0.1:10026\"", hop)?,
+            ask_recipients: section.or("ask_recipients", "true", value::flag)?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Delivery {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let routes = section.list("route", "domain")?;
+        let read = Self {
+            smarthost: section.optional("smarthost", "\"smtp:127.0.0.1:10026\"", hop)?,
+            first_retry: section.or("first_retry", "\"5 min\"", some_time)?,
+            longest_retry: section.or("longest_retry", "\"4000 s\"", some_time)?,
+            lifetime: section.or("lifetime", "\"5 days\"", some_time)?,
+            workers: section.or("workers", "8", value::whole(1))?,
+            require_tls: section.or("require_tls", "false", value::flag)?,
+            routes: routes.into_iter().map(Route::read).collect::<Result<_, _>>()?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Route {
+    fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            domain: section.required("domain", "\"example.com\"", value::domain)?,
+            server: section.required("server", "\"smtp:mx.example.com:25\"", hop)?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+/// `smtp:host:port`, `lmtp:host:port` or `lmtp:/path/to/socket`.
+fn hop(value: &Value) -> Result<Hop, String> {
+    let wrong = || format!("{value} is not smtp:host:port, lmtp:host:port or lmtp:/path");
+    let (protocol, rest) = value.as_str().and_then(|t| t.split_once(':')).ok_or_else(wrong)?;
+    let protocol = match protocol {
+        "smtp" => Protocol::Smtp,
+        "lmtp" => Protocol::Lmtp,
+        _ => return Err(wrong()),
+    };
+    if rest.starts_with('/') && protocol == Protocol::Lmtp {
+        return Ok(Hop { protocol, place: Place::Unix(PathBuf::from(rest)) });
+    }
+    let (host, port) = rest.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let known = bare.parse::<std::net::IpAddr>().is_ok() || Domain::parse(bare).is_ok();
+    if !known && bare != "localhost" {
+        return Err(wrong());
+    }
+    Ok(Hop { protocol, place: Place::Tcp { host: bare.to_owned(), port } })
+}
+
+/// A duration above zero.
+fn some_time(value: &Value) -> Result<Duration, String> {
+    let time = value::duration(value)?;
+    if time.is_zero() { Err(format!("{value} is no time at all")) } else { Ok(time) }
+}
+
+impl Filter {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            hold: section.or("hold", "5.0", value::score)?,
+            hold_first_contact: section.or(
+                "first_contact",
+                "\"deliver\"",
+                value::word(&[("deliver", false), ("hold", true)]),
+            )?,
+            mass_recipients: section.or("mass_recipients", "50", value::whole(2))?,
+            mass_window: section.or("mass_window", "\"1 h\"", some_time)?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Release {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            delay: section.or("delay", "\"60 s\"", value::duration)?,
+            ceiling: section.or("ceiling", "15.0", value::score)?,
+            per_network: section.or("per_network", "3", value::whole(0))?,
+            per_organisation: section.or("per_organisation", "100", value::whole(0))?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Notice {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            domain: section.required("domain", "\"mail-release.example.com\"", value::domain)?,
+            selector: section.or("selector", "\"reprieve\"", selector)?,
+            ready: section.or(
+                "ready",
+                "\"checked\"",
+                value::word(&[
+                    ("checked", Ready::Checked),
+                    ("always", Ready::Always),
+                    ("never", Ready::Never),
+                ]),
+            )?,
+            ceiling: section.or("ceiling", "15.0", value::score)?,
+            per_domain_hour: section.or("per_domain_hour", "10", value::whole(0))?,
+            per_hour: section.or("per_hour", "200", value::whole(0))?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+/// One or more labels (RFC 6376 section 3.1).
+fn selector(value: &Value) -> Result<String, String> {
+    let text = value.as_str().unwrap_or_default();
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if text.len() <= 63 && text.split('.').all(label) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!("{value} is not a DKIM selector"))
+    }
+}
+
+pub(super) fn reputation(mut section: Section) -> Read<ReputationSettings> {
+    let read = ReputationSettings {
+        probation_messages: section.or("probation_messages", "50", value::whole(1))?,
+        probation_days: section.or("probation_days", "\"7 days\"", value::days)?,
+        network_lapse_days: section.or("network_lapse", "\"30 days\"", value::days)?,
+        silence_days: section.optional("silence", "\"730 days\"", value::days)?,
+    };
+    section.finish().map(|()| read)
+}
+
+impl Dns {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            servers: section.list_or_none(
+                "servers",
+                "[\"192.0.2.53:53\"]",
+                value::list(value::socket),
+            )?,
+            zone: section.optional("zone", "\"zone.txt\"", value::path)?,
+            timeout: section.or("timeout", "\"5 s\"", some_time)?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Log {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            format: section.or(
+                "format",
+                "\"text\"",
+                value::word(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+            )?,
+            level: section.or("level", "\"info\"", value::text)?,
+        };
+        section.finish().map(|()| read)
+    }
+}
