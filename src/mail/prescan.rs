@@ -95,3 +95,6 @@ fn stray(message: &[u8]) -> Option<Stray> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,8 @@ struct Walk<'b> {
     levels: Vec<Level>,
     /// Left by the structure, perhaps not by every parser.
     unclosed: Vec<Boundary>,
+    /// A boundary stood where some parsers see one and others do not.
+    strange: bool,
     header: Option<Header>,
     /// The message's own header is still to be read to its end.
     top: bool,
@@ -131,6 +133,7 @@ impl<'b> Walk<'b> {
             encoded_depth,
             levels: Vec::new(),
             unclosed: Vec::new(),
+            strange: false,
             header: Some(Header::at(0)),
             top: encoded_depth == 0,
             encoded: None,
@@ -217,16 +220,16 @@ impl<'b> Walk<'b> {
             return;
         }
         let open = self.levels.iter().filter_map(|level| level.boundary.as_ref());
-        sums.add_parts(open.chain(&self.unclosed).map(|boundary| boundary.hits(line)).sum());
-        if run >= 2
-            && let Some((at, closes)) = self.delimiter(&line[2..])
-        {
+        let hits = open.chain(&self.unclosed).map(|boundary| boundary.hits(line)).sum();
+        sums.add_parts(hits);
+        let delimiter = if run >= 2 { self.delimiter(&line[2..]) } else { None };
+        self.strange |= hits != usize::from(delimiter.is_some());
+        if let Some((at, closes)) = delimiter {
             self.end_encoded(sums, start);
-            let in_header = self.header.is_some();
+            // A parser that knows no boundaries in a header has not seen it closed.
+            let forget = closes && self.header.is_none() && !self.strange;
             self.end_header(sums, start, start);
             self.header = (!closes).then(|| Header::at(start + line.len()));
-            // A parser that knows no boundaries in a header has not seen it closed.
-            let forget = closes && !in_header;
             self.leave(sums, if closes { at } else { at + 1 }, forget);
         }
     }
