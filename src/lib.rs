@@ -33,6 +33,7 @@ pub mod quarantine;
 pub mod queue;
 pub mod reputation;
 
+pub mod keeper;
 pub mod notice;
 pub mod release;
 

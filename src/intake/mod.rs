@@ -24,6 +24,7 @@ use crate::filter::policy::{self, Thresholds, View};
 use crate::filter::{Class, Examination, Filter, Judgement};
 use crate::link::Links;
 use crate::mail::{Address, Envelope, Message, Reply};
+use crate::maillog::Maillog;
 use crate::notice::Notices;
 use crate::quarantine::{Fingerprint, Held, State, Telling};
 use crate::queue::Queue;
@@ -60,6 +61,7 @@ pub struct Parts {
     pub notices: Notices,
     pub queue: Queue,
     pub links: Links,
+    pub maillog: Maillog,
 }
 
 /// Judges mail for the doors. Clones share everything.
@@ -144,7 +146,7 @@ impl Intake {
         match self.judge(envelope, message).await {
             Ok(answer) => answer,
             Err(stopped) => {
-                tracing::warn!(session = envelope.session_id, "deferred: {stopped:?}");
+                self.inner.parts.maillog.deferred(&envelope.session_id, &stopped.to_string());
                 Answer::only(stopped.reply())
             }
         }
@@ -189,7 +191,7 @@ impl Intake {
         let fingerprint = Fingerprint::of(message);
         match repeat::earlier(store, fingerprint, envelope).await? {
             Earlier::None => {}
-            Earlier::Held(held) => return Ok(self.same_again(&held, relayed)),
+            Earlier::Held(held) => return Ok(self.same_again(envelope, &held, relayed)),
             Earlier::Delivered => {
                 return Ok(Answer::only(Reply::new(250, (2, 0, 0), "Delivered before")));
             }
@@ -199,7 +201,7 @@ impl Intake {
         let judgements = self.judgements(&judged, &examination).await?;
         match verdict::combine(&judgements) {
             Outcome::Defer => Err(Stopped::Undecided("a check could not answer".to_owned())),
-            Outcome::Reject(class) => Ok(Answer::only(self.rejected(class, envelope))),
+            Outcome::Reject(class) => Ok(self.rejected(class, envelope)),
             Outcome::Each { accept, hold, refuse } => {
                 let case = hold::Case {
                     envelope,
@@ -220,7 +222,7 @@ impl Intake {
         let Parts { directory, filter, store, clock, .. } = &self.inner.parts;
         let examination = filter.examine(envelope, message, true).await?;
         if examination.classes.contains(&Class::Malware) {
-            return Ok(Answer::only(self.rejected(Class::Malware, envelope)));
+            return Ok(self.rejected(Class::Malware, envelope));
         }
         let from = message.from();
         let from = from.address().or(envelope.mail_from.address());
@@ -289,6 +291,10 @@ impl Intake {
         let envelope = case.envelope;
         let head = self.head(case.judged, Some(&case.examination.authentication));
         self.count_accepted(case, &accept).await;
+        if let Some(first) = accept.first() {
+            let class = case.judgements[*first].class.as_str();
+            self.inner.parts.maillog.accepted(&envelope.session_id, class, accept.len());
+        }
         if hold.is_empty() && refuse.is_empty() {
             return self.pass_on(envelope, case.message, Batch::new(), accept, head).await;
         }
@@ -304,7 +310,11 @@ impl Intake {
                 .map(|answer| Answer { reply, held: Some(kept), ..answer });
             match done {
                 Err(Stopped::Conflict) => {}
-                done => return done,
+                Ok(answer) => {
+                    self.log_held(envelope, &held);
+                    return Ok(answer);
+                }
+                Err(stopped) => return Err(stopped),
             }
         }
         Err(Stopped::Conflict)
@@ -360,7 +370,8 @@ impl Intake {
     }
 
     /// A repeat of what is held: the same answer, the same link.
-    fn same_again(&self, held: &Held, relayed: bool) -> Answer {
+    fn same_again(&self, envelope: &Envelope, held: &Held, relayed: bool) -> Answer {
+        self.inner.parts.maillog.held_again(&envelope.session_id, held.id);
         let reply = match held.telling {
             Telling::Reply if !relayed => self.inner.parts.notices.reply_again(held),
             _ => accepted(),
@@ -369,9 +380,9 @@ impl Intake {
     }
 
     /// A 5xx for the whole transaction.
-    fn rejected(&self, class: Class, envelope: &Envelope) -> Reply {
-        let Parts { directory, links, .. } = &self.inner.parts;
-        match class {
+    fn rejected(&self, class: Class, envelope: &Envelope) -> Answer {
+        let Parts { directory, links, maillog, .. } = &self.inner.parts;
+        let reply = match class {
             Class::Malware => Reply::new(554, (5, 7, 1), "Message refused: it carries malware"),
             Class::Phishing => {
                 Reply::new(550, (5, 7, 1), "Message refused: it imitates somebody to steal secrets")
@@ -383,7 +394,9 @@ impl Intake {
                     None => Reply::new(550, (5, 7, 1), "Message refused by policy"),
                 }
             }
-        }
+        };
+        maillog.rejected(&envelope.session_id, class.as_str(), &reply);
+        Answer::only(reply)
     }
 
     /// RFC 5321 section 6.3, and our own trace for the same recipient or six
@@ -408,16 +421,28 @@ impl Intake {
         head
     }
 
+    fn log_held(&self, envelope: &Envelope, held: &Held) {
+        let maillog = &self.inner.parts.maillog;
+        let class = held.recipients.first().map_or(Class::Unwanted, |one| one.class);
+        let reference = held.reference.to_string();
+        let count = held.recipients.len();
+        maillog.held(&envelope.session_id, held.id, &reference, class.as_str(), held.score, count);
+        let how = match held.telling {
+            Telling::Untold => "untold",
+            Telling::Reply => "reply",
+            Telling::Letter => "letter",
+        };
+        maillog.told(held.id, how);
+    }
+
     /// Senders with standing are counted; losing a count is no fault.
     async fn count_accepted(&self, case: &hold::Case<'_>, accept: &[usize]) {
         let Parts { directory, reputation, .. } = &self.inner.parts;
         let first = accept.first().map(|slot| &case.envelope.rcpt_to[*slot].address);
         let organisation = first.and_then(|one| directory.organisation_of(one.domain()));
         if let Some(organisation) = organisation {
-            let counted = reputation.count(&case.examination.sender, &organisation.id).await;
-            if let Err(fault) = counted {
-                tracing::warn!("an accepted message was not counted: {fault}");
-            }
+            // A store that cannot count cannot hold either; the next hold says so.
+            let _ = reputation.count(&case.examination.sender, &organisation.id).await;
         }
     }
 
@@ -438,13 +463,18 @@ impl Intake {
 }
 
 /// Why a message was not judged to the end: always a 4xx.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Stopped {
+    #[error(transparent)]
     Store(Fault),
+    #[error("the store's disk is full")]
     Full,
+    #[error("other changes came first")]
     Conflict,
+    #[error("not judged: {0}")]
     Undecided(String),
     /// The sender has released it and the courier has it.
+    #[error("an earlier copy is on its way")]
     OnItsWay,
 }
 

@@ -50,4 +50,8 @@ impl Notices {
     pub fn reply_again(&self, _held: &Held) -> Reply {
         todo!()
     }
+
+    pub async fn tell_expired(&self, _b: &mut Batch, _held: &Held) -> Result<bool, Fault> {
+        todo!()
+    }
 }

@@ -13,6 +13,7 @@ use crate::clock::{Clock, SignedDuration, Timestamp};
 use crate::directory::{Directory, OrganisationId, RuleAction};
 use crate::filter::verdict::Door;
 use crate::link::ALL_RECIPIENTS;
+use crate::maillog::Maillog;
 use crate::quarantine::held::Illegal;
 use crate::quarantine::{Held, HeldRecipient, State};
 use crate::queue::{Draft, Item, ItemRecipient, Kind, Queue};
@@ -60,6 +61,7 @@ struct Inner {
     directory: Directory,
     reputation: Reputation,
     queue: Queue,
+    maillog: Maillog,
     settings: Settings,
 }
 
@@ -104,9 +106,10 @@ impl Releases {
         directory: Directory,
         reputation: Reputation,
         queue: Queue,
+        maillog: Maillog,
         settings: Settings,
     ) -> Self {
-        let inner = Inner { store, clock, directory, reputation, queue, settings };
+        let inner = Inner { store, clock, directory, reputation, queue, maillog, settings };
         Self { inner: Arc::new(inner) }
     }
 
@@ -157,6 +160,8 @@ impl Releases {
             }
             let held = self.free(&mut batch, &row, &free).await?;
             if self.carried_out(batch).await? {
+                self.inner.maillog.released(id, free.len(), held.sender().is_proved());
+                self.inner.queue.wake();
                 return Ok(held);
             }
         }
@@ -177,6 +182,7 @@ impl Releases {
             }
             batch.update(&row, &held);
             if self.carried_out(batch).await? {
+                self.inner.maillog.taken_back(id);
                 return Ok(held);
             }
         }
@@ -204,6 +210,7 @@ impl Releases {
             let mut batch = Batch::new();
             batch.update(&row, &held);
             if self.carried_out(batch).await? {
+                self.inner.maillog.disowned(id);
                 return Ok(held);
             }
         }

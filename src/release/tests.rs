@@ -29,6 +29,7 @@ impl World {
             directory(rules),
             reputation.clone(),
             queue,
+            Maillog::default(),
             Settings::default(),
         );
         Self { store, clock, releases, reputation }
