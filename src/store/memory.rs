@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::batch::Change;
-use super::{Batch, BodyId, Committed, Refusal, Value};
+use super::{Batch, BodyId, Committed, Health, Refusal, Value};
 
 #[derive(Clone, Default)]
 pub(super) struct Memory {
@@ -67,6 +67,11 @@ impl Memory {
             state.bodies.remove(&id);
         }
         Ok(Committed { sequence })
+    }
+
+    pub fn health(&self) -> Health {
+        let sequence = self.lock().sequence;
+        Health { state: super::State::Ready, free: u64::MAX, journal: 0, sequence }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -9,17 +9,27 @@
 //! `Store` is an enum of its engines and not a trait: the set is closed.
 
 mod batch;
+mod checkpoint;
 pub mod counter;
+mod embedded;
 mod memory;
 pub mod record;
 pub mod table;
 
 pub use batch::{Batch, Body};
 pub use counter::Counter;
+pub use embedded::{
+    Disk, EmbeddedSettings, Health, IndexEngine, OpenError, Opened, Point, Report, State, Swept,
+    Torn,
+};
 pub use record::{Record, Row};
 pub use table::{Index, Table};
 
+use std::path::Path;
+
 use bytes::Bytes;
+
+use self::record::Schema;
 
 /// Names a stored body (a message with its envelope): a UUIDv7.
 pub type BodyId = uuid::Uuid;
@@ -34,6 +44,7 @@ pub struct Store {
 enum Engine {
     /// The twin of the real engines for tests; production refuses it.
     Memory(memory::Memory),
+    Embedded(embedded::Embedded),
 }
 
 /// A stored value with the revision that conditional writes name.
@@ -89,6 +100,103 @@ impl Store {
         Self { engine: Engine::Memory(memory::Memory::default()) }
     }
 
+    /// Opens the store in `folder`, or begins one there. Blocks for as long as
+    /// replaying and, if need be, rebuilding takes.
+    ///
+    /// # Errors
+    /// [`OpenError`], a sentence that says what is wrong and what to do.
+    pub fn open(folder: &Path, settings: EmbeddedSettings) -> Result<(Self, Opened), OpenError> {
+        let (embedded, opened) = embedded::Embedded::open(folder, settings, None)?;
+        Ok((Self { engine: Engine::Embedded(embedded) }, opened))
+    }
+
+    /// Carries out what was asked before and leaves the mark of a clean stop.
+    /// Everything asked afterwards is refused. A store that is only dropped
+    /// has lost nothing, but its next start takes that for a crash.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Memory(_) => {}
+            Engine::Embedded(embedded) => embedded.close().await,
+        }
+    }
+
+    /// How the store is doing; cheap enough to ask for each connection.
+    pub fn health(&self) -> Health {
+        match &self.engine {
+            Engine::Memory(memory) => memory.health(),
+            Engine::Embedded(embedded) => embedded.health(),
+        }
+    }
+
+    /// Would a new message be taken? For SMTP's MAIL command, which answers
+    /// 452 4.3.1 otherwise.
+    pub fn free_space_ok(&self) -> bool {
+        self.health().state != State::Full
+    }
+
+    /// Writes every live record into a checkpoint now, and removes the journal
+    /// that two of them cover. The store does this by itself.
+    ///
+    /// # Errors
+    /// [`Fault`] if it could not be written; the older ones then stay.
+    pub async fn checkpoint(&self) -> Result<(), Fault> {
+        match &self.engine {
+            Engine::Memory(_) => Ok(()),
+            Engine::Embedded(embedded) => embedded.checkpoint().await,
+        }
+    }
+
+    /// Removes segments of past days in which nothing lives, and bodies of no
+    /// batch that are an hour old. The store does this each hour by itself.
+    ///
+    /// # Errors
+    /// [`Fault`] if something could not be read or removed.
+    pub async fn sweep(&self) -> Result<Swept, Fault> {
+        match &self.engine {
+            Engine::Memory(_) => Ok(Swept::default()),
+            Engine::Embedded(embedded) => embedded.sweep().await,
+        }
+    }
+
+    /// Writes the whole store as it stands at one moment into the file
+    /// `archive`, while work goes on.
+    ///
+    /// # Errors
+    /// [`OpenError`] if something could not be read or written.
+    pub async fn backup(&self, archive: &Path) -> Result<(), OpenError> {
+        match &self.engine {
+            Engine::Memory(_) => Err(OpenError::Archive("memory is not backed up".into())),
+            Engine::Embedded(embedded) => embedded.backup(archive).await,
+        }
+    }
+
+    /// Makes a store of an archive, in a folder that is new or empty; answers
+    /// the sequence number of its last batch.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the folder is then no store.
+    pub fn restore(archive: &Path, folder: &Path) -> Result<u64, OpenError> {
+        embedded::archive::restore(archive, folder)
+    }
+
+    /// Checks a store that is not running: every frame, checkpoint, record,
+    /// index key and message.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it cannot be opened at all; what else is wrong stands
+    /// in the report.
+    pub fn verify(folder: &Path, schemas: &[Schema]) -> Result<Report, OpenError> {
+        embedded::verify(folder, schemas)
+    }
+
+    /// Builds the index of a store that is not running anew, with this engine.
+    ///
+    /// # Errors
+    /// [`OpenError`] as for [`Store::open`].
+    pub fn rebuild(folder: &Path, index: IndexEngine) -> Result<Opened, OpenError> {
+        embedded::rebuild(folder, index)
+    }
+
     /// The value under `key`, if any.
     ///
     /// # Errors
@@ -96,6 +204,7 @@ impl Store {
     pub async fn get(&self, key: &[u8]) -> Result<Option<Value>, Fault> {
         match &self.engine {
             Engine::Memory(memory) => Ok(memory.get(key)),
+            Engine::Embedded(embedded) => embedded.get(key),
         }
     }
 
@@ -111,6 +220,7 @@ impl Store {
     ) -> Result<Vec<(Vec<u8>, Value)>, Fault> {
         match &self.engine {
             Engine::Memory(memory) => Ok(memory.scan(from, to, limit)),
+            Engine::Embedded(embedded) => embedded.scan(from, to, limit).await,
         }
     }
 
@@ -121,6 +231,7 @@ impl Store {
     pub async fn body(&self, id: BodyId) -> Result<Option<Bytes>, Fault> {
         match &self.engine {
             Engine::Memory(memory) => Ok(memory.body(id)),
+            Engine::Embedded(embedded) => embedded.body(id).await,
         }
     }
 
@@ -133,6 +244,7 @@ impl Store {
     pub async fn commit(&self, batch: Batch) -> Result<Committed, Refusal> {
         match &self.engine {
             Engine::Memory(memory) => memory.commit(batch),
+            Engine::Embedded(embedded) => embedded.commit(batch).await,
         }
     }
 

@@ -1,0 +1,294 @@
+//! The journal: append-only segments of frames, and the only truth.
+//!
+//! A segment begins with a header (magic, format, salt, first sequence number,
+//! checksum of the group before, own checksum) that is durable before its
+//! first frame. Only the last group of the last segment can tear, and
+//! [`walk`] tells that from rot; everything else refuses to start.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::disk::{Disk, sync_folder};
+use super::frame::{self, Frame, u32_at, u64_at};
+use super::{OpenError, on};
+
+const MAGIC: [u8; 8] = *b"RPRVJRNL";
+const FORMAT: u32 = 1;
+/// Bytes of a segment's header.
+pub(super) const HEADER: usize = 32;
+
+/// A segment's file and what its header says.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub path: PathBuf,
+    /// Sequence number of the first batch that it may hold.
+    pub first: u64,
+}
+
+/// Where the journal ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// Sequence number of the last batch; 0 in a new store.
+    pub last: u64,
+    /// Checksum of the last group.
+    pub checksum: u32,
+    /// Length of the last segment, in bytes.
+    pub length: u64,
+}
+
+/// A torn end that was found, not yet cut.
+#[derive(Clone, Debug)]
+pub(super) struct Tear {
+    pub path: PathBuf,
+    pub offset: u64,
+}
+
+/// The segments of a journal, oldest first.
+pub(super) fn segments(folder: &Path) -> Result<Vec<Segment>, OpenError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(on("list", folder))? {
+        let path = entry.map_err(on("list", folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(number) = name.strip_suffix(".journal") {
+            let first = u64::from_str_radix(number, 16)
+                .map_err(|_| rot(&path, 0, "its name is not a sequence number"))?;
+            found.push(Segment { path, first });
+        }
+    }
+    found.sort_by_key(|segment| segment.first);
+    Ok(found)
+}
+
+/// Bytes of the segments that hold batches behind `from`.
+pub(super) fn bytes(folder: &Path, from: u64) -> Result<u64, OpenError> {
+    let segments = segments(folder)?;
+    let start = segments.iter().rposition(|segment| segment.first <= from + 1).unwrap_or(0);
+    segments[start..].iter().try_fold(0, |sum, segment| {
+        let length = fs::metadata(&segment.path).map_err(on("read", &segment.path))?.len();
+        Ok(sum + length)
+    })
+}
+
+/// Reads every frame that holds a batch behind `from`, oldest first, checking
+/// the whole of each segment that it touches, and the last one always.
+///
+/// `must_reach`: batches up to this one are known to be durable, so the end
+/// cannot have torn before it. `whole`: a clean-stop mark stands, so nothing
+/// can have torn at all.
+///
+/// # Errors
+/// [`OpenError::Rot`] with file and offset, or [`OpenError::JournalMissing`]
+/// when the journal does not reach back to `from`.
+pub(super) fn walk(
+    segments: &[Segment],
+    from: u64,
+    must_reach: u64,
+    whole: bool,
+    mut each: impl FnMut(&Frame, &[u8]) -> Result<(), OpenError>,
+) -> Result<(End, Option<Tear>), OpenError> {
+    let Some(last) = segments.last() else {
+        return Ok((End { last: 0, checksum: 0, length: 0 }, None));
+    };
+    if !whole && segments.len() > 1 && torn_at_birth(last)? {
+        let older = &segments[..segments.len() - 1];
+        let (end, tear) = walk(older, from, must_reach, true, each)?;
+        debug_assert!(tear.is_none(), "a segment is begun when the one before is whole");
+        return Ok((end, Some(Tear { path: last.path.clone(), offset: 0 })));
+    }
+    let start = segments.iter().rposition(|segment| segment.first <= from + 1);
+    let start =
+        start.ok_or(OpenError::JournalMissing { wanted: from + 1, oldest: segments[0].first })?;
+    let mut expected: Option<(u64, u32)> = None;
+    let mut end = End { last: 0, checksum: 0, length: 0 };
+    for segment in &segments[start..] {
+        let is_last = segment.path == last.path;
+        let bytes = fs::read(&segment.path).map_err(on("read", &segment.path))?;
+        let Some((salt, first, previous)) = read_header(segment, &bytes)? else {
+            if segment.first == 1 && is_last && must_reach == 0 && !whole && torn_at_birth(last)? {
+                return Ok((end, Some(Tear { path: segment.path.clone(), offset: 0 })));
+            }
+            return Err(rot(&segment.path, 0, "the segment's header is damaged"));
+        };
+        if let Some((next, chain)) = expected
+            && (next != first || chain != previous)
+        {
+            return Err(rot(&segment.path, 0, "it does not continue the segment before it"));
+        }
+        let (mut next, mut chain) = (first, previous);
+        let mut at = HEADER;
+        while at < bytes.len() {
+            let read = frame::read(&bytes, at, salt)
+                .filter(|frame| frame.first == next && frame.previous == chain);
+            let Some(found) = read else {
+                let may_tear =
+                    is_last && !whole && next > must_reach && !frame::any_behind(&bytes, at, salt);
+                if may_tear {
+                    let tear = Tear { path: segment.path.clone(), offset: at as u64 };
+                    let end = End { last: next - 1, checksum: chain, length: at as u64 };
+                    return Ok((end, Some(tear)));
+                }
+                return Err(rot(&segment.path, at, "the group of batches there is damaged"));
+            };
+            if found.last() > from {
+                each(&found, &bytes[found.payload.clone()])?;
+            }
+            (next, chain, at) = (found.last() + 1, found.checksum, found.end());
+        }
+        expected = Some((next, chain));
+        end = End { last: next - 1, checksum: chain, length: bytes.len() as u64 };
+    }
+    Ok((end, None))
+}
+
+/// Reads every frame behind `from` of a journal that is being written: stops
+/// where the last segment has no more whole frames.
+///
+/// # Errors
+/// [`OpenError::Rot`] if a segment before the last one is damaged.
+pub(super) fn follow(
+    segments: &[Segment],
+    from: u64,
+    each: impl FnMut(&Frame, &[u8]) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    walk(segments, from, 0, false, each).map(drop)
+}
+
+/// The header is synced before the first frame is written, so a segment that is
+/// no longer than a broken header never held one.
+fn torn_at_birth(segment: &Segment) -> Result<bool, OpenError> {
+    let length = fs::metadata(&segment.path).map_err(on("read", &segment.path))?.len();
+    if length > HEADER as u64 {
+        return Ok(false);
+    }
+    let bytes = fs::read(&segment.path).map_err(on("read", &segment.path))?;
+    Ok(read_header(segment, &bytes)?.is_none())
+}
+
+/// Salt, first sequence number and checksum of the group before; `None` if
+/// the header is not right.
+fn read_header(segment: &Segment, bytes: &[u8]) -> Result<Option<(u32, u64, u32)>, OpenError> {
+    let Some(header) = bytes.get(..HEADER) else { return Ok(None) };
+    if header[..8] != MAGIC || u32_at(header, 28) != crc32c::crc32c(&header[..28]) {
+        return Ok(None);
+    }
+    if u32_at(header, 8) > FORMAT {
+        return Err(OpenError::Newer { what: segment.path.clone() });
+    }
+    let first = u64_at(header, 16);
+    if first != segment.first {
+        return Err(rot(&segment.path, 16, "its name and its header disagree"));
+    }
+    Ok(Some((u32_at(header, 12), first, u32_at(header, 24))))
+}
+
+fn rot(path: &Path, offset: usize, what: &'static str) -> OpenError {
+    OpenError::Rot { file: path.to_owned(), offset: offset as u64, what }
+}
+
+/// The open end of the journal; only the committer has one.
+pub(super) struct Writer {
+    folder: PathBuf,
+    disk: Disk,
+    file: File,
+    salt: u32,
+    length: u64,
+    checksum: u32,
+    segment_bytes: u64,
+    full: bool,
+}
+
+impl Writer {
+    /// Continues the last segment, or begins the first behind `end`.
+    pub fn open(
+        folder: &Path,
+        disk: Disk,
+        segments: &[Segment],
+        end: &End,
+        segment_bytes: u64,
+    ) -> Result<Self, OpenError> {
+        let (folder, checksum, full) = (folder.to_owned(), end.checksum, false);
+        let Some(last) = segments.last() else {
+            let created = create(&folder, &disk, end.last + 1, checksum);
+            let (file, salt) = created.map_err(on("begin", &folder))?;
+            let length = HEADER as u64;
+            return Ok(Self { folder, disk, file, salt, length, checksum, segment_bytes, full });
+        };
+        let file = OpenOptions::new().read(true).write(true).open(&last.path);
+        let file = file.map_err(on("open", &last.path))?;
+        let mut header = [0; HEADER];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut header, 0)
+            .map_err(on("read", &last.path))?;
+        let (salt, length) = (u32_at(&header, 12), end.length);
+        Ok(Self { folder, disk, file, salt, length, checksum, segment_bytes, full })
+    }
+
+    /// The next frame begins a new segment.
+    pub fn begin_segment(&mut self) {
+        self.full = self.length > HEADER as u64;
+    }
+
+    /// Writes the frame that stands in `buffer` (begun with
+    /// [`frame::begin`]). It is not durable before [`Writer::sync`].
+    pub fn append(&mut self, buffer: &mut Vec<u8>, first: u64, count: u32) -> io::Result<()> {
+        if self.full || self.length >= self.segment_bytes {
+            let (file, salt) = create(&self.folder, &self.disk, first, self.checksum)?;
+            (self.file, self.salt, self.length) = (file, salt, HEADER as u64);
+            self.full = false;
+        }
+        let checksum = frame::seal(buffer, first, count, self.checksum, self.salt)
+            .ok_or_else(|| io::Error::other("a group of more than 4 GiB"))?;
+        if let Err(error) = self.disk.write(&self.file, buffer, self.length) {
+            // What was written of it must not stand before the next frame.
+            self.cut().map_err(|_| io::Error::other("a half-written group cannot be cut"))?;
+            return Err(error);
+        }
+        self.length += buffer.len() as u64;
+        self.checksum = checksum;
+        Ok(())
+    }
+
+    pub fn sync(&self) -> io::Result<()> {
+        self.disk.sync(&self.file)
+    }
+
+    /// Takes a frame back whose sync failed. The store is poisoned anyway; if
+    /// this succeeds, a restart will not find the frame.
+    pub fn take_back(&mut self, frame_length: usize) -> io::Result<()> {
+        self.length -= frame_length as u64;
+        self.cut()
+    }
+
+    fn cut(&self) -> io::Result<()> {
+        self.file.set_len(self.length)
+    }
+
+    /// Where the journal ends, given the last sequence number.
+    pub fn end(&self, last: u64) -> End {
+        End { last, checksum: self.checksum, length: self.length }
+    }
+}
+
+/// A new segment whose header and name are durable.
+fn create(folder: &Path, disk: &Disk, first: u64, previous: u32) -> io::Result<(File, u32)> {
+    let path = folder.join(format!("{first:016x}.journal"));
+    let salt = getrandom::u32().map_err(io::Error::other)?;
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(&MAGIC);
+    header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    header[12..16].copy_from_slice(&salt.to_le_bytes());
+    header[16..24].copy_from_slice(&first.to_le_bytes());
+    header[24..28].copy_from_slice(&previous.to_le_bytes());
+    let own = crc32c::crc32c(&header[..28]);
+    header[28..].copy_from_slice(&own.to_le_bytes());
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+    let written = disk
+        .write(&file, &header, 0)
+        .and_then(|()| disk.sync(&file))
+        .and_then(|()| sync_folder(folder));
+    if let Err(error) = written {
+        fs::remove_file(&path)?;
+        return Err(error);
+    }
+    Ok((file, salt))
+}

@@ -1,0 +1,537 @@
+//! The embedded engine: one folder, one process, the journal is the truth.
+//!
+//! `bodies/` holds messages, `journal/` batches, `index/` what can be rebuilt
+//! from them, `checkpoints/` the way to forget old journal, `aside/` what was
+//! found broken. One committer thread writes; a keeper thread tidies. It
+//! trusts `fdatasync` of the disk and nothing else.
+
+pub(super) mod archive;
+mod bodies;
+mod committer;
+mod disk;
+mod frame;
+mod index;
+mod journal;
+mod keeper;
+mod recover;
+mod status;
+mod verify;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, oneshot};
+
+pub use disk::{Disk, Point};
+pub use keeper::Swept;
+pub use status::{Health, State};
+pub use verify::Report;
+pub(super) use verify::verify;
+
+use self::bodies::{Appender, Bodies, Location, Packed, location_key};
+use self::committer::{Committer, Order, Request};
+use self::index::{Index, IndexFault};
+use self::journal::{End, Writer};
+use self::keeper::{Chore, Keeper};
+use self::status::Status;
+use super::batch::Change;
+use super::{Batch, BodyId, Committed, Fault, Refusal, Value};
+use crate::clock::Clock;
+
+/// Batches that may wait for the committer.
+const QUEUE: usize = 1024;
+/// Bytes that may wait for the committer.
+const QUEUE_BYTES: usize = 32 << 20;
+/// How long a batch waits for room in the queue.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// Bodies up to this many bytes are compressed where the batch is submitted.
+const QUICK: usize = 64 * 1024;
+
+/// The engines that may keep the index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IndexEngine {
+    /// For the usual size.
+    #[default]
+    Sled,
+    /// For large installations.
+    Redb,
+}
+
+impl IndexEngine {
+    pub const ALL: [Self; 2] = [Self::Sled, Self::Redb];
+
+    /// Its name in configuration and on disk.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Redb => "redb",
+        }
+    }
+}
+
+/// What the embedded engine is told.
+#[derive(Clone, Debug)]
+pub struct EmbeddedSettings {
+    pub index: IndexEngine,
+    /// Free bytes below which no new message is taken.
+    pub reserve: u64,
+    /// Bytes after which a segment of the journal is full.
+    pub journal_segment: u64,
+    /// Bytes after which a segment of bodies is full.
+    pub body_segment: u64,
+    /// Bytes of journal after which a checkpoint is taken.
+    pub checkpoint_bytes: u64,
+    /// Bytes of journal after which redb is made durable.
+    pub persist_bytes: u64,
+    /// Bytes that sled may keep in memory.
+    pub sled_cache: u64,
+    /// Bytes that redb may keep in memory.
+    pub redb_cache: usize,
+    /// zstd level of bodies.
+    pub level: i32,
+    pub clock: Clock,
+    /// For tests that break the disk; empty in production.
+    pub disk: Disk,
+}
+
+impl Default for EmbeddedSettings {
+    fn default() -> Self {
+        Self {
+            index: IndexEngine::Sled,
+            reserve: 256 << 20,
+            journal_segment: 32 << 20,
+            body_segment: 64 << 20,
+            checkpoint_bytes: 256 << 20,
+            persist_bytes: 16 << 20,
+            sled_cache: 16 << 20,
+            redb_cache: 64 << 20,
+            level: 1,
+            clock: Clock::system(),
+            disk: Disk::default(),
+        }
+    }
+}
+
+/// What was found when the store was opened, and what was done about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// The last run closed the store.
+    pub clean: bool,
+    /// Sequence number of the last batch.
+    pub sequence: u64,
+    /// Batches that the index had yet to learn.
+    pub replayed: u64,
+    /// Why the index was built anew, if it was.
+    pub rebuilt: Option<String>,
+    /// Records loaded from a checkpoint for that.
+    pub records: u64,
+    /// The torn end that was cut off.
+    pub torn: Option<Torn>,
+}
+
+/// A torn last group: nobody was answered for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    pub file: PathBuf,
+    /// Where it began.
+    pub offset: u64,
+    pub bytes: u64,
+    /// Where a copy stands.
+    pub aside: PathBuf,
+}
+
+/// Why a store cannot be opened. Nothing was changed but what the sentence
+/// says.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(
+        "the store in {} is used by another process; stop it first (a second program on the \
+         same folder would destroy it)",
+        folder.display()
+    )]
+    Locked { folder: PathBuf },
+    #[error(
+        "{} was written by a newer version of reprieve; start that version, this one would \
+         damage it",
+        what.display()
+    )]
+    Newer { what: PathBuf },
+    #[error(
+        "{} is missing or unreadable although the store holds data; restore it from a backup \
+         or run `reprieve store verify`",
+        path.display()
+    )]
+    Format { path: PathBuf },
+    #[error(
+        "the journal is damaged: {} at byte {offset}: {what}; this is not a torn end, so the \
+         disk has lost or changed bytes. Restore from a backup, or ask for help with a copy of \
+         the folder",
+        file.display()
+    )]
+    Rot { file: PathBuf, offset: u64, what: &'static str },
+    #[error(
+        "the journal ends at batch {ends}, but batch {known} is known to have been durable: \
+         a file in journal/ was cut or removed. Put it back or restore from a backup"
+    )]
+    JournalShort { ends: u64, known: u64 },
+    #[error("the journal begins at batch {oldest}, but batch {wanted} is needed")]
+    JournalMissing { wanted: u64, oldest: u64 },
+    #[error(
+        "the index has to be rebuilt, the journal begins at batch {oldest}, and no checkpoint \
+         can be read ({failed}). Restore from a backup"
+    )]
+    NoCheckpoint { oldest: u64, failed: String },
+    #[error("the group of batch {sequence} is whole but says nothing that this version knows")]
+    Foreign { sequence: u64 },
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{0}; `reprieve store rebuild` builds it anew from the journal")]
+    Index(String),
+    #[error("{0}")]
+    Archive(String),
+}
+
+impl From<IndexFault> for OpenError {
+    fn from(fault: IndexFault) -> Self {
+        Self::Index(fault.to_string())
+    }
+}
+
+/// Names what was being done to which file.
+fn on<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> OpenError + 'a {
+    move |source| OpenError::Io { action, path: path.to_owned(), source }
+}
+
+/// The engine; clones share it, and the last one closes it.
+#[derive(Clone)]
+pub(super) struct Embedded {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    settings: EmbeddedSettings,
+    store: [u8; 16],
+    orders: Sender<Order>,
+    chores: Sender<Chore>,
+    threads: Mutex<Option<Threads>>,
+    room: Arc<Semaphore>,
+    room_bytes: Arc<Semaphore>,
+    status: Arc<Status>,
+    bodies: Bodies,
+    index: Arc<dyn Index>,
+    quiet: Arc<Mutex<()>>,
+    _lock: File,
+}
+
+struct Threads {
+    committer: JoinHandle<Option<End>>,
+    keeper: JoinHandle<()>,
+}
+
+impl Embedded {
+    pub fn open(
+        folder: &Path,
+        settings: EmbeddedSettings,
+        distrust: Option<&str>,
+    ) -> Result<(Self, Opened), OpenError> {
+        let found = recover::recover(folder, &settings, distrust)?;
+        let disk = settings.disk.clone();
+        let bodies = Bodies::new(folder.join("bodies"), disk.clone());
+        let journal_folder = folder.join("journal");
+        let journal = Writer::open(
+            &journal_folder,
+            disk.clone(),
+            &found.segments,
+            &found.end,
+            settings.journal_segment,
+        )?;
+        let index: Arc<dyn Index> = Arc::from(found.index);
+        let last = found.end.last;
+        let uncovered = journal::bytes(&journal_folder, newest(folder)?)?;
+        let status =
+            Arc::new(Status::new(folder.to_owned(), settings.reserve, last, last, uncovered));
+        let (orders, ordered) = channel();
+        let (chores, asked) = channel();
+        let quiet = Arc::new(Mutex::new(()));
+        let suspects = match found.opened.clean {
+            true => Vec::new(),
+            false => last_segments(&bodies).map_err(on("list", bodies.folder()))?,
+        };
+        let keeper = Keeper {
+            folder: folder.to_owned(),
+            settings: settings.clone(),
+            disk: disk.clone(),
+            status: Arc::clone(&status),
+            index: Arc::clone(&index),
+            bodies: bodies.clone(),
+            store: found.store,
+            quiet: Arc::clone(&quiet),
+            after_crash: !found.opened.clean,
+            suspects,
+        };
+        let committer = Committer {
+            settings: settings.clone(),
+            disk,
+            status: Arc::clone(&status),
+            index: Arc::clone(&index),
+            journal,
+            appender: Appender::new(&bodies, settings.body_segment),
+            chores: chores.clone(),
+            store: found.store,
+            next: last + 1,
+            unsaved: 0,
+            frame: Vec::new(),
+        };
+        let threads = Threads {
+            committer: spawn("store-committer", move || committer.run(&ordered))?,
+            keeper: spawn("store-keeper", move || keeper.run(&asked))?,
+        };
+        let inner = Inner {
+            folder: folder.to_owned(),
+            settings,
+            store: found.store,
+            orders,
+            chores,
+            threads: Mutex::new(Some(threads)),
+            room: Arc::new(Semaphore::new(QUEUE)),
+            room_bytes: Arc::new(Semaphore::new(QUEUE_BYTES)),
+            status,
+            bodies,
+            index,
+            quiet,
+            _lock: found.lock,
+        };
+        Ok((Self { inner: Arc::new(inner) }, found.opened))
+    }
+
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value>, Fault> {
+        Ok(self.inner.index.get(key)?)
+    }
+
+    pub async fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Value)>, Fault> {
+        // A few pairs come from memory; more of them may wait for the disk.
+        if limit <= 16 {
+            return Ok(self.inner.index.scan(from, to, limit)?);
+        }
+        let (inner, from, to) = (Arc::clone(&self.inner), from.to_vec(), to.to_vec());
+        aside(move || Ok(inner.index.scan(&from, &to, limit)?)).await?
+    }
+
+    pub async fn body(&self, id: BodyId) -> Result<Option<Bytes>, Fault> {
+        let key = location_key(id);
+        let Some(value) = self.get(&key)? else { return Ok(None) };
+        let location = Location::from_bytes(&value.bytes)
+            .ok_or_else(|| Fault::Damaged(format!("the place of body {id}")))?;
+        let inner = Arc::clone(&self.inner);
+        aside(move || match inner.bodies.read(id, &location) {
+            // It may have been erased between the two reads.
+            Err(Fault::Damaged(_)) if inner.index.get(&key)?.is_none() => Ok(None),
+            read => read.map(Some),
+        })
+        .await?
+    }
+
+    pub async fn commit(&self, batch: Batch) -> Result<Committed, Refusal> {
+        let inner = &self.inner;
+        if let Some(refusal) = inner.status.closed() {
+            return Err(refusal);
+        }
+        if inner.status.stalled() {
+            return Err(Refusal::Unavailable("the disk does not answer".into()));
+        }
+        let bodies = self.pack(batch.bodies).await?;
+        let changes = batch.changes.iter().map(|change| match change {
+            Change::Put(key, value) => key.len() + value.len() + 16,
+            Change::Delete(key) => key.len() + 16,
+        });
+        let bytes = changes.sum::<usize>() + bodies.iter().map(Packed::queued).sum::<usize>();
+        if bytes > QUEUE_BYTES {
+            return Err(Refusal::Unavailable("a batch of more than 32 MiB".into()));
+        }
+        let room = self.room(u32::try_from(bytes).unwrap_or(u32::MAX)).await?;
+        let (answer, answered) = oneshot::channel();
+        let (checks, changes, erased) = (batch.checks, batch.changes, batch.erased);
+        let request = Request { checks, changes, bodies, erased, bytes, answer, room };
+        if inner.orders.send(Order::Commit(Box::new(request))).is_err() {
+            return Err(inner.status.refusal());
+        }
+        answered.await.unwrap_or(Err(Refusal::Unknown))
+    }
+
+    async fn room(
+        &self,
+        bytes: u32,
+    ) -> Result<(tokio::sync::OwnedSemaphorePermit, tokio::sync::OwnedSemaphorePermit), Refusal>
+    {
+        let (room, room_bytes) = (&self.inner.room, &self.inner.room_bytes);
+        if let Ok(one) = Arc::clone(room).try_acquire_owned()
+            && let Ok(many) = Arc::clone(room_bytes).try_acquire_many_owned(bytes)
+        {
+            return Ok((one, many));
+        }
+        let both = async {
+            let one = Arc::clone(room).acquire_owned().await.ok()?;
+            let many = Arc::clone(room_bytes).acquire_many_owned(bytes).await.ok()?;
+            Some((one, many))
+        };
+        match tokio::time::timeout(PATIENCE, both).await {
+            Ok(Some(room)) => Ok(room),
+            _ => Err(Refusal::Unavailable("too many batches are waiting".into())),
+        }
+    }
+
+    /// Compresses the bodies; large ones are durable when this returns.
+    async fn pack(&self, bodies: Vec<super::Body>) -> Result<Vec<Packed>, Refusal> {
+        let mut packed = Vec::with_capacity(bodies.len());
+        for body in bodies {
+            let level = self.inner.settings.level;
+            let done = if body.content.len() <= QUICK {
+                self.inner.bodies.pack(&body, level)
+            } else {
+                let inner = Arc::clone(&self.inner);
+                if inner.status.free_space() < inner.settings.reserve {
+                    return Err(Refusal::Full);
+                }
+                let work = aside(move || inner.bodies.pack(&body, level)).await;
+                work.map_err(|fault| Refusal::Unavailable(fault.to_string()))?
+            };
+            packed.push(done.map_err(|error| self.body_refused(&error))?);
+        }
+        Ok(packed)
+    }
+
+    fn body_refused(&self, error: &io::Error) -> Refusal {
+        if disk::is_full(error) {
+            return Refusal::Full;
+        }
+        if disk::is_passing(error) {
+            return Refusal::Unavailable(error.to_string());
+        }
+        self.inner.status.poison(format!("writing a message failed: {error}"));
+        self.inner.status.refusal()
+    }
+
+    pub fn health(&self) -> Health {
+        self.inner.status.health()
+    }
+
+    pub async fn checkpoint(&self) -> Result<(), Fault> {
+        self.chore(Chore::Checkpoint).await
+    }
+
+    pub async fn sweep(&self) -> Result<Swept, Fault> {
+        self.chore(Chore::Sweep).await
+    }
+
+    async fn chore<T: Send + 'static>(
+        &self,
+        chore: impl FnOnce(Sender<Result<T, String>>) -> Chore,
+    ) -> Result<T, Fault> {
+        let (answer, answered) = channel();
+        let gone = || Fault::Unavailable("it is being closed".into());
+        self.inner.chores.send(chore(answer)).map_err(|_| gone())?;
+        match aside(move || answered.recv()).await? {
+            Ok(done) => done.map_err(Fault::Unavailable),
+            Err(_) => Err(gone()),
+        }
+    }
+
+    /// Writes everything that the store holds into `path`, while it works.
+    pub async fn backup(&self, path: &Path) -> Result<(), OpenError> {
+        let (inner, path) = (Arc::clone(&self.inner), path.to_owned());
+        let work = aside(move || archive::back_up(&inner, &path)).await;
+        work.map_err(|fault| OpenError::Archive(fault.to_string()))?
+    }
+
+    /// Carries out what was asked before, then leaves a clean-stop mark.
+    pub async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let _ = aside(move || inner.stop(true)).await;
+    }
+}
+
+/// Builds the index of a store that is not running anew.
+pub(super) fn rebuild(folder: &Path, index: IndexEngine) -> Result<Opened, OpenError> {
+    if !folder.join("format").exists() {
+        return Err(OpenError::Format { path: folder.join("format") });
+    }
+    let settings = EmbeddedSettings { index, ..EmbeddedSettings::default() };
+    let found = recover::recover(folder, &settings, Some("it was asked for"))?;
+    if found.opened.clean {
+        recover::write_clean_mark(folder, &found.end)?;
+    }
+    Ok(found.opened)
+}
+
+impl Inner {
+    fn stop(&self, clean: bool) {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(threads) = threads else { return };
+        let _ = self.orders.send(Order::Stop);
+        let end = threads.committer.join().ok().flatten();
+        let _ = self.chores.send(Chore::Stop);
+        let kept = threads.keeper.join().is_ok();
+        if let (Some(end), true, true) = (end, kept, clean) {
+            self.settings.disk.pass(Point::BeforeCleanMark);
+            if let Err(error) = recover::write_clean_mark(&self.folder, &end) {
+                tracing::error!(%error, "the clean-stop mark could not be written");
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// Without [`Embedded::close`] the next start takes it for a crash.
+    fn drop(&mut self) {
+        self.stop(false);
+    }
+}
+
+impl From<IndexFault> for Fault {
+    fn from(fault: IndexFault) -> Self {
+        Self::Unavailable(fault.to_string())
+    }
+}
+
+/// Runs what may wait for the disk on a thread that may wait.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Fault::Unavailable(error.to_string()))
+}
+
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, OpenError> {
+    let started = std::thread::Builder::new().name(name.into()).spawn(work);
+    started.map_err(on("start a thread for", Path::new(name)))
+}
+
+/// The newest checkpoint's first sequence number.
+fn newest(folder: &Path) -> Result<u64, OpenError> {
+    let found = recover::checkpoints(&folder.join("checkpoints"))?;
+    Ok(found.last().map_or(0, |(from, _)| *from))
+}
+
+/// The last segment of each day: a crash may have left bodies of no batch at
+/// their ends.
+fn last_segments(bodies: &Bodies) -> io::Result<Vec<PathBuf>> {
+    let (segments, _) = bodies.list()?;
+    let mut last = std::collections::BTreeMap::new();
+    for (day, _, path) in segments {
+        last.insert(day, path);
+    }
+    Ok(last.into_values().collect())
+}
