@@ -7,15 +7,18 @@ mod cbor;
 use cbor::cbor_text;
 
 pub mod address;
+pub mod automatic;
 pub mod decode;
 pub mod display;
 pub mod domain;
+pub mod dsn;
 pub mod envelope;
 pub mod from;
 pub mod mailbox;
 pub mod message;
 pub mod prescan;
 pub mod reply;
+pub mod trace;
 
 pub use address::{Address, AddressError, ReversePath};
 pub use domain::Domain;
@@ -25,15 +28,3 @@ pub use mailbox::Shown;
 pub use message::Message;
 pub use prescan::{Limits, Scan};
 pub use reply::Reply;
-pub mod trace {
-    pub fn loops<'a>(
-        _: &crate::mail::Message,
-        _: &str,
-        _: impl Iterator<Item = &'a crate::mail::Address>,
-    ) -> bool {
-        false
-    }
-    pub fn received(_: &crate::mail::Envelope, _: &str) -> String {
-        String::new()
-    }
-}
