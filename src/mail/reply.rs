@@ -66,6 +66,17 @@ impl fmt::Display for Reply {
     }
 }
 
+/// A reply of several lines with their CRLFs (RFC 5321 section 4.2.1), as to
+/// EHLO. Each text is cleaned as in [`Reply::new`].
+pub fn lines(code: u16, texts: &[&str]) -> String {
+    let (last, before) = texts.split_last().unwrap_or((&"", &[]));
+    let mut out = String::new();
+    for text in before {
+        out.push_str(&format!("{code}-{}\r\n", clean(text)));
+    }
+    out + &format!("{code} {}\r\n", clean(last))
+}
+
 /// Longest text that keeps `550 5.7.123 text CRLF` within 512 bytes.
 const TEXT_BYTES: usize = 496;
 
@@ -74,4 +85,42 @@ fn clean(text: &str) -> String {
         .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
         .take(TEXT_BYTES)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn several_lines_are_one_reply() {
+        assert_eq!(
+            lines(250, &["mx.ours", "SIZE 1", "8BITMIME"]),
+            "250-mx.ours\r\n250-SIZE 1\r\n250 8BITMIME\r\n"
+        );
+        assert_eq!(lines(250, &["mx\r\n250 ours"]), "250 mx??250 ours\r\n");
+    }
+
+    #[test]
+    fn a_reply_shows_its_codes() {
+        let reply = Reply::new(550, (5, 7, 1), "No\r\nway ü");
+        assert_eq!(reply.to_string(), "550 5.7.1 No??way ?");
+        assert!(reply.is_permanent() && !reply.is_transient() && !reply.is_positive());
+        assert_eq!(Reply::plain(354, "Go on").to_string(), "354 Go on");
+    }
+
+    proptest! {
+        #[test]
+        fn l_25_a_reply_is_one_short_line(
+            text in "\\PC{0,600}|[\r\n\0\u{80}-\u{ff}a]{0,600}",
+            code in 200_u16..600, subject in 0_u16..1000, detail in 0_u16..1000,
+        ) {
+            for reply in [Reply::new(code, (5, subject, detail), &text), Reply::plain(code, &text)] {
+                let line = reply.to_string();
+                prop_assert!(line.len() <= 510);
+                prop_assert!(line.bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
+            }
+        }
+    }
 }
