@@ -1,1 +1,78 @@
-//! The SMTP door.
+//! The SMTP door: a strict ESMTP server (RFC 5321).
+//!
+//! [`Server::serve`] runs a [`session`] for each connection of a listener
+//! that it is given. A session reads [`command`]s and [`data`], asks the
+//! intake, and, in front of another server, is a [`relay`] to it. [`limits`]
+//! say what a client may cost; [`forward`] and the PROXY header say whom a
+//! listed proxy speaks for.
+
+pub mod command;
+pub mod data;
+pub mod forward;
+mod judge;
+pub mod limits;
+mod proxy;
+pub mod relay;
+mod server;
+mod session;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+mod transaction;
+mod wire;
+
+pub use limits::Limits;
+pub use relay::{NextHop, Protocol};
+pub use server::{Door, Server};
+pub use tls::Certificate;
+
+use ipnet::IpNet;
+
+use crate::mail::Address;
+
+/// How the door behaves.
+#[derive(Clone)]
+pub struct Settings {
+    /// Our name in the greeting and in trace headers.
+    pub hostname: String,
+    /// Who gets mail to `<Postmaster>` (RFC 5321 section 4.5.1).
+    pub postmaster: Address,
+    pub limits: Limits,
+    /// STARTTLS is offered if there is one.
+    pub certificate: Option<Certificate>,
+    /// Peers that may send XFORWARD.
+    pub xforward: Vec<IpNet>,
+    /// Peers that may send XCLIENT.
+    pub xclient: Vec<IpNet>,
+    /// Peers that may connect to a listener with PROXY headers.
+    pub proxies: Vec<IpNet>,
+    /// Old devices whose lone LF is taken for CRLF.
+    pub normalised: Vec<IpNet>,
+    /// Peers whose connections are not counted one by one: our own relays.
+    pub uncounted: Vec<IpNet>,
+    /// The server that accepted mail is passed on to inside the session.
+    pub next_hop: Option<NextHop>,
+}
+
+impl Settings {
+    /// Settings of a plain server with nobody listed.
+    pub fn new(hostname: impl Into<String>, postmaster: Address) -> Self {
+        Self {
+            hostname: hostname.into(),
+            postmaster,
+            limits: Limits::default(),
+            certificate: None,
+            xforward: Vec::new(),
+            xclient: Vec::new(),
+            proxies: Vec::new(),
+            normalised: Vec::new(),
+            uncounted: Vec::new(),
+            next_hop: None,
+        }
+    }
+}
+
+/// Whether one of `networks` holds `ip`.
+fn listed(networks: &[IpNet], ip: std::net::IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&ip))
+}

@@ -1,0 +1,53 @@
+//! Who answers for the session: the intake, or in unit tests a script.
+
+use crate::intake::{Answer, Intake};
+use crate::mail::{Address, Envelope, Message, Reply};
+
+#[derive(Clone)]
+pub enum Judge {
+    Intake(Intake),
+    #[cfg(test)]
+    Script(super::tests::Script),
+}
+
+impl Judge {
+    pub async fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
+        match self {
+            Self::Intake(intake) => intake.recipient(envelope, recipient).await,
+            #[cfg(test)]
+            Self::Script(script) => script.recipient(envelope, recipient),
+        }
+    }
+
+    pub async fn receive(&self, envelope: &Envelope, message: &Message) -> Answer {
+        match self {
+            Self::Intake(intake) => intake.receive(envelope, message).await,
+            #[cfg(test)]
+            Self::Script(script) => script.receive(envelope, message),
+        }
+    }
+
+    pub async fn withdraw(&self, held: uuid::Uuid) {
+        match self {
+            Self::Intake(intake) => intake.withdraw(held).await,
+            #[cfg(test)]
+            Self::Script(script) => script.withdraw(held),
+        }
+    }
+
+    pub fn passed_before(&self, envelope: &Envelope, message: &Message) -> Vec<usize> {
+        match self {
+            Self::Intake(intake) => intake.passed_before(envelope, message),
+            #[cfg(test)]
+            Self::Script(script) => script.passed_before(envelope, message),
+        }
+    }
+
+    pub fn remember_passed(&self, envelope: &Envelope, message: &Message, slots: &[usize]) {
+        match self {
+            Self::Intake(intake) => intake.remember_passed(envelope, message, slots),
+            #[cfg(test)]
+            Self::Script(script) => script.remember_passed(envelope, message, slots),
+        }
+    }
+}
