@@ -5,6 +5,7 @@
 
 use crate::mail::{Address, ReversePath};
 use crate::queue::memory::Memory;
+use crate::queue::relay::{Relay, Reservation};
 
 /// What is to be delivered: `head` and `body` go out as they are, in this
 /// order, and nothing between or behind them.
@@ -50,16 +51,43 @@ pub struct Report {
 /// leaks into who uses one.
 #[derive(Clone)]
 pub enum Courier {
+    /// To next hops by SMTP and LMTP.
+    Relay(Relay),
     /// Into memory: the twin for tests, which production refuses.
     Memory(Memory),
 }
 
+/// A place at each next hop of a parcel, so that a hop that hangs holds no
+/// more workers than it has places.
+pub struct Place(Option<Reservation>);
+
 impl Courier {
-    /// Delivers to every recipient that takes it; answers one report for each
-    /// recipient, in their order.
-    pub async fn deliver(&self, parcel: &Parcel<'_>) -> Vec<Report> {
+    /// A place for a parcel to these recipients; `None` while a next hop is
+    /// as busy as it may be.
+    pub fn reserve(&self, recipients: &[Address]) -> Option<Place> {
         match self {
-            Self::Memory(memory) => memory.deliver(parcel),
+            Self::Relay(relay) => relay.reserve(recipients).map(|one| Place(Some(one))),
+            Self::Memory(_) => Some(Place(None)),
+        }
+    }
+
+    /// Delivers to every recipient that takes it; answers one report for each
+    /// recipient, in their order. `place` was reserved for them.
+    pub async fn deliver(&self, parcel: &Parcel<'_>, place: Place) -> Vec<Report> {
+        match (self, place.0) {
+            (Self::Relay(relay), Some(reserved)) => relay.deliver(parcel, &reserved).await,
+            (Self::Memory(memory), _) => memory.deliver(parcel),
+            (Self::Relay(_), None) => {
+                let report = Report::new(Outcome::Transient, "reprieve", "no place was reserved");
+                vec![report; parcel.recipients.len()]
+            }
+        }
+    }
+
+    /// Closes connections that nobody has used for a while.
+    pub fn sweep(&self) {
+        if let Self::Relay(relay) = self {
+            relay.sweep();
         }
     }
 }

@@ -7,10 +7,16 @@
 //! lease ran out, somebody cancelled) gets [`Refusal::Conflict`] and must
 //! drop what he knows.
 
+pub mod client;
 pub mod courier;
 pub mod item;
 pub mod memory;
+pub mod pool;
+pub mod relay;
+pub mod route;
 pub mod schedule;
+pub mod tls;
+pub mod wire;
 
 pub use courier::{Courier, Outcome, Parcel, Report};
 pub use item::{Draft, Item, ItemRecipient, ItemState, Kind};

@@ -1,0 +1,5 @@
+//! The courier against scripted servers, the delivery's one step against the
+//! quarantine, and a real Postfix as the next hop.
+
+mod relay;
+mod sink;
