@@ -129,7 +129,7 @@ mod tests {
             scrubbed(
                 "550 5.1.1 <anna.virtanen@example.fi>: no such user; see http://x/?a=bo%40c.d"
             ),
-            "550 5.1.1 <a***@example.fi>: no such user; see http://h***@c.d".replace("h***", "***")
+            "550 5.1.1 <a***@example.fi>: no such user; see http:***@c.d"
         );
         assert_eq!(scrubbed("\"anna v\"@example.fi no"), "***@example.fi no");
         assert_eq!(scrubbed("a\r\nforged=\"line\""), "a\\r\\nforged=\"line\"");
