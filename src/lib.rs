@@ -32,6 +32,7 @@ pub mod filter;
 pub mod quarantine;
 pub mod queue;
 pub mod reputation;
+pub mod suppression;
 
 pub mod keeper;
 pub mod notice;
