@@ -338,6 +338,7 @@ impl Intake {
         };
         let case = crate::notice::Case {
             envelope: case.judged,
+            message: case.message,
             examination: case.examination,
             organisation: &organisation,
             relayed: case.relayed,

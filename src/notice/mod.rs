@@ -2,56 +2,300 @@
 //!
 //! [`may_notify`] is one pure function that refuses by default; the budget
 //! and the breaker bound what it allows; [`reply`] makes the one line of the
-//! 550.
+//! 550. A letter is written in the batch of what it follows from. Trusted is
+//! only what the filter proved; nothing is taken from the mail's body.
 
+mod bounce;
+mod breaker;
+mod budget;
+mod case;
+mod expiry;
+mod letter;
+mod lost;
+pub mod may_notify;
 pub mod reply;
+mod return_path;
+pub mod sign;
+mod words;
 
-use crate::directory::Organisation;
-use crate::filter::Examination;
-use crate::mail::{Envelope, Reply};
-use crate::quarantine::Held;
-use crate::store::{Batch, Fault};
+pub use breaker::Breaker;
+pub use budget::LastLetter;
+pub use case::Case;
+pub use may_notify::{Facts, PathKind, Refused, may_notify};
+pub use sign::{SignError, Signer, generate_dkim};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::clock::{Clock, SignedDuration, Timestamp};
+use crate::directory::{Directory, Organisation, Told};
+use crate::link::{ALL_RECIPIENTS, Links, Purpose, Token};
+use crate::mail::{Address, Domain, Reply, ReversePath};
+use crate::maillog::Maillog;
+use crate::quarantine::{Held, State, Telling};
+use crate::queue::{Draft, Item, Kind, Queue};
+use crate::store::{Batch, Body, Fault, Store};
+use crate::suppression::Suppression;
+use budget::{Inbound, Ledger};
+use case::Channel;
+
+/// How long a letter's body is kept: the queue's five days and the time in
+/// which an operator may try a failed item again.
+const BODY_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What the operator decides about letters.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `notice.domain`: letters come from `notices@` it.
+    pub domain: Domain,
+    /// From this score on no letter is written.
+    pub ceiling: f32,
+    /// Letters to one sender domain in an hour.
+    pub per_domain: u32,
+    /// Letters of the whole system in an hour, if that is more than 1 % of
+    /// inbound.
+    pub in_all: u32,
+    /// `/lost` letters in an hour, per address and per network.
+    pub lost: u32,
+}
+
+impl Settings {
+    pub fn new(domain: Domain) -> Self {
+        Self { domain, ceiling: 15.0, per_domain: 10, in_all: 200, lost: 3 }
+    }
+}
+
+/// What [`Notices`] works with.
+#[derive(Clone)]
+pub struct Tools {
+    pub store: Store,
+    pub clock: Clock,
+    pub links: Links,
+    pub directory: Directory,
+    pub queue: Queue,
+    pub suppression: Suppression,
+    pub signer: Signer,
+    pub maillog: Maillog,
+}
 
 /// Tells senders. Clones share everything.
 #[derive(Clone)]
-pub struct Notices {}
+pub struct Notices {
+    inner: Arc<Inner>,
+}
 
-/// What telling depends on besides the record.
-#[derive(Clone, Copy, Debug)]
-pub struct Case<'a> {
-    pub envelope: &'a Envelope,
-    pub examination: &'a Examination,
-    /// The organisation of the first held recipient.
-    pub organisation: &'a Organisation,
-    /// The client is a listed relay of ours: a 550 would make it send
-    /// backscatter, so only a letter is possible.
-    pub relayed: bool,
-    /// Some recipients of the transaction are accepted: the reply must be
-    /// 250, so only a letter is possible.
-    pub partly_accepted: bool,
+struct Inner {
+    settings: Settings,
+    tools: Tools,
+    /// `notice.ready`: SPF, DKIM, DMARC and PTR of the notice domain were seen
+    /// right.
+    ready: AtomicBool,
+    inbound: Inbound,
 }
 
 impl Notices {
+    /// No letter goes out before [`Notices::set_ready`].
+    pub fn new(settings: Settings, tools: Tools) -> Self {
+        let inbound = Inbound::default();
+        Self { inner: Arc::new(Inner { settings, tools, ready: AtomicBool::new(false), inbound }) }
+    }
+
+    /// Whether the notice domain's DNS was seen right, so that letters may go
+    /// out.
+    pub fn set_ready(&self, ready: bool) {
+        self.inner.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// A message came in: the system's budget of letters is a share of these.
+    pub fn count_inbound(&self) {
+        self.inner.inbound.count(self.now());
+    }
+
     /// Decides how the sender of `held` is told, writes it into the record
     /// (`telling`) and into the batch that holds it (letter, queue item,
     /// budget), and answers the SMTP reply: 250, or 550 with the link.
+    ///
+    /// If the batch meets a conflict, hold and tell again in a fresh one: the
+    /// last letter of a budget may have gone to somebody else.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read budgets.
     pub async fn tell(
         &self,
-        _batch: &mut Batch,
-        _held: &mut Held,
-        _case: &Case<'_>,
+        batch: &mut Batch,
+        held: &mut Held,
+        case: &Case<'_>,
     ) -> Result<Reply, Fault> {
-        todo!()
+        let channel = case.channel(held);
+        let (telling, reply) = match channel {
+            Channel::NoLink => (Telling::Reply, reply::refused(held.reference)),
+            Channel::Silent => (Telling::Untold, reply::held(held.reference)),
+            Channel::Session(_) | Channel::LetterOnly | Channel::LetterOr(_)
+                if channel.tries_letter() && self.write_letter(batch, held, case).await? =>
+            {
+                (Telling::Letter, reply::held(held.reference))
+            }
+            Channel::Session(told) | Channel::LetterOr(told) => {
+                (Telling::Reply, self.with_link(held, case.organisation, told))
+            }
+            Channel::LetterOnly => (Telling::Untold, reply::held(held.reference)),
+        };
+        held.telling = telling;
+        Ok(reply)
     }
 
-    pub fn reply_again(&self, _held: &Held) -> Reply {
-        todo!()
+    /// The answer to a repeat of a message that is still held: the same as
+    /// before, with the same link (DESIGN section 2.6).
+    pub fn reply_again(&self, held: &Held) -> Reply {
+        if held.telling != Telling::Reply {
+            return reply::held(held.reference);
+        }
+        let first = held.slots(State::Held).next().map(|slot| &held.recipients[slot].organisation);
+        let directory = &self.inner.tools.directory;
+        match first.and_then(|id| directory.organisation(id)) {
+            Some(organisation) if case::has_door(held) => {
+                self.with_link(held, &organisation, organisation.told)
+            }
+            _ => reply::refused(held.reference),
+        }
     }
 
-    pub async fn tell_expired(&self, _b: &mut Batch, _held: &Held) -> Result<bool, Fault> {
-        todo!()
+    /// The one link that all held recipients of the transaction share.
+    pub fn link(&self, held: &Held, organisation: &Organisation) -> String {
+        let token = Token {
+            purpose: Purpose::Release,
+            subject: held.id,
+            slot: ALL_RECIPIENTS,
+            expires: held.expires_at,
+        };
+        self.inner.tools.links.url(organisation.host.as_deref(), &token)
+    }
+
+    fn with_link(&self, held: &Held, organisation: &Organisation, told: Told) -> Reply {
+        let link = self.link(held, organisation);
+        match told {
+            Told::Defer => reply::deferred_with_link(held.reference, &link),
+            Told::Letter | Told::Reply => reply::held_with_link(held.reference, &link),
+        }
+    }
+
+    /// Puts a letter into `batch` if it may be written; `false` if not.
+    async fn write_letter(
+        &self,
+        batch: &mut Batch,
+        held: &Held,
+        case: &Case<'_>,
+    ) -> Result<bool, Fault> {
+        let facts = self.facts(case.facts(held, &self.inner.settings));
+        let Some(to) = held.rfc5322_from.as_ref() else { return Ok(false) };
+        if self.refuses_at_once(&facts) {
+            return Ok(false);
+        }
+        let (facts, ledger) = self.with_records(facts, to).await?;
+        if may_notify(&facts).is_err() {
+            return Ok(false);
+        }
+        let id = Uuid::now_v7();
+        let link = self.link(held, case.organisation);
+        let frame = self.frame(id, case.organisation, to);
+        let Some(bytes) = self.signed(held.id, &letter::waiting(&frame, held, &link)) else {
+            return Ok(false);
+        };
+        let tools = &self.inner.tools;
+        if !ledger.take(&tools.store, batch, frame.now).await? {
+            return Ok(false);
+        }
+        self.post(batch, id, held.id, to, bytes);
+        Ok(true)
+    }
+
+    /// The facts that this module knows without the store.
+    fn facts(&self, facts: Facts) -> Facts {
+        let ready = self.inner.ready.load(Ordering::Relaxed);
+        Facts { ready: ready && self.inner.tools.signer.is_able(), ..facts }
+    }
+
+    /// Whether a letter is out of the question whatever the records say: then
+    /// they are not read. The usual case, an unproved sender, ends here.
+    fn refuses_at_once(&self, facts: &Facts) -> bool {
+        let room = may_notify::Spent { count: 0, limit: 1 };
+        let best = Facts {
+            breaker_closed: true,
+            welcome: true,
+            rested: true,
+            to_domain: room,
+            in_all: room,
+            ..*facts
+        };
+        may_notify(&best).is_err()
+    }
+
+    /// The facts with what the records say of breaker, suppression, budgets.
+    async fn with_records(&self, facts: Facts, to: &Address) -> Result<(Facts, Ledger), Fault> {
+        let tools = &self.inner.tools;
+        let settings = &self.inner.settings;
+        let now = self.now();
+        let in_all = self.inner.inbound.letters(now, settings.in_all);
+        let ledger = Ledger::read(&tools.store, to, now, (settings.per_domain, in_all)).await?;
+        let facts = Facts {
+            breaker_closed: !self.breaker_is_open().await?,
+            welcome: !tools.suppression.covers(to).await?,
+            rested: ledger.rested,
+            to_domain: ledger.to_domain,
+            in_all: ledger.in_all,
+            ..facts
+        };
+        Ok((facts, ledger))
+    }
+
+    fn frame<'a>(
+        &'a self,
+        id: Uuid,
+        organisation: &'a Organisation,
+        to: &'a Address,
+    ) -> letter::Frame<'a> {
+        letter::Frame { id, now: self.now(), domain: &self.inner.settings.domain, organisation, to }
+    }
+
+    /// The letter with its signatures; a failure is logged, and the sender is
+    /// told otherwise.
+    fn signed(&self, held: Uuid, message: &[u8]) -> Option<Bytes> {
+        let tools = &self.inner.tools;
+        let signed = tools.signer.sign(message);
+        signed
+            .map_err(|error| tools.maillog.letter_failed(held, &error.to_string()))
+            .map(Bytes::from)
+            .ok()
+    }
+
+    /// Puts the letter's body and its queue item into `batch`.
+    fn post(&self, batch: &mut Batch, id: Uuid, held: Uuid, to: &Address, bytes: Bytes) {
+        let tools = &self.inner.tools;
+        let path = return_path::make(tools.links.ring(), held, &self.inner.settings.domain);
+        let item = tools.queue.draft(Draft {
+            kind: Kind::Letter,
+            held,
+            body: id,
+            // Without a path of its own nobody could answer for the bounce.
+            mail_from: path.map_or(ReversePath::Null, ReversePath::Address),
+            recipients: vec![(to.clone(), ALL_RECIPIENTS)],
+            trace: String::new(),
+            eight_bit: false,
+            smtputf8: false,
+            due_at: self.now(),
+        });
+        self.enqueue(batch, &item, bytes);
+    }
+
+    fn enqueue(&self, batch: &mut Batch, item: &Item, content: Bytes) {
+        batch.body(Body { id: item.body, expires: self.now() + BODY_KEPT, content });
+        self.inner.tools.queue.enqueue(batch, item);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.tools.clock.now()
     }
 }

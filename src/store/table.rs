@@ -22,6 +22,8 @@ pub enum Table {
     Suppression = 0x06,
     /// Addresses that our organisations write to.
     Correspondent = 0x07,
+    /// Outcomes of the last letters: one record.
+    Breaker = 0x08,
 }
 
 /// An index over a table. The number stands on disk.

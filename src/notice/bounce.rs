@@ -1,0 +1,131 @@
+//! What becomes of letters: delivered, or bounced, at once or later.
+//!
+//! Only mail to a return path that we made counts (ATTACKS B-08). One hard
+//! bounce suppresses the address (B-07), and too many open the breaker.
+//! Nothing that comes here is ever answered.
+
+use uuid::Uuid;
+
+use super::breaker::Breaker;
+use super::{Notices, return_path};
+use crate::mail::dsn::{self, Action};
+use crate::mail::{Address, Envelope, Message, Reply, ReversePath};
+use crate::quarantine::Held;
+use crate::store::{Batch, Fault, Refusal};
+use crate::suppression::Reason;
+
+/// How often an outcome is written again when another came first.
+const TRIES: usize = 8;
+
+impl Notices {
+    /// Writes the outcome of the letter to `address` into the batch that
+    /// settles its delivery: `bounced` for a permanent failure. On a conflict
+    /// settle again in a fresh batch.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn letter_settled(
+        &self,
+        batch: &mut Batch,
+        address: &Address,
+        bounced: bool,
+    ) -> Result<(), Fault> {
+        let tools = &self.inner.tools;
+        let row = tools.store.find::<Breaker>(Breaker::KEY).await?;
+        let mut breaker = row.as_ref().map(|row| row.record.clone()).unwrap_or_default();
+        let opened = breaker.settle(address, bounced, self.now());
+        batch.upsert(row.as_ref(), &breaker);
+        tools.maillog.letter_settled(address, bounced);
+        if opened {
+            tools.maillog.breaker_opened(breaker.bounced(), breaker.remembered());
+        }
+        if bounced && tools.suppression.suppress(batch, address, Reason::Bounced).await? {
+            tools.maillog.suppressed(address, "bounced");
+        }
+        Ok(())
+    }
+
+    /// At RCPT: the held message whose letter bounces to this address. A
+    /// return path that we never made is counted and not ours; so is every
+    /// other address of the notice domain, which takes no mail.
+    pub fn recognise_bounce(&self, recipient: &Address) -> Option<Uuid> {
+        let tools = &self.inner.tools;
+        let domain = &self.inner.settings.domain;
+        let held = return_path::open(tools.links.ring(), recipient, domain);
+        if held.is_none()
+            && recipient.domain() == domain
+            && return_path::is_claimed(recipient.local())
+        {
+            tools.maillog.bounce_forged();
+        }
+        held
+    }
+
+    /// At the end of DATA, for a recipient that [`Notices::recognise_bounce`]
+    /// knew: a DSN with a permanent failure settles the letter as bounced,
+    /// everything else (an automatic answer, a delay) is only counted. The
+    /// answer is 250 once it is written down, else 451.
+    pub async fn take_bounce(&self, held: Uuid, envelope: &Envelope, message: &Message) -> Reply {
+        let taken = || Reply::new(250, (2, 0, 0), "Bounce noted");
+        if !is_hard_bounce(envelope, message) {
+            self.inner.tools.maillog.bounce(held, "other");
+            return taken();
+        }
+        self.inner.tools.maillog.bounce(held, "hard");
+        match self.note_bounce(held).await {
+            Ok(()) => taken(),
+            Err(_) => Reply::new(451, (4, 3, 0), "Try again later"),
+        }
+    }
+
+    /// An operator has seen why letters bounced: they may go out again.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the store cannot write.
+    pub async fn close_breaker(&self) -> Result<(), Refusal> {
+        let tools = &self.inner.tools;
+        let unread = |fault: Fault| Refusal::Unavailable(fault.to_string());
+        let row = tools.store.find::<Breaker>(Breaker::KEY).await.map_err(unread)?;
+        if let Some(row) = row {
+            let mut breaker = row.record.clone();
+            breaker.close();
+            let mut batch = Batch::new();
+            batch.update(&row, &breaker);
+            tools.store.commit(batch).await?;
+        }
+        tools.maillog.breaker_closed();
+        Ok(())
+    }
+
+    pub(super) async fn breaker_is_open(&self) -> Result<bool, Fault> {
+        let row = self.inner.tools.store.find::<Breaker>(Breaker::KEY).await?;
+        Ok(row.is_some_and(|row| row.record.is_open()))
+    }
+
+    async fn note_bounce(&self, held: Uuid) -> Result<(), Fault> {
+        let store = &self.inner.tools.store;
+        // A message that is forgotten by now has nobody to suppress.
+        let Some(row) = store.find::<Held>(held.as_bytes()).await? else { return Ok(()) };
+        let Some(address) = row.record.rfc5322_from.clone() else { return Ok(()) };
+        for _ in 0..TRIES {
+            let mut batch = Batch::new();
+            self.letter_settled(&mut batch, &address, true).await?;
+            match store.commit(batch).await {
+                Ok(_) => return Ok(()),
+                Err(Refusal::Conflict(_)) => {}
+                Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
+            }
+        }
+        Err(Fault::Unavailable("others write to the breaker all the time".to_owned()))
+    }
+}
+
+/// RFC 3464: the null reverse-path, and a recipient whose action is failed
+/// with a permanent status.
+fn is_hard_bounce(envelope: &Envelope, message: &Message) -> bool {
+    envelope.mail_from == ReversePath::Null
+        && dsn::read(message).iter().any(|report| {
+            report.action == Some(Action::Failed)
+                && report.status.is_some_and(|(class, _, _)| class == 5)
+        })
+}

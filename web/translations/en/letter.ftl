@@ -1,0 +1,47 @@
+# The letter to a proved sender. Three sentences, and nothing of his mail.
+letter-subject = Not yet delivered: { $subject }
+letter-subject-none = Not yet delivered: your message
+letter-waiting-named = Your message to { $names } has not been delivered yet.
+letter-waiting-others = Your message to { $names } and { $count ->
+    [one] one other recipient
+   *[other] { $count } other recipients
+} has not been delivered yet.
+letter-waiting-hidden = Your message to { $count ->
+    [one] one recipient
+   *[other] { $count } recipients
+} has not been delivered yet.
+letter-see = This page shows why, and what you can do to have it delivered:
+letter-until = It waits until { $date }; you need not send it again.
+letter-contact = Questions? { $contact }
+letter-reference = Reference { $reference }
+letter-date = { $day } { $month ->
+    [1] January
+    [2] February
+    [3] March
+    [4] April
+    [5] May
+    [6] June
+    [7] July
+    [8] August
+    [9] September
+    [10] October
+    [11] November
+   *[12] December
+} { $year }
+
+# The answer to "I lost my link".
+letter-lost-subject = Your messages that are waiting
+letter-lost = { $count ->
+    [one] A message of yours has not been delivered yet.
+   *[other] { $count } messages of yours have not been delivered yet.
+}
+letter-lost-see = { $count ->
+    [one] This page shows why, and what you can do to have it delivered:
+   *[other] These pages show why, and what you can do to have them delivered:
+}
+letter-lost-each = Received { $date }, reference { $reference }:
+letter-lost-ignore = If you did not ask for this letter, you can ignore it.
+
+# The notification when a message expires whose sender was never told.
+letter-expired-subject = Not delivered: your message
+letter-expired = Your message of { $date } was stopped by the mail filter of { $organisation } and nobody asked for it in time, so it was not delivered. If it still matters, send it again or write to { $contact } and name the reference { $reference }.
