@@ -56,6 +56,13 @@ pub struct Examination {
     pub discussion_list: bool,
 }
 
+impl Examination {
+    /// Whether a check found this.
+    pub fn found(&self, id: &str) -> bool {
+        self.findings.iter().any(|finding| finding.id == id)
+    }
+}
+
 impl Finding {
     pub fn new(id: impl Into<String>, weight: f32) -> Self {
         Self { id: id.into(), weight, terms: Vec::new() }

@@ -3,20 +3,75 @@
 //! [`Filter::examine`] runs every check once per message and gathers their
 //! [`Finding`]s; [`policy::decide`] is a pure function from these and one
 //! recipient's view to a [`Judgement`]. A check that cannot answer (a scanner
-//! that is configured and silent) means defer, never accept.
+//! that is configured and silent) means defer, never accept. What trips a
+//! limit of the pre-scan is never parsed.
 
+pub mod attachment;
+mod authn;
+mod bulk;
+pub mod catalogue;
+pub mod dns;
 pub mod finding;
+mod inside;
+mod parsed;
 pub mod policy;
+pub mod results;
+pub mod similar;
 pub mod verdict;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
 
 pub use finding::{Examination, Finding};
 pub use verdict::{Class, Judgement, Verdict};
 
-use crate::mail::{Envelope, Message};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::mail::message::FromHeader;
+use crate::mail::{Address, Domain, Envelope, Limits, Message, Scan, prescan};
+use crate::reputation::{Network, Proofs, Sender};
+use catalogue::Weights;
+use inside::Inside;
+use results::{Results, Word};
+
+/// Messages above this size are taken apart on a thread that may block.
+const LARGE: usize = 256 << 10;
+
+/// What the filter is told. Every part has a default.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub limits: Limits,
+    pub archives: attachment::Limits,
+    pub dns: dns::Source,
+    pub patience: dns::Patience,
+    pub weights: Weights,
+    /// Whose ARC seals excuse a broken DMARC (RFC 8617 section 7.2).
+    pub trusted_sealers: Vec<Domain>,
+    /// Defer what DNS cannot vouch for at the moment, instead of judging it
+    /// without.
+    pub defer_temperror: bool,
+    /// Nearly the same text to this many recipients is mass mail.
+    pub mass: similar::Settings,
+    /// The same DKIM signature to this many recipients, not by its signer's
+    /// own servers, is a replay.
+    pub replay: similar::Settings,
+}
 
 /// Runs the checks. Clones share resolver, caches and windows.
 #[derive(Clone)]
-pub struct Filter {}
+pub struct Filter {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    directory: Directory,
+    clock: Clock,
+    authn: authn::Authn,
+    mass: similar::Window,
+    replay: similar::Window,
+}
 
 /// A check that must answer could not (a scanner is silent, DNS of a policy
 /// failed for the time being): the message is deferred.
@@ -24,7 +79,64 @@ pub struct Filter {}
 #[error("{0}")]
 pub struct Undecided(pub String);
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            archives: attachment::Limits::default(),
+            dns: dns::Source::default(),
+            patience: dns::Patience::default(),
+            weights: Weights::default(),
+            trusted_sealers: Vec::new(),
+            defer_temperror: true,
+            mass: similar::Settings {
+                recipients: 30,
+                window: SignedDuration::from_hours(1),
+                texts: 50_000,
+            },
+            replay: similar::Settings {
+                recipients: 21,
+                window: SignedDuration::from_mins(10),
+                texts: 50_000,
+            },
+        }
+    }
+}
+
+/// What is gathered while the checks run.
+#[derive(Default)]
+struct Draft {
+    findings: Vec<Finding>,
+    classes: Vec<Class>,
+}
+
 impl Filter {
+    /// Needs a tokio runtime around it if a zone file answers DNS.
+    ///
+    /// # Errors
+    /// [`dns::DnsError`] if there is no resolver.
+    pub fn new(
+        settings: Settings,
+        directory: Directory,
+        clock: Clock,
+    ) -> Result<Self, dns::DnsError> {
+        let dns = dns::Dns::new(&settings.dns, &settings.patience)?;
+        Ok(Self::with_dns(settings, dns, directory, clock))
+    }
+
+    /// As [`Filter::new`], with a resolver that stands already.
+    pub fn with_dns(settings: Settings, dns: dns::Dns, directory: Directory, clock: Clock) -> Self {
+        let inner = Inner {
+            authn: authn::Authn::new(dns, &settings.patience),
+            mass: similar::Window::new(settings.mass),
+            replay: similar::Window::new(settings.replay),
+            settings,
+            directory,
+            clock,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
     /// Runs every check on a message that the pre-scan has let through to
     /// parsers, or only those that need none if it tripped a limit.
     /// `outgoing`: malware only.
@@ -33,10 +145,192 @@ impl Filter {
     /// [`Undecided`]: answer 451 4.7.1.
     pub async fn examine(
         &self,
-        _envelope: &Envelope,
-        _message: &Message,
-        _outgoing: bool,
+        envelope: &Envelope,
+        message: &Message,
+        outgoing: bool,
     ) -> Result<Examination, Undecided> {
-        todo!()
+        let settings = &self.inner.settings;
+        let scan = prescan::scan(message.bytes(), &settings.limits);
+        if scan.tripped.is_some() {
+            let mut draft = Draft::default();
+            draft.add(settings.weights.finding("too-complex"), Some(Class::Unscannable));
+            return Ok(draft.finish(scan, sender(envelope, None, Proofs::NONE)));
+        }
+        let from = message.from();
+        if outgoing {
+            let mut draft = Draft::default();
+            draft.take(self.look_inside(message, true).await);
+            return Ok(draft.finish(scan, sender(envelope, single(&from), Proofs::NONE)));
+        }
+        let (inside, verified) = futures_util::join!(
+            self.look_inside(message, false),
+            self.inner.authn.verify(envelope, message, &from),
+        );
+        self.judge(envelope, message, &from, scan, inside, verified)
+    }
+
+    /// Puts together what the checks found.
+    fn judge(
+        &self,
+        envelope: &Envelope,
+        message: &Message,
+        from: &FromHeader,
+        scan: Scan,
+        inside: Inside,
+        verified: Result<Results, authn::Stumbled>,
+    ) -> Result<Examination, Undecided> {
+        let settings = &self.inner.settings;
+        let weights = &settings.weights;
+        let mut draft = Draft::default();
+        let digest = inside.digest;
+        draft.take(inside);
+        let results = verified.unwrap_or_else(|authn::Stumbled| {
+            draft.add(weights.finding("unreadable"), Some(Class::Unscannable));
+            Results::default()
+        });
+        if settings.defer_temperror && results.is_undecided() {
+            return Err(Undecided("the sender's domain gives no answer in DNS".into()));
+        }
+        let author = single(from).filter(|_| !results.misread_from);
+        let proofs = results.proofs();
+        draft.findings.extend(self.author_findings(envelope, from, &results));
+
+        let bulk = bulk::check(envelope, message, author, &results, weights);
+        let sealed = results
+            .arc
+            .sealer
+            .as_ref()
+            .is_some_and(|sealer| settings.trusted_sealers.contains(sealer));
+        draft.findings.extend(results.findings(weights, sealed));
+        if results.is_impersonation() {
+            draft.classes.push(Class::Impersonated);
+        }
+        draft.findings.extend(bulk.findings);
+        draft.classes.extend(bulk.classes);
+        self.count(envelope, &results, digest, &mut draft);
+
+        let mut examination = draft.finish(scan, sender(envelope, author, proofs));
+        examination.authentication = results.header_value();
+        examination.automatic = bulk.automatic;
+        examination.discussion_list = bulk.discussion_list;
+        Ok(examination)
+    }
+
+    async fn look_inside(&self, message: &Message, outgoing: bool) -> Inside {
+        let settings = &self.inner.settings;
+        if message.bytes().len() <= LARGE {
+            return inside::look(message, outgoing, &settings.archives, &settings.weights);
+        }
+        let (message, inner) = (message.clone(), Arc::clone(&self.inner));
+        let look = tokio::task::spawn_blocking(move || {
+            let settings = &inner.settings;
+            inside::look(&message, outgoing, &settings.archives, &settings.weights)
+        });
+        look.await.unwrap_or_else(|_| Inside::unreadable(&settings.weights))
+    }
+
+    /// What the author's address alone tells.
+    fn author_findings(
+        &self,
+        envelope: &Envelope,
+        from: &FromHeader,
+        results: &Results,
+    ) -> Vec<Finding> {
+        let weights = &self.inner.settings.weights;
+        let mut found = Vec::new();
+        match from {
+            FromHeader::Missing => found.push(weights.finding("from-missing")),
+            FromHeader::Ambiguous => found.push(weights.finding("from-ambiguous")),
+            FromHeader::Single(_) if results.misread_from => {
+                found.push(weights.finding("from-ambiguous"));
+            }
+            FromHeader::Single(_) => {}
+        }
+        if results.proofs().is_empty() {
+            let path = envelope.mail_from.address();
+            let ours = [single(from), path]
+                .into_iter()
+                .flatten()
+                .find(|address| self.inner.directory.serves(address.domain()));
+            if let Some(ours) = ours {
+                let domain = ours.domain().as_str();
+                found.push(weights.finding("served-domain-in-from").term("domain", domain));
+            }
+        }
+        found
+    }
+
+    /// Counts recipients of the same text and of the same signature.
+    fn count(
+        &self,
+        envelope: &Envelope,
+        results: &Results,
+        digest: Option<(u64, bool)>,
+        draft: &mut Draft,
+    ) {
+        let inner = &self.inner;
+        let now = inner.clock.now();
+        let recipients = || envelope.rcpt_to.iter().map(|recipient| &recipient.address);
+        let mut mass = None;
+        if let Some((digest, near)) = digest
+            && inner.mass.is_many(inner.mass.count(digest, near, recipients(), now))
+        {
+            mass = Some("mass");
+        }
+        // Signed once, sent by others to many (ATTACKS I-15).
+        let signed = results.dkim.iter().find(|one| one.aligned && one.word == Word::Pass);
+        if let Some(signed) = signed.filter(|_| !results.spf_aligned)
+            && inner.replay.is_many(inner.replay.count(signed.signature, false, recipients(), now))
+        {
+            mass = Some("replayed");
+        }
+        if let Some(id) = mass {
+            draft.add(inner.settings.weights.finding(id), Some(Class::Mass));
+        }
     }
 }
+
+impl Draft {
+    fn add(&mut self, finding: Finding, class: Option<Class>) {
+        self.findings.push(finding);
+        self.classes.extend(class);
+    }
+
+    fn take(&mut self, inside: Inside) {
+        for (finding, class) in inside.found {
+            self.add(finding, class);
+        }
+    }
+
+    /// The strongest class first, the heaviest finding first.
+    fn finish(mut self, scan: Scan, sender: Sender) -> Examination {
+        self.classes.sort_unstable();
+        self.classes.dedup();
+        self.findings.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        Examination {
+            scan,
+            score: self.findings.iter().map(|finding| finding.weight).sum(),
+            findings: self.findings,
+            sender,
+            classes: self.classes,
+            authentication: Results::default().header_value(),
+            automatic: false,
+            discussion_list: false,
+        }
+    }
+}
+
+fn single(from: &FromHeader) -> Option<&Address> {
+    match from {
+        FromHeader::Single(address) => Some(address),
+        FromHeader::Missing | FromHeader::Ambiguous => None,
+    }
+}
+
+fn sender(envelope: &Envelope, author: Option<&Address>, proofs: Proofs) -> Sender {
+    Sender { address: author.cloned(), proofs, network: Network::of(envelope.client.ip) }
+}
+
+#[cfg(test)]
+#[path = "examine_tests.rs"]
+mod tests;

@@ -1,0 +1,122 @@
+//! Every finding that a check can make, with its default weight.
+//!
+//! One table: ids, weights, and so the list of messages that each language
+//! must have. The sum of a message's weights is its score; from
+//! `filter.hold` (5 by default) on it is held as unwanted. Administrators may
+//! change weights, never ids.
+
+use std::collections::BTreeMap;
+
+use super::Finding;
+
+/// Ids and default weights. Positive: against the message.
+pub const FINDINGS: &[(&str, f32)] = &[
+    // Authentication. SPF fail alone holds; nothing at all, from a host
+    // without a name, holds too.
+    ("spf-fail", 5.0),
+    ("spf-softfail", 3.0),
+    ("spf-neutral", 2.0),
+    ("spf-none", 2.0),
+    ("spf-permerror", 2.0),
+    ("spf-temperror", 1.0),
+    ("dkim-none", 0.5),
+    ("dkim-fail", 1.0),
+    ("dkim-temperror", 0.5),
+    ("dmarc-none", 0.5),
+    ("dmarc-fail", 2.0),
+    ("dmarc-quarantine", 6.0),
+    ("dmarc-reject", 10.0),
+    ("dmarc-temperror", 1.0),
+    ("no-ptr", 2.5),
+    ("ptr-mismatch", 1.5),
+    ("proved", -1.0),
+    ("arc-pass", 0.0),
+    // Who it says it is from.
+    ("from-missing", 5.0),
+    ("from-ambiguous", 8.0),
+    ("served-domain-in-from", 6.0),
+    // Attachments; most of these decide by their class.
+    ("malware", 20.0),
+    ("attachment-dangerous", 20.0),
+    ("attachment-disguised", 20.0),
+    ("attachment-macro", 3.0),
+    ("attachment-encrypted", 3.0),
+    ("attachment-unreadable", 3.0),
+    ("attachment-bomb", 20.0),
+    ("too-complex", 5.0),
+    ("unreadable", 5.0),
+    // Bulk: told, not weighed; their classes are the organisations' choice.
+    ("list-mail", 0.0),
+    ("marketing", 0.0),
+    ("poll", 0.0),
+    ("social", 0.0),
+    ("sending-platform", 0.0),
+    ("discussion-list", 0.0),
+    ("automatic", 0.0),
+    ("mass", 5.0),
+    ("replayed", 5.0),
+    // Content.
+    ("gtube", 1000.0),
+];
+
+/// The weights that are in force.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights {
+    changed: BTreeMap<String, f32>,
+}
+
+/// A weight was given to a finding that no check makes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no finding called {0}")]
+pub struct UnknownFinding(pub String);
+
+impl Weights {
+    /// The defaults with these changes.
+    ///
+    /// # Errors
+    /// [`UnknownFinding`].
+    pub fn with(changed: BTreeMap<String, f32>) -> Result<Self, UnknownFinding> {
+        match changed.keys().find(|id| default(id).is_none()) {
+            Some(id) => Err(UnknownFinding(id.clone())),
+            None => Ok(Self { changed }),
+        }
+    }
+
+    /// The finding `id` with its weight in force.
+    pub fn finding(&self, id: &'static str) -> Finding {
+        debug_assert!(default(id).is_some(), "{id} is not in the catalogue");
+        let weight = self.changed.get(id).copied().or_else(|| default(id));
+        Finding::new(id, weight.unwrap_or(0.0))
+    }
+
+    /// The finding `id`, told but not weighed.
+    #[allow(clippy::unused_self)]
+    pub fn told(&self, id: &'static str) -> Finding {
+        debug_assert!(default(id).is_some(), "{id} is not in the catalogue");
+        Finding::new(id, 0.0)
+    }
+}
+
+fn default(id: &str) -> Option<f32> {
+    FINDINGS.iter().find(|(known, _)| *known == id).map(|(_, weight)| *weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_change_but_ids_do_not() {
+        let weights = Weights::with([("spf-fail".to_owned(), 1.5)].into()).unwrap();
+        assert_eq!(weights.finding("spf-fail"), Finding::new("spf-fail", 1.5));
+        assert_eq!(weights.finding("spf-none"), Finding::new("spf-none", 2.0));
+        let wrong = Weights::with([("spf-fial".to_owned(), 1.5)].into());
+        assert_eq!(wrong, Err(UnknownFinding("spf-fial".to_owned())));
+    }
+
+    #[test]
+    fn ids_are_unique() {
+        let ids: std::collections::HashSet<_> = FINDINGS.iter().map(|(id, _)| id).collect();
+        assert_eq!(ids.len(), FINDINGS.len());
+    }
+}

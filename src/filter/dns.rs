@@ -1,0 +1,213 @@
+//! DNS for the filter: the system's resolver, given servers, or a zone file.
+//!
+//! With a zone file ([`Source::Zone`], RFC 1035 section 5) every question is
+//! answered from that file and nothing is ever asked of the network: what the
+//! file does not name does not exist. The demo and the tests live on it.
+//! Answers are never trusted beyond what SPF, DKIM and DMARC make of them.
+
+mod responder;
+mod zone;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{Name, RData};
+
+use responder::Responder;
+pub use zone::Zone;
+
+/// Who answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// What `/etc/resolv.conf` names.
+    #[default]
+    System,
+    Servers(Vec<SocketAddr>),
+    /// A master file that answers everything.
+    Zone(PathBuf),
+    /// The text of a master file, for tests and the demo.
+    Text(String),
+}
+
+/// How long DNS may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For one question to one server; it is asked twice at most.
+    pub question: Duration,
+    /// For all questions about one message.
+    pub message: Duration,
+}
+
+/// A resolver with its cache. Clones share it.
+#[derive(Clone)]
+pub struct Dns {
+    resolver: TokioResolver,
+    /// Runs as long as somebody asks.
+    responder: Option<Arc<Responder>>,
+}
+
+/// Why there is no resolver.
+#[derive(Debug, thiserror::Error)]
+pub enum DnsError {
+    #[error("the zone file {path} cannot be read: {error}")]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("the zone file is not a master file (RFC 1035 section 5): {0}")]
+    Zone(String),
+    #[error("no port on the loopback interface for the zone's answers: {0}")]
+    Loopback(std::io::Error),
+    #[error("the system's resolver configuration cannot be used: {0}")]
+    System(String),
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { question: Duration::from_secs(2), message: Duration::from_secs(5) }
+    }
+}
+
+impl Dns {
+    /// A resolver for `source`. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// [`DnsError`].
+    pub fn new(source: &Source, patience: &Patience) -> Result<Self, DnsError> {
+        match source {
+            Source::System => {
+                let (config, _) = hickory_resolver::system_conf::read_system_conf()
+                    .map_err(|error| DnsError::System(error.to_string()))?;
+                Self::build(config, patience, None)
+            }
+            Source::Servers(addresses) => {
+                let servers = addresses.iter().map(|address| server(*address)).collect();
+                Self::build(ResolverConfig::from_parts(None, vec![], servers), patience, None)
+            }
+            Source::Zone(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| DnsError::Unreadable { path: path.clone(), error })?;
+                Self::of_zone(Zone::parse(&text)?, patience)
+            }
+            Source::Text(text) => Self::of_zone(Zone::parse(text)?, patience),
+        }
+    }
+
+    /// A resolver that knows `zone` and nothing else.
+    ///
+    /// # Errors
+    /// [`DnsError::Loopback`].
+    pub fn of_zone(zone: Zone, patience: &Patience) -> Result<Self, DnsError> {
+        let responder = Responder::start(zone).map_err(DnsError::Loopback)?;
+        let config = ResolverConfig::from_parts(None, vec![], vec![server(responder.address())]);
+        Self::build(config, patience, Some(Arc::new(responder)))
+    }
+
+    fn build(
+        config: ResolverConfig,
+        patience: &Patience,
+        responder: Option<Arc<Responder>>,
+    ) -> Result<Self, DnsError> {
+        let mut options = ResolverOpts::default();
+        options.timeout = patience.question;
+        options.attempts = 1;
+        options.cache_size = 65_536;
+        options.use_hosts_file = ResolveHosts::Never;
+        // A wrong "does not exist" must not last; a right one is asked again.
+        options.negative_max_ttl = Some(Duration::from_mins(10));
+        options.positive_max_ttl = Some(Duration::from_hours(24));
+        let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            .with_options(options)
+            .build()
+            .map_err(|error| DnsError::System(error.to_string()))?;
+        Ok(Self { resolver, responder })
+    }
+
+    /// The resolver itself, for what speaks to it in its own words.
+    pub fn resolver(&self) -> &TokioResolver {
+        &self.resolver
+    }
+
+    /// Whether a zone file answers: asking costs nothing then, and private
+    /// addresses have names too.
+    pub fn is_local(&self) -> bool {
+        self.responder.is_some()
+    }
+
+    /// The TXT records of `name` that begin with `prefix` (ASCII case
+    /// ignored), their strings joined. Empty if there are none or DNS fails.
+    pub async fn texts(&self, name: &str, prefix: &str) -> Vec<String> {
+        let Ok(mut name) = Name::from_str_relaxed(name) else {
+            return Vec::new();
+        };
+        name.set_fqdn(true);
+        let Ok(lookup) = self.resolver.txt_lookup(name).await else {
+            return Vec::new();
+        };
+        let texts = lookup.answers().iter().filter_map(|record| match &record.data {
+            RData::TXT(text) => Some(text.txt_data.concat()),
+            _ => None,
+        });
+        texts
+            .filter(|text| {
+                text.get(..prefix.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+            })
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
+            .collect()
+    }
+}
+
+/// Whether an address belongs to the machine or to a private network, about
+/// which public DNS knows nothing (RFC 1918, RFC 4193, RFC 3927).
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || ip.is_unspecified()
+        }
+    }
+}
+
+fn server(address: SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = address.port();
+        connection
+    });
+    NameServerConfig::new(address.ip(), true, connections.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_zone_answers_everything_and_nothing_else_is_asked() {
+        let long = "k=rsa; p=".to_owned() + &"A".repeat(3000);
+        let zone = format!(
+            "a.example. 300 IN TXT \"v=spf1 -all\"\na.example. TXT \"other\"\nb.example. A 192.0.2.1\nlong.example. TXT \"{long}\"\n"
+        );
+        let dns = Dns::new(&Source::Text(zone), &Patience::default()).unwrap();
+        assert!(dns.is_local());
+        assert_eq!(dns.texts("a.example", "V=SPF1").await, ["v=spf1 -all"]);
+        assert!(dns.texts("b.example", "").await.is_empty());
+        assert!(dns.texts("example.com", "").await.is_empty());
+        assert_eq!(dns.texts("long.example", "k=rsa").await, [long], "over 512 bytes: by TCP");
+    }
+
+    #[test]
+    fn a_broken_zone_is_refused() {
+        let error =
+            Dns::new(&Source::Text("a.example. IN NONSENSE x\n".into()), &Patience::default());
+        assert!(matches!(error, Err(DnsError::Zone(_))));
+    }
+}

@@ -1,0 +1,57 @@
+//! What stands inside a message: one parse, then every check of its parts.
+//!
+//! Pure and without I/O, so that a large message can be taken apart on a
+//! thread of its own.
+
+use super::catalogue::Weights;
+use super::parsed::Parsed;
+use super::{Class, Finding, attachment, similar};
+use crate::mail::Message;
+
+/// The string that every filter calls unwanted (GTUBE).
+const GTUBE: &[u8] = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+
+/// What was found, each with the class that it alone decides.
+#[derive(Debug, Default)]
+pub struct Inside {
+    pub found: Vec<(Finding, Option<Class>)>,
+    /// The text's digest, and whether it may be compared by likeness.
+    pub digest: Option<(u64, bool)>,
+}
+
+impl Inside {
+    /// Nobody can say what it holds.
+    pub fn unreadable(weights: &Weights) -> Self {
+        let unreadable = weights.finding("unreadable");
+        Self { found: vec![(unreadable, Some(Class::Unscannable))], digest: None }
+    }
+}
+
+/// Parses and looks. `outgoing`: only for malware.
+pub fn look(
+    message: &Message,
+    outgoing: bool,
+    archives: &attachment::Limits,
+    weights: &Weights,
+) -> Inside {
+    let Some(parsed) = Parsed::read(message) else {
+        return Inside::unreadable(weights);
+    };
+    let parts = parsed.parts();
+    let mut inside = Inside::default();
+    let attachments = attachment::check(&parts, archives, weights);
+    inside.found.extend(attachments.into_iter().map(|(finding, class)| (finding, Some(class))));
+    if outgoing {
+        inside.found.retain(|(_, class)| *class == Some(Class::Malware));
+        return inside;
+    }
+    let gtube = parts
+        .iter()
+        .any(|part| part.text.is_some() && memchr::memmem::find(part.content, GTUBE).is_some());
+    if gtube {
+        inside.found.push((weights.finding("gtube"), None));
+    }
+    let subject = message.text("Subject").unwrap_or_default();
+    inside.digest = similar::digest(&parts, &subject);
+    inside
+}
