@@ -17,13 +17,14 @@ pub struct Inside {
     pub found: Vec<(Finding, Option<Class>)>,
     /// The text's digest, and whether it may be compared by likeness.
     pub digest: Option<(u64, bool)>,
+    pub attachments: u16,
 }
 
 impl Inside {
     /// Nobody can say what it holds.
     pub fn unreadable(weights: &Weights) -> Self {
         let unreadable = weights.finding("unreadable");
-        Self { found: vec![(unreadable, Some(Class::Unscannable))], digest: None }
+        Self { found: vec![(unreadable, Some(Class::Unscannable))], ..Self::default() }
     }
 }
 
@@ -38,7 +39,7 @@ pub fn look(
         return Inside::unreadable(weights);
     };
     let parts = parsed.parts();
-    let mut inside = Inside::default();
+    let mut inside = Inside { attachments: parsed.attachments(), ..Inside::default() };
     let attachments = attachment::check(&parts, archives, weights);
     inside.found.extend(attachments.into_iter().map(|(finding, class)| (finding, Some(class))));
     if outgoing {

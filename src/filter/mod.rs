@@ -108,6 +108,7 @@ impl Default for Settings {
 struct Draft {
     findings: Vec<Finding>,
     classes: Vec<Class>,
+    attachments: u16,
 }
 
 impl Filter {
@@ -297,6 +298,7 @@ impl Draft {
     }
 
     fn take(&mut self, inside: Inside) {
+        self.attachments = inside.attachments;
         for (finding, class) in inside.found {
             self.add(finding, class);
         }
@@ -315,6 +317,7 @@ impl Draft {
             classes: self.classes,
             authentication: Results::default().header_value(),
             automatic: false,
+            attachments: self.attachments,
             discussion_list: false,
         }
     }

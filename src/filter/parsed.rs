@@ -46,6 +46,17 @@ impl<'m> Parsed<'m> {
         catch_unwind(AssertUnwindSafe(|| PARSER.parse(bytes))).ok()?.map(Self)
     }
 
+    /// Attachments that a mail program would show: files and forwarded
+    /// messages, not pictures within the text.
+    pub fn attachments(&self) -> u16 {
+        let shown = |part: &&mail_parser::MessagePart<'_>| match &part.body {
+            PartType::Message(_) | PartType::Binary(_) => true,
+            PartType::Text(_) | PartType::Html(_) | PartType::InlineBinary(_) => is_file(part),
+            PartType::Multipart(_) => false,
+        };
+        u16::try_from(self.0.parts.iter().filter(shown).count()).unwrap_or(u16::MAX)
+    }
+
     /// All leaves in order, those of forwarded messages included.
     pub fn parts(&self) -> Vec<Part<'_>> {
         let mut parts = Vec::new();
@@ -72,8 +83,11 @@ fn gather<'p>(message: &'p mail_parser::Message<'_>, depth: usize, parts: &mut V
             format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()).to_ascii_lowercase()
         });
         let name = part.attachment_name();
-        let is_file =
-            part.content_disposition().is_some_and(mail_parser::ContentType::is_attachment);
-        parts.push(Part { name, media, content, text: text.filter(|_| !is_file) });
+        let text = text.filter(|_| !is_file(part));
+        parts.push(Part { name, media, content, text });
     }
+}
+
+fn is_file(part: &mail_parser::MessagePart<'_>) -> bool {
+    part.content_disposition().is_some_and(mail_parser::ContentType::is_attachment)
 }

@@ -59,6 +59,7 @@ fn examination(classes: &[Class], score: f32, proved: bool) -> Examination {
         score,
         authentication: String::new(),
         automatic: false,
+        attachments: 0,
         discussion_list: false,
     }
 }
