@@ -168,6 +168,35 @@ impl Releases {
         Err(contended())
     }
 
+    /// An operator frees all copies of `slot` that still wait, whatever the
+    /// sender may do. Blocks of recipients still stand; the sender earns no
+    /// standing, because he decided nothing.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn release_by_operator(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
+        for _ in 0..TRIES {
+            let row = self.row(id).await?;
+            let waiting = chosen(&row.record, slot, State::Held);
+            if waiting.is_empty() {
+                return Err(Denied::Now(Way::Over));
+            }
+            let refused = |place: &usize| self.refuses(&row.record, &row.record.recipients[*place]);
+            let free: Vec<usize> = waiting.into_iter().filter(|place| !refused(place)).collect();
+            if free.is_empty() {
+                return Err(Denied::Now(Way::RecipientRefuses));
+            }
+            let mut batch = Batch::new();
+            let held = self.enqueue(&mut batch, &row, &free)?;
+            if self.carried_out(batch).await? {
+                self.inner.maillog.released(id, free.len(), false);
+                self.inner.queue.wake();
+                return Ok(held);
+            }
+        }
+        Err(contended())
+    }
+
     /// Takes back what is still in its countdown.
     ///
     /// # Errors
@@ -301,6 +330,14 @@ impl Releases {
         row: &Row<Held>,
         free: &[usize],
     ) -> Result<Held, Denied> {
+        let held = self.enqueue(batch, row, free)?;
+        let organisations = organisations(&held, free);
+        self.inner.reputation.grant(batch, &held.sender(), &organisations).await?;
+        Ok(held)
+    }
+
+    /// States and queue item.
+    fn enqueue(&self, batch: &mut Batch, row: &Row<Held>, free: &[usize]) -> Result<Held, Denied> {
         let now = self.inner.clock.now();
         let mut held = row.record.clone();
         let item = self.inner.queue.draft(delivery(&held, free, now + self.inner.settings.delay));
@@ -312,8 +349,6 @@ impl Releases {
         }
         batch.update(row, &held);
         self.inner.queue.enqueue(batch, &item);
-        let organisations = organisations(&held, free);
-        self.inner.reputation.grant(batch, &held.sender(), &organisations).await?;
         Ok(held)
     }
 

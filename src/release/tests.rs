@@ -270,3 +270,26 @@ async fn trust_ends_by_revocation_and_the_second_time_for_good() {
     let id = world.keep(proved).await;
     assert_eq!(world.way(id).await, Way::Appeal);
 }
+
+#[tokio::test]
+async fn an_operator_frees_what_the_sender_cannot_but_no_block_and_no_standing() {
+    let world = World::new(Vec::new());
+    let id = world.keep(|held| held.recipients[0].door = Door::Ask).await;
+    assert!(world.release(id).await.is_err());
+    let held = world.releases.release_by_operator(id, ALL_RECIPIENTS).await.unwrap();
+    assert_eq!(held.recipients[0].state, State::Releasing);
+    assert_eq!(world.items().await.len(), 1);
+    let sender = held.sender();
+    let organisation = &held.recipients[0].organisation;
+    assert_eq!(world.reputation.regard(&sender, organisation).await, Ok(Regard::Unknown));
+    let again = world.releases.release_by_operator(id, ALL_RECIPIENTS).await;
+    assert_eq!(again, Err(Denied::Now(Way::Over)));
+
+    let sender = held.senders()[0].clone();
+    let rule =
+        Rule { recipient: None, sender: Pattern::Address(sender), action: RuleAction::Block };
+    let world = World::new(vec![rule]);
+    let id = world.keep(proved).await;
+    let refused = world.releases.release_by_operator(id, ALL_RECIPIENTS).await;
+    assert_eq!(refused, Err(Denied::Now(Way::RecipientRefuses)));
+}
