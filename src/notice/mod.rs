@@ -16,6 +16,8 @@ pub mod may_notify;
 pub mod reply;
 mod return_path;
 pub mod sign;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use breaker::Breaker;

@@ -87,13 +87,13 @@ mod tests {
             let words = Words::choose(&[tag]);
             assert_eq!(words.date(at), date);
             let english = include_str!("../../web/translations/en/letter.ftl");
+            let own = format!("web/translations/{tag}/letter.ftl");
+            let own = std::fs::read_to_string(&own).unwrap();
             for id in english.lines().filter_map(|line| line.split_once(" = ")).map(|(id, _)| id) {
-                if id.starts_with("letter-") {
-                    let found = TRANSLATIONS.try_lookup(&words.language, id).is_some();
-                    let folder = format!("web/translations/{tag}/letter.ftl");
-                    let text = std::fs::read_to_string(&folder).unwrap();
-                    assert!(found && text.contains(&format!("{id} = ")), "{id} in {folder}");
-                }
+                assert!(
+                    !id.starts_with("letter-") || own.contains(&format!("{id} = ")),
+                    "{tag} {id}"
+                );
             }
         }
     }
