@@ -39,6 +39,7 @@ pub mod notice;
 pub mod release;
 
 pub mod intake;
+pub mod portal;
 
 pub mod config;
 pub mod gateway;

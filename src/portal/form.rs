@@ -1,0 +1,96 @@
+//! What a form sent: few fields, few bytes, and from a page of ours.
+//!
+//! A body over the limit is read to a bounded end and thrown away, so that
+//! its sender reads the 413 instead of a broken connection.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use futures_util::StreamExt;
+
+use super::App;
+use super::error::Trouble;
+
+const BYTES: usize = 16 * 1024;
+const FIELDS: usize = 50;
+/// How much of a body too large is read to be polite, and for how long.
+const POLITE_BYTES: usize = 256 * 1024 * 1024;
+const POLITE_TIME: Duration = Duration::from_secs(20);
+
+/// The fields of a form.
+pub struct Form {
+    fields: Vec<(String, String)>,
+    cross_site: bool,
+}
+
+impl Form {
+    /// The first field of this name, empty if there is none.
+    pub fn field(&self, name: &str) -> &str {
+        let found = self.fields.iter().find(|(other, _)| other == name);
+        found.map_or("", |(_, value)| value.as_str())
+    }
+
+    /// Whether the browser says that another site sent it.
+    pub fn is_cross_site(&self) -> bool {
+        self.cross_site
+    }
+}
+
+impl FromRequest<App> for Form {
+    type Rejection = Trouble;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Trouble> {
+        let cross_site = cross_site(request.headers(), app);
+        let (parts, body) = request.into_parts();
+        let body = read(body).await?;
+        let request = Request::from_parts(parts, Body::from(body));
+        let form = axum::Form::<Vec<(String, String)>>::from_request(request, &()).await;
+        let axum::Form(fields) = form.map_err(|_| Trouble::BadForm)?;
+        if fields.len() > FIELDS {
+            return Err(Trouble::BadForm);
+        }
+        Ok(Self { fields, cross_site })
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, Trouble> {
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Trouble::BadForm)?;
+        if bytes.len() + chunk.len() > BYTES {
+            let rest = async {
+                let mut read = 0;
+                while let Some(Ok(chunk)) = stream.next().await {
+                    read += chunk.len();
+                    if read > POLITE_BYTES {
+                        break;
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(POLITE_TIME, rest).await;
+            return Err(Trouble::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+/// Fetch metadata first; a browser without it is judged by Origin. `null` is
+/// what our own referrer policy makes of an Origin, so it says nothing.
+fn cross_site(headers: &HeaderMap, app: &App) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    match text(header::ORIGIN.as_str()) {
+        None | Some("null") => false,
+        Some(origin) => {
+            let (_, host) = origin.split_once("://").unwrap_or_default();
+            let asked = text(header::HOST.as_str()).unwrap_or_default();
+            !(host.eq_ignore_ascii_case(asked) || host.eq_ignore_ascii_case(app.links.host()))
+        }
+    }
+}

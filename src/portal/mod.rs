@@ -1,0 +1,223 @@
+//! The portal: where the link leads. See, declare, release.
+//!
+//! Routes and what they share. Every address is a [`path::Path`]; GET shows
+//! and changes nothing, POST acts; [`frame`] stands around every page. The
+//! portal trusts a token whose tag is right, and nothing else that a visitor
+//! brings.
+
+mod asset;
+mod error;
+mod form;
+mod frame;
+mod limit;
+mod nonce;
+mod part;
+mod path;
+mod public;
+mod sender;
+mod serve;
+mod words;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode};
+use axum::routing::{get, post};
+use futures_util::future::BoxFuture;
+use ipnet::IpNet;
+use tokio::net::TcpListener;
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::link::Links;
+use crate::mail::Address;
+use crate::maillog::Maillog;
+use crate::release::Releases;
+use crate::reputation::Network;
+use asset::Assets;
+use error::Trouble;
+use limit::Limit;
+use nonce::Nonces;
+use path::{Entry, Path, Step};
+use words::Languages;
+
+pub use frame::Peer;
+pub use serve::Bounds;
+
+/// Sends a fresh link to an address, if a held mail proved it.
+pub type Lost = Arc<dyn Fn(Address) -> BoxFuture<'static, ()> + Send + Sync>;
+/// Why the service cannot do its work now, if it cannot.
+pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// The patterns of all routes: their names in the log.
+const ROUTES: [&str; 18] = [
+    "/",
+    "/r",
+    "/r/{token}",
+    "/r/{token}/release",
+    "/r/{token}/disown",
+    "/r/{token}/withdraw",
+    "/held",
+    "/held/release",
+    "/held/disown",
+    "/held/withdraw",
+    "/a/{token}",
+    "/lost",
+    "/help",
+    "/about",
+    "/health/live",
+    "/health/ready",
+    "/robots.txt",
+    "/assets/{name}",
+];
+/// Letters that `/lost` asks for per address and per network in an hour.
+const LOST_AN_HOUR: u32 = 3;
+/// The first invalid token in a minute that is answered 429.
+const GUESSES_A_MINUTE: u32 = 30;
+
+/// What the configuration says about the portal.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The operator's address, on pages of no organisation.
+    pub postmaster: Option<Address>,
+    pub bounds: Bounds,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            postmaster: None,
+            bounds: Bounds { connections: 1024, per_client: 128 },
+        }
+    }
+}
+
+/// What the portal works with.
+#[derive(Clone)]
+pub struct Services {
+    pub links: Links,
+    pub releases: Releases,
+    pub directory: Directory,
+    pub clock: Clock,
+    pub log: Maillog,
+    /// `None`: `/lost` says what it always says, and nothing is sent.
+    pub lost: Option<Lost>,
+    pub ready: Ready,
+}
+
+/// The pages, ready to be served. Clones share everything.
+#[derive(Clone)]
+pub struct Portal {
+    app: App,
+}
+
+type App = Arc<Inner>;
+
+struct Inner {
+    settings: Settings,
+    links: Links,
+    releases: Releases,
+    directory: Directory,
+    clock: Clock,
+    log: Maillog,
+    lost: Option<Lost>,
+    ready: Ready,
+    /// Whether `portal.url` is https.
+    secure: bool,
+    assets: Assets,
+    languages: Languages,
+    nonces: Nonces,
+    guesses: Limit<Network>,
+    lost_by_network: Limit<Network>,
+    lost_by_address: Limit<Address>,
+}
+
+impl Inner {
+    /// A cookie with what every cookie of ours needs.
+    fn cookie(&self, cookie: &str) -> Option<HeaderValue> {
+        let secure = if self.secure { "; Secure" } else { "" };
+        HeaderValue::try_from(format!("{cookie}{secure}")).ok()
+    }
+}
+
+impl Portal {
+    pub fn new(settings: Settings, services: Services) -> Self {
+        let Services { links, releases, directory, clock, log, lost, ready } = services;
+        let app = Inner {
+            settings,
+            secure: links.page(None, "").starts_with("https:"),
+            nonces: Nonces::new(links.ring().clone(), clock.clone()),
+            links,
+            releases,
+            directory,
+            clock,
+            log,
+            lost,
+            ready,
+            assets: Assets::new(),
+            languages: Languages::new(),
+            guesses: Limit::new(GUESSES_A_MINUTE - 1, 60),
+            lost_by_network: Limit::new(LOST_AN_HOUR, 3600),
+            lost_by_address: Limit::new(LOST_AN_HOUR, 3600),
+        };
+        Self { app: Arc::new(app) }
+    }
+
+    /// Serves the pages on `listener` until `shutdown`; open requests may end.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+        let bounds = self.app.settings.bounds;
+        let proxies = self.app.settings.trusted_proxies.clone();
+        let is_proxy = move |ip: IpAddr| proxies.iter().any(|net| net.contains(&ip));
+        serve::serve(self.router(), listener, bounds, is_proxy, shutdown).await;
+    }
+
+    /// The routes, for tests and for other listeners.
+    pub fn router(&self) -> Router {
+        let app = &self.app;
+        let frame = axum::middleware::from_fn_with_state(Arc::clone(app), frame::frame);
+        let pages = sender_routes(Entry::Link(Path::TOKEN))
+            .merge(sender_routes(Entry::Cookie))
+            .route(&Path::Appeal(Path::TOKEN).to_string(), get(sender::appeal::show))
+            .route(&Path::Paste.to_string(), post(sender::paste).get(public::lost))
+            .route(&Path::Root.to_string(), get(public::root))
+            .route(&Path::Help.to_string(), get(public::help))
+            .route(&Path::About.to_string(), get(public::about))
+            .route(&Path::Lost.to_string(), get(public::lost).post(public::send_lost))
+            .route(&Path::Robots.to_string(), get(public::robots))
+            .route(&Path::Asset(Path::NAME).to_string(), get(public::asset))
+            .fallback(|| async { Trouble::NotFound })
+            .method_not_allowed_fallback(|| async { Trouble::Method })
+            .layer(frame);
+        Router::new()
+            .route(&Path::Live.to_string(), get(|| async { "alive\n" }))
+            .route(&Path::Ready.to_string(), get(ready))
+            .merge(pages)
+            .with_state(Arc::clone(app))
+    }
+}
+
+/// The sender's page and its forms.
+fn sender_routes(entry: Entry<'static>) -> Router<App> {
+    let path = |step| Path::Sender(entry, step).to_string();
+    Router::new()
+        .route(&path(Step::Declare), get(sender::see).post(sender::declare))
+        .route(&path(Step::Release), get(sender::back).post(sender::release))
+        .route(&path(Step::Disown), get(sender::back).post(sender::disown))
+        .route(&path(Step::Withdraw), get(sender::back).post(sender::withdraw))
+}
+
+/// Asked by load balancers, by address and not by our host's name.
+async fn ready(axum::extract::State(app): axum::extract::State<App>) -> (StatusCode, &'static str) {
+    match (app.ready)() {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(reason) => {
+            app.log.step_failed("ready", &reason);
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        }
+    }
+}

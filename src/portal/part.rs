@@ -1,0 +1,306 @@
+//! Parts that pages share: the shell, times, sizes, contacts, icons.
+//!
+//! Domain values show themselves here and nowhere else. Text of strangers
+//! goes through [`Shown`] or [`Said`]; there is no other way into a page.
+
+use maud::{DOCTYPE, Markup, Render, html};
+
+use super::frame::Visitor;
+use super::path::Path;
+use super::words::{Arguments, Said, Shown, Words};
+use crate::clock::{SignedDuration, Timestamp};
+use crate::directory::{Contact, Organisation};
+use crate::mail::Address;
+
+/// Who speaks on a page.
+#[derive(Clone, Debug)]
+pub struct Brand {
+    /// `None`: the installation itself.
+    pub name: Option<String>,
+    pub colour: Option<String>,
+    pub contact: Option<Contact>,
+}
+
+/// A page before its shell.
+pub struct Page<'a> {
+    pub brand: &'a Brand,
+    /// Where this page can be shown again, for the choice of language.
+    pub at: Path<'a>,
+    /// In the tab; never text from mail (previews of chat programs show it).
+    pub title: &'a str,
+    /// Seconds after which the script looks for news.
+    pub refresh: Option<u32>,
+    pub body: Markup,
+}
+
+/// The pictures beside words; never alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    Waiting,
+    Moving,
+    Done,
+    Stopped,
+    Question,
+}
+
+impl From<&Organisation> for Brand {
+    fn from(organisation: &Organisation) -> Self {
+        Self {
+            name: Some(organisation.name.clone()),
+            colour: organisation.colour.clone(),
+            contact: Some(organisation.contact.clone()),
+        }
+    }
+}
+
+impl Brand {
+    /// The installation itself, on pages of no organisation.
+    pub fn installation(postmaster: Option<&Address>) -> Self {
+        let contact = postmaster.map(|postmaster| Contact {
+            postmaster: postmaster.clone(),
+            telephone: None,
+            hours: None,
+        });
+        Self { name: None, colour: None, contact }
+    }
+}
+
+/// The shell around every page.
+pub fn page(visitor: &Visitor, page: &Page<'_>) -> Markup {
+    let words = visitor.words();
+    let assets = visitor.assets();
+    let name = page.brand.name.as_deref().unwrap_or_else(|| words.say("installation-name"));
+    html! {
+        (DOCTYPE)
+        html lang=(words.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex, nofollow";
+                meta name="color-scheme" content="light dark";
+                title { (page.title) " · " (name) }
+                link rel="icon" href=(Path::Asset(&assets.icon));
+                link rel="stylesheet" href=(Path::Asset(&assets.style));
+                link rel="stylesheet" href=(Path::Asset(&assets.accent(page.brand.colour.as_deref())));
+                script defer src=(Path::Asset(&assets.script)) {}
+            }
+            body {
+                a.skip href="#main" { (words.say("skip")) }
+                header {
+                    span.mark aria-hidden="true" { (name.chars().next().unwrap_or('R')) }
+                    span.name { (name) }
+                }
+                main #main tabindex="-1" data-refresh=[page.refresh] { (page.body) }
+                (foot(visitor, page))
+            }
+        }
+    }
+}
+
+fn foot(visitor: &Visitor, page: &Page<'_>) -> Markup {
+    let words = visitor.words();
+    html! {
+        footer {
+            @if let Some(contact) = &page.brand.contact {
+                p { (words.say("contact")) " " (contact_line(words, contact)) }
+            }
+            nav aria-label=(words.say("foot-nav")) {
+                ul {
+                    li { a href=(Path::About) { (words.say("about-link")) } }
+                    li { a href=(Path::Help) { (words.say("help-link")) } }
+                    li { a href=(Path::Lost) { (words.say("lost-link")) } }
+                }
+            }
+            nav aria-label=(words.say("language-nav")) {
+                ul {
+                    @for one in visitor.languages().all() {
+                        li {
+                            @if one.tag() == words.tag() {
+                                span aria-current="true" lang=(one.tag()) { (one.say("language-name")) }
+                            } @else {
+                                a href={ (page.at) "?lang=" (one.tag()) } lang=(one.tag()) hreflang=(one.tag()) rel="nofollow" {
+                                    (one.say("language-name"))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            p.small { (words.say("by-reprieve")) }
+        }
+    }
+}
+
+/// Telephone, hours and postmaster in one line.
+pub fn contact_line(words: &Words, contact: &Contact) -> Markup {
+    html! {
+        @if let Some(telephone) = &contact.telephone {
+            a href={ "tel:" (dialled(telephone)) } { (telephone) }
+            @if let Some(hours) = &contact.hours { " (" (hours) ")" }
+            " " (words.say("or")) " "
+        }
+        a href={ "mailto:" (contact.postmaster) } { (AddressShown(&contact.postmaster)) }
+    }
+}
+
+/// What a telephone can dial of a number that people read.
+fn dialled(telephone: &str) -> String {
+    telephone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
+}
+
+/// An address; a long one may break after its @.
+pub struct AddressShown<'a>(pub &'a Address);
+
+impl Render for AddressShown<'_> {
+    fn render_to(&self, buffer: &mut String) {
+        let shown = self.0.display();
+        if shown.len() <= 30 {
+            return Shown(&shown).render_to(buffer);
+        }
+        match shown.rsplit_once('@') {
+            Some((local, domain)) => {
+                html! { (Shown(&format!("{local}@"))) wbr; (Shown(domain)) }.render_to(buffer);
+            }
+            None => Shown(&shown).render_to(buffer),
+        }
+    }
+}
+
+/// "22 November, 10:04 (14 minutes ago)": the script makes it local time.
+pub fn moment(words: &Words, at: Timestamp, now: Timestamp) -> Markup {
+    html! {
+        time datetime=(at) title=(exact(at)) data-local="full" { (date_time(words, at)) }
+        " (" (relative(words, at, now)) ")"
+    }
+}
+
+/// The time of the day alone, for what happened just now.
+pub fn clock_time(at: Timestamp) -> Markup {
+    let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
+    html! {
+        time datetime=(at) title=(exact(at)) data-local="clock" { (utc.strftime("%H:%M UTC")) }
+    }
+}
+
+/// A day: "6 December".
+pub fn day(words: &Words, at: Timestamp) -> Said {
+    words.tell("date", &date_arguments(words, at))
+}
+
+fn date_time(words: &Words, at: Timestamp) -> Said {
+    let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
+    let clock = utc.strftime("%H:%M UTC").to_string();
+    words.tell("date-time", &date_arguments(words, at).own("clock", clock))
+}
+
+fn date_arguments(words: &Words, at: Timestamp) -> Arguments {
+    const MONTHS: [&str; 12] = [
+        "month-1", "month-2", "month-3", "month-4", "month-5", "month-6", "month-7", "month-8",
+        "month-9", "month-10", "month-11", "month-12",
+    ];
+    let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
+    let month = usize::try_from(utc.month() - 1).unwrap_or(0);
+    Arguments::new()
+        .own("day", utc.day().to_string())
+        .own("month", words.say(MONTHS[month]))
+        .own("year", utc.year().to_string())
+}
+
+/// For tooltips, the same in every language.
+pub fn exact(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// "14 minutes ago", "in 43 seconds".
+pub fn relative(words: &Words, at: Timestamp, now: Timestamp) -> Said {
+    let distance = at.duration_since(now);
+    let seconds = distance.as_secs().abs();
+    let (unit, number) = match seconds {
+        0..60 => ("seconds", seconds),
+        60..3600 => ("minutes", seconds / 60),
+        3600..86_400 => ("hours", seconds / 3600),
+        _ => ("days", seconds / 86_400),
+    };
+    let future = distance > SignedDuration::ZERO;
+    let id = match (future, unit) {
+        (true, "seconds") => "in-seconds",
+        (true, "minutes") => "in-minutes",
+        (true, "hours") => "in-hours",
+        (true, _) => "in-days",
+        (false, "seconds") => "ago-seconds",
+        (false, "minutes") => "ago-minutes",
+        (false, "hours") => "ago-hours",
+        (false, _) => "ago-days",
+    };
+    words.tell(id, &Arguments::new().number("n", number))
+}
+
+/// "48 KB".
+pub fn size(words: &Words, bytes: u64) -> Said {
+    let kilobytes = bytes.div_ceil(1024);
+    if kilobytes < 1024 {
+        let n = i64::try_from(kilobytes).unwrap_or(0);
+        return words.tell("size-kilobytes", &Arguments::new().number("n", n));
+    }
+    let tenths = bytes.saturating_mul(10) / (1024 * 1024);
+    let text = format!("{}.{}", tenths / 10, tenths % 10);
+    words.tell("size-megabytes", &Arguments::new().own("n", text))
+}
+
+impl Render for Icon {
+    fn render_to(&self, buffer: &mut String) {
+        let path = match self {
+            Self::Waiting => "M12 6.5v6l3.5 2",
+            Self::Moving => "M7 12h10m-4-4 4 4-4 4",
+            Self::Done => "m7.5 12.5 3 3 6-7",
+            Self::Stopped => "M8.5 8.5l7 7m0-7-7 7",
+            Self::Question => "M9.5 9.5a2.5 2.5 0 1 1 3.6 2.2c-.8.4-1.1.9-1.1 1.8m0 2.6v.1",
+        };
+        let kind = match self {
+            Self::Waiting => "icon waiting",
+            Self::Moving => "icon moving",
+            Self::Done => "icon done",
+            Self::Stopped => "icon stopped",
+            Self::Question => "icon question",
+        };
+        html! {
+            svg class=(kind) viewBox="0 0 24 24" width="24" height="24" aria-hidden="true" {
+                circle cx="12" cy="12" r="10" {}
+                path d=(path) {}
+            }
+        }
+        .render_to(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::words::Languages;
+
+    #[test]
+    fn times_and_sizes_are_said_as_people_do() {
+        let languages = Languages::new();
+        let english = languages.english();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let said = |then, now| relative(english, at(then), at(now)).plain();
+        assert_eq!(said(0, 14 * 60 + 5), "14 minutes ago");
+        assert_eq!(said(0, 60), "1 minute ago");
+        assert_eq!(said(43, 0), "in 43 seconds");
+        assert_eq!(said(0, 3 * 86_400), "3 days ago");
+        assert_eq!(size(english, 48 * 1024 - 3).plain(), "48 KB");
+        assert_eq!(size(english, 0).plain(), "0 KB");
+        assert_eq!(size(english, 5 * 1024 * 1024 + 600 * 1024).plain(), "5.5 MB");
+        assert_eq!(day(english, at(1_796_515_200)).plain(), "6 December");
+    }
+
+    #[test]
+    fn w_03_a_long_address_may_break_after_its_at_sign() {
+        let address = |text: &str| Address::parse(text).unwrap();
+        let shown = AddressShown(&address("anna@example.fi")).render().into_string();
+        assert_eq!(shown, "<bdi>anna@example.fi</bdi>");
+        let long = address("a-very-long-name-of-a-person@department.example.org");
+        let shown = AddressShown(&long).render().into_string();
+        assert!(shown.contains("person@</bdi><wbr><bdi>department"), "{shown}");
+    }
+}

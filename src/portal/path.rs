@@ -1,0 +1,124 @@
+//! Every address of the portal is a value of [`Path`]: routes, links and form
+//! actions are written by the same function, so that a link cannot rot.
+//!
+//! A page of the sender is entered by the link itself or, after a step, by a
+//! cookie that holds the way back ([`Entry`]), so that the address bar, the
+//! history and what a shoulder-surfer photographs hold no token.
+
+use std::fmt;
+
+/// A page or an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path<'a> {
+    Root,
+    /// GET shows, POST acts.
+    Sender(Entry<'a>, Step),
+    /// POST: a link pasted whole.
+    Paste,
+    Appeal(&'a str),
+    Lost,
+    Help,
+    About,
+    Live,
+    Ready,
+    Robots,
+    /// A file whose name carries the hash of its content.
+    Asset(&'a str),
+}
+
+/// How the sender comes to his page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// By the link: the token stands in the address.
+    Link(&'a str),
+    /// By the cookie that was set when the link was opened.
+    Cookie,
+}
+
+/// What a form of the sender does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The page itself; its form declares what the message is.
+    Declare,
+    Release,
+    Disown,
+    Withdraw,
+}
+
+impl Step {
+    /// Its word in nonces and addresses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Declare => "declare",
+            Self::Release => "release",
+            Self::Disown => "disown",
+            Self::Withdraw => "withdraw",
+        }
+    }
+}
+
+impl Path<'static> {
+    /// The path's pattern as the router reads it: [`Path::Sender`] of this
+    /// token is `/r/{token}`.
+    pub const TOKEN: &'static str = "{token}";
+    pub const NAME: &'static str = "{name}";
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("/"),
+            Self::Sender(entry, step) => {
+                match entry {
+                    Entry::Link(token) => write!(f, "/r/{token}")?,
+                    Entry::Cookie => f.write_str("/held")?,
+                }
+                match step {
+                    Step::Declare => Ok(()),
+                    step => write!(f, "/{}", step.as_str()),
+                }
+            }
+            Self::Paste => f.write_str("/r"),
+            Self::Appeal(token) => write!(f, "/a/{token}"),
+            Self::Lost => f.write_str("/lost"),
+            Self::Help => f.write_str("/help"),
+            Self::About => f.write_str("/about"),
+            Self::Live => f.write_str("/health/live"),
+            Self::Ready => f.write_str("/health/ready"),
+            Self::Robots => f.write_str("/robots.txt"),
+            Self::Asset(name) => write!(f, "/assets/{name}"),
+        }
+    }
+}
+
+impl maud::Render for Path<'_> {
+    fn render_to(&self, buffer: &mut String) {
+        format_args!("{self}").render_to(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_are_the_contract() {
+        let link = Entry::Link(Path::TOKEN);
+        let paths = [
+            (Path::Sender(link, Step::Declare), "/r/{token}"),
+            (Path::Sender(link, Step::Release), "/r/{token}/release"),
+            (Path::Sender(link, Step::Disown), "/r/{token}/disown"),
+            (Path::Sender(link, Step::Withdraw), "/r/{token}/withdraw"),
+            (Path::Sender(Entry::Cookie, Step::Declare), "/held"),
+            (Path::Sender(Entry::Cookie, Step::Withdraw), "/held/withdraw"),
+            (Path::Appeal(Path::TOKEN), "/a/{token}"),
+            (Path::Lost, "/lost"),
+            (Path::Help, "/help"),
+            (Path::Live, "/health/live"),
+            (Path::Ready, "/health/ready"),
+        ];
+        for (path, text) in paths {
+            assert_eq!(path.to_string(), text);
+        }
+    }
+}

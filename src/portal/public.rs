@@ -1,0 +1,144 @@
+//! Pages that belong to no message: help, what this is, a lost link.
+
+use axum::extract::{Path as Captured, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+
+use super::App;
+use super::error::Trouble;
+use super::form::Form;
+use super::frame::Visitor;
+use super::part::{self, Icon, Page};
+use super::path::Path;
+use super::words::Words;
+use crate::mail::Address;
+use crate::reputation::Network;
+
+pub async fn root() -> Redirect {
+    Redirect::to(&Path::Help.to_string())
+}
+
+pub async fn robots() -> &'static str {
+    "User-agent: *\nDisallow: /\n"
+}
+
+pub async fn asset(
+    State(app): State<App>,
+    Captured(name): Captured<String>,
+) -> Result<Response, Trouble> {
+    app.assets.serve(&name).ok_or(Trouble::NotFound)
+}
+
+/// "For blocked senders".
+pub async fn help(visitor: Visitor) -> Markup {
+    let words = visitor.words();
+    let contact = visitor.brand().contact;
+    let body = html! {
+        h1 { (words.say("help")) }
+        p.lede { (words.say("help-lede")) }
+        h2 { (words.say("help-why")) }
+        (list(words, &["help-why-rule", "help-why-history", "help-why-quantity", "help-why-proof"]))
+        h2 { (words.say("help-through")) }
+        (list(words, &["help-through-link", "help-through-proof", "help-through-contact"]))
+        h2 { (words.say("help-release")) }
+        p { (words.say("help-release-text")) }
+        h2 { (words.say("help-nothing")) }
+        p { (words.say("help-nothing-text")) }
+        (list(words, &["help-nothing-address", "help-nothing-bounce", "help-nothing-again"]))
+        p { a href=(Path::Lost) { (words.say("lost-link")) } }
+        h2 { (words.say("help-mass")) }
+        p { (words.say("help-mass-text")) }
+        h2 { (words.say("help-contact")) }
+        p {
+            @match &contact {
+                Some(contact) => (part::contact_line(words, contact)),
+                None => (words.say("help-contact-text")),
+            }
+        }
+    };
+    shown(&visitor, Path::Help, words.say("help"), body)
+}
+
+/// "What is this page?"
+pub async fn about(visitor: Visitor) -> Markup {
+    let words = visitor.words();
+    let body = html! {
+        h1 { (words.say("about")) }
+        p.lede { (words.say("about-who")) }
+        p { (words.say("about-why")) }
+        p { (words.say("about-asks")) }
+        p { (words.say("about-check")) }
+        p { (words.say("about-doubt")) }
+    };
+    shown(&visitor, Path::About, words.say("about"), body)
+}
+
+pub async fn lost(visitor: Visitor) -> Markup {
+    lost_form(&visitor, "", None)
+}
+
+/// The same answer for every address: whether we hold something from it is
+/// nobody's business. What is done about it happens behind the answer.
+pub async fn send_lost(
+    State(app): State<App>,
+    visitor: Visitor,
+    form: Form,
+) -> Result<Response, Trouble> {
+    if form.is_cross_site() {
+        return Err(Trouble::CrossSite);
+    }
+    let typed = form.field("address").trim();
+    let Ok(address) = Address::parse(typed) else {
+        let page = lost_form(&visitor, typed, Some("lost-wrong"));
+        return Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    };
+    let now = app.clock.now();
+    let by_network = app.lost_by_network.allows(Network::of(visitor.client), now);
+    let by_address = app.lost_by_address.allows(address.base(), now);
+    if by_network
+        && by_address
+        && let Some(lost) = &app.lost
+    {
+        tokio::spawn(lost(address));
+    }
+    let words = visitor.words();
+    let body = html! {
+        h1 { (Icon::Done) (words.say("lost-answer")) }
+        p { (words.say("lost-answer-text")) }
+        p { (words.say("lost-answer-limit")) }
+    };
+    Ok(shown(&visitor, Path::Lost, words.say("lost"), body).into_response())
+}
+
+fn lost_form(visitor: &Visitor, typed: &str, wrong: Option<&str>) -> Markup {
+    let words = visitor.words();
+    let body = html! {
+        h1 { (words.say("lost")) }
+        p { (words.say("lost-text")) }
+        form method="post" action=(Path::Lost) {
+            label for="address" { (words.say("lost-label")) }
+            @if let Some(wrong) = wrong { p.wrong #wrong role="alert" { (words.say(wrong)) } }
+            input #address name="address" type="email" autocomplete="email" required
+                maxlength="254" value=(typed) aria-invalid=[wrong.map(|_| "true")]
+                aria-describedby=[wrong.map(|_| "wrong")] autofocus[wrong.is_some()];
+            button #send type="submit" { (words.say("lost-button")) }
+        }
+    };
+    shown(visitor, Path::Lost, words.say("lost"), body)
+}
+
+fn list(words: &Words, ids: &[&str]) -> Markup {
+    html! { ul.plain { @for id in ids { li { (words.say(id)) } } } }
+}
+
+fn shown(visitor: &Visitor, at: Path<'_>, title: &str, body: Markup) -> Markup {
+    let brand = visitor.brand();
+    part::page(visitor, &Page { brand: &brand, at, title, refresh: None, body })
+}
+
+/// A redirect that POST and GET both follow with GET (RFC 9110 15.4.4).
+pub fn see_other(path: Path<'_>) -> Response {
+    let location = [(header::LOCATION, path.to_string())];
+    (axum::http::StatusCode::SEE_OTHER, location).into_response()
+}

@@ -1,0 +1,190 @@
+//! A portal with everything behind it in memory, and held messages made by
+//! hand: what its tests and the browser stand on.
+#![allow(dead_code)]
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use reprieve::clock::{Clock, SignedDuration, Timestamp};
+use reprieve::directory::{Choice, Contact, Directory, Organisation, OrganisationId, Rule, Told};
+use reprieve::filter::verdict::Door;
+use reprieve::filter::{Class, Finding};
+use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
+use reprieve::mail::{Address, Domain, Message, ReversePath};
+use reprieve::maillog::Maillog;
+use reprieve::portal::{Portal, Services, Settings};
+use reprieve::quarantine::{Fingerprint, Held, HeldRecipient, Reference, State, Telling};
+use reprieve::release::{self, Releases};
+use reprieve::reputation::{Proof, Proofs, Reputation, standing};
+use reprieve::store::{Batch, Store};
+use uuid::Uuid;
+
+/// Everything around one portal.
+pub struct Stage {
+    pub store: Store,
+    pub clock: Clock,
+    pub directory: Directory,
+    pub links: Links,
+    pub releases: Releases,
+    pub services: Services,
+    pub portal: Portal,
+}
+
+impl Stage {
+    /// A portal at `base` for Example Oy, which serves example.fi.
+    pub fn new(base: &str, clock: Clock) -> Self {
+        Self::with(base, clock, Settings::default(), |_| {})
+    }
+
+    pub fn with(
+        base: &str,
+        clock: Clock,
+        settings: Settings,
+        change: impl FnOnce(&mut Services),
+    ) -> Self {
+        let store = Store::in_memory();
+        let directory = Directory::new(vec![organisation()]).unwrap();
+        let links = Links::new(KeyRing::ephemeral(), base).unwrap();
+        let reputation =
+            Reputation::new(store.clone(), clock.clone(), standing::Settings::default());
+        let releases = Releases::new(
+            store.clone(),
+            clock.clone(),
+            directory.clone(),
+            reputation,
+            release::Settings::default(),
+        );
+        let mut services = Services {
+            links: links.clone(),
+            releases: releases.clone(),
+            directory: directory.clone(),
+            clock: clock.clone(),
+            log: Maillog::default(),
+            lost: None,
+            ready: Arc::new(|| Ok(())),
+        };
+        change(&mut services);
+        let portal = Portal::new(settings, services.clone());
+        Self { store, clock, directory, links, releases, services, portal }
+    }
+
+    /// Stores a held message after `change` and answers its token.
+    pub async fn hold(&self, change: impl FnOnce(&mut Held)) -> (Uuid, String) {
+        let mut held = held(self.clock.now());
+        change(&mut held);
+        let mut batch = Batch::new();
+        batch.insert(&held);
+        self.store.commit(batch).await.unwrap();
+        (held.id, self.token(held.id))
+    }
+
+    pub fn token(&self, subject: Uuid) -> String {
+        self.token_until(subject, self.clock.now() + SignedDuration::from_hours(14 * 24))
+    }
+
+    pub fn token_until(&self, subject: Uuid, expires: Timestamp) -> String {
+        let token = Token { purpose: Purpose::Release, subject, slot: ALL_RECIPIENTS, expires };
+        token.mint(self.links.ring(), self.links.host())
+    }
+
+    pub async fn states(&self, id: Uuid) -> Vec<State> {
+        let held = self.releases.held(id).await.unwrap().unwrap();
+        held.recipients.iter().map(|one| one.state).collect()
+    }
+
+    /// Changes the stored record as the queue or the keeper would.
+    pub async fn change(&self, id: Uuid, change: impl FnOnce(&mut Held)) {
+        let row = self.store.find::<Held>(id.as_bytes()).await.unwrap().unwrap();
+        let mut held = row.record.clone();
+        change(&mut held);
+        let mut batch = Batch::new();
+        batch.update(&row, &held);
+        self.store.commit(batch).await.unwrap();
+    }
+
+    pub fn rule(&self, rule: Rule) {
+        let mut organisation = organisation();
+        organisation.rules.push(rule);
+        self.directory.replace(vec![organisation]).unwrap();
+    }
+}
+
+pub fn organisation() -> Organisation {
+    Organisation {
+        id: OrganisationId::new("example").unwrap(),
+        name: "Example Oy".to_owned(),
+        domains: vec![Domain::parse("example.fi").unwrap()],
+        contact: Contact {
+            postmaster: address("postmaster@example.fi"),
+            telephone: Some("+358 9 1234 5678".to_owned()),
+            hours: Some("weekdays 8–16".to_owned()),
+        },
+        language: "en".to_owned(),
+        host: None,
+        colour: Some("#1d6b52".to_owned()),
+        retention_days: 14,
+        told: Told::default(),
+        marketing: Choice::Deliver,
+        poll: Choice::Deliver,
+        social: Choice::Deliver,
+        hold_first_contact: false,
+        rules: Vec::new(),
+    }
+}
+
+/// A message from a proved sender to one recipient, 14 minutes old.
+pub fn held(now: Timestamp) -> Held {
+    let from = address("kari@katto.example");
+    Held {
+        id: Uuid::now_v7(),
+        reference: Reference::parse("7K2M-9QXD").unwrap(),
+        received_at: now - SignedDuration::from_mins(14),
+        expires_at: now + SignedDuration::from_hours(14 * 24),
+        fingerprint: Fingerprint::of(&Message::new("\r\n".into())),
+        rfc5321_mail_from: ReversePath::Address(from.clone()),
+        client: IpAddr::from([192, 0, 2, 25]),
+        rfc5322_from: Some(from),
+        proofs: Proofs::NONE.with(Proof::Spf),
+        subject: "Offer for the roof repair".to_owned(),
+        from_text: "Kari Katto <kari@katto.example>".to_owned(),
+        message_id: "<1@katto.example>".to_owned(),
+        size: 48 * 1024,
+        attachments: 1,
+        digest: [0; 32],
+        score: 6.5,
+        findings: vec![
+            Finding::new("spf-softfail", 3.0)
+                .term("domain", "katto.example")
+                .term("client", "192.0.2.25")
+                .term("record", "v=spf1 include:_spf.katto.example ~all"),
+            Finding::new("first-contact", 1.5),
+        ],
+        telling: Telling::Reply,
+        language: None,
+        recipients: vec![recipient("anna@example.fi", true, now)],
+        automatic: false,
+        erased: false,
+        trace: String::new(),
+        eight_bit: false,
+        smtputf8: false,
+    }
+}
+
+pub fn recipient(text: &str, named: bool, now: Timestamp) -> HeldRecipient {
+    HeldRecipient {
+        address: address(text),
+        organisation: OrganisationId::new("example").unwrap(),
+        named,
+        class: Class::Unwanted,
+        door: Door::Release,
+        state: State::Held,
+        changed_at: now,
+        item: None,
+        due_at: None,
+        outcome: None,
+    }
+}
+
+pub fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
