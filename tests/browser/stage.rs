@@ -14,6 +14,7 @@ use reprieve::mail::{Address, Domain, Message, ReversePath};
 use reprieve::maillog::Maillog;
 use reprieve::portal::{Portal, Services, Settings};
 use reprieve::quarantine::{Fingerprint, Held, HeldRecipient, Reference, State, Telling};
+use reprieve::queue::{self, Queue};
 use reprieve::release::{self, Releases};
 use reprieve::reputation::{Proof, Proofs, Reputation, standing};
 use reprieve::store::{Batch, Store};
@@ -52,6 +53,8 @@ impl Stage {
             clock.clone(),
             directory.clone(),
             reputation,
+            Queue::new(store.clone(), clock.clone(), queue::Settings::default()),
+            Maillog::default(),
             release::Settings::default(),
         );
         let mut services = Services {

@@ -25,7 +25,7 @@ use super::nonce::Stale;
 use super::path::{Entry, Path, Step};
 use super::public::see_other;
 use crate::link::Purpose;
-use crate::quarantine::{Held, State as Copy};
+use crate::quarantine::Held;
 use crate::release::{Denied, Way};
 use case::Case;
 use entered::{Entered, cookie_name, read};
@@ -106,10 +106,6 @@ pub async fn release(
         return Ok(again(&entered, &case, stale, confirm::release));
     }
     let freed = app.releases.release(entered.token.subject, entered.token.slot).await;
-    if let Ok(held) = &freed {
-        let recipients = held.slots(Copy::Releasing).count();
-        app.log.released(held.id, recipients, held.sender().is_proved());
-    }
     settled(&entered, freed)
 }
 
@@ -127,9 +123,6 @@ pub async fn disown(
         return Ok(again(&entered, &case, stale, confirm::disown));
     }
     let disowned = app.releases.disown(entered.token.subject, entered.token.slot).await;
-    if let Ok(held) = &disowned {
-        app.log.disowned(held.id);
-    }
     settled(&entered, disowned)
 }
 
@@ -144,9 +137,6 @@ pub async fn withdraw(
         return Ok((StatusCode::FORBIDDEN, show(&entered, &case)).into_response());
     }
     let withdrawn = app.releases.take_back(entered.token.subject, entered.token.slot).await;
-    if let Ok(held) = &withdrawn {
-        app.log.taken_back(held.id);
-    }
     settled(&entered, withdrawn)
 }
 
