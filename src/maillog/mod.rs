@@ -59,6 +59,11 @@ impl Maillog {
         info!(event = "session-ended", session, reason = %Scrubbed(reason));
     }
 
+    /// The next hop did not answer, or may not be sent what it should get.
+    pub fn next_hop_failed(&self, session: &str, reason: &str) {
+        warn!(event = "next-hop-failed", session, reason = %Scrubbed(reason));
+    }
+
     pub fn recipient_refused(&self, envelope: &Envelope, recipient: &Address, reply: &Reply) {
         self.meters.recipients_refused.inc();
         info!(
@@ -417,6 +422,7 @@ mod tests {
         log.rejected("s1", "malware", &reply);
         log.deferred("s1", &foreign);
         log.told(id, "reply");
+        log.next_hop_failed("s", &foreign);
         log.letter_settled(&anna, true);
         log.breaker_opened(6, 100);
         log.breaker_closed();

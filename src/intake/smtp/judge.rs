@@ -19,6 +19,15 @@ impl Judge {
         }
     }
 
+    /// Whose mailbox `<Postmaster>` is.
+    pub fn postmaster(&self) -> Option<Address> {
+        match self {
+            Self::Intake(intake) => intake.postmaster(),
+            #[cfg(test)]
+            Self::Script(script) => script.postmaster(),
+        }
+    }
+
     pub async fn receive(&self, envelope: &Envelope, message: &Message) -> Answer {
         match self {
             Self::Intake(intake) => intake.receive(envelope, message).await,

@@ -22,21 +22,17 @@ mod transaction;
 mod wire;
 
 pub use limits::Limits;
-pub use relay::{NextHop, Protocol};
+pub use relay::{NextHop, NextHopTls, Place, Protocol};
 pub use server::{Door, Server};
 pub use tls::Certificate;
 
 use ipnet::IpNet;
-
-use crate::mail::Address;
 
 /// How the door behaves.
 #[derive(Clone)]
 pub struct Settings {
     /// Our name in the greeting and in trace headers.
     pub hostname: String,
-    /// Who gets mail to `<Postmaster>` (RFC 5321 section 4.5.1).
-    pub postmaster: Address,
     pub limits: Limits,
     /// STARTTLS is offered if there is one.
     pub certificate: Option<Certificate>,
@@ -46,7 +42,7 @@ pub struct Settings {
     pub xclient: Vec<IpNet>,
     /// Peers that may connect to a listener with PROXY headers.
     pub proxies: Vec<IpNet>,
-    /// Old devices whose lone LF is taken for CRLF.
+    /// Old devices whose lone CR or LF is taken for CRLF.
     pub normalised: Vec<IpNet>,
     /// Peers whose connections are not counted one by one: our own relays.
     pub uncounted: Vec<IpNet>,
@@ -56,10 +52,9 @@ pub struct Settings {
 
 impl Settings {
     /// Settings of a plain server with nobody listed.
-    pub fn new(hostname: impl Into<String>, postmaster: Address) -> Self {
+    pub fn new(hostname: impl Into<String>) -> Self {
         Self {
             hostname: hostname.into(),
-            postmaster,
             limits: Limits::default(),
             certificate: None,
             xforward: Vec::new(),

@@ -9,12 +9,14 @@
 mod connection;
 mod reply;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::mail::{Envelope, Message, Reply, ReversePath};
+use crate::maillog::Maillog;
 
 use super::data::flaw;
 use super::forward::to_xtext;
@@ -23,9 +25,11 @@ use connection::Connection;
 /// The server that accepted mail is passed on to.
 #[derive(Clone)]
 pub struct NextHop {
-    /// `host:port`.
-    pub address: String,
+    pub place: Place,
     pub protocol: Protocol,
+    /// Pass each RCPT on as it comes, and answer what it answers. If not, the
+    /// next hop hears of recipients when a message passes.
+    pub ask_recipients: bool,
     /// STARTTLS is required, and the certificate checked.
     pub tls: Option<NextHopTls>,
     /// Tell it the client by XFORWARD, if it offers that.
@@ -37,6 +41,15 @@ pub struct NextHop {
     /// For the answer to a whole message (RFC 5321 section 4.5.3.2.6 lets our
     /// client wait 10 minutes).
     pub data_patience: Duration,
+}
+
+/// Where the next hop listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `host:port`.
+    Tcp(String),
+    /// A socket's path; TLS is not spoken there.
+    Unix(PathBuf),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +103,8 @@ pub(super) enum RelayError {
 /// One session's way to the next hop.
 pub struct Relay {
     next_hop: NextHop,
+    session: String,
+    maillog: Maillog,
     connection: Option<Connection>,
     /// The next hop's transaction, as far as it has come.
     state: State,
@@ -106,8 +121,14 @@ enum State {
 }
 
 impl Relay {
-    pub fn new(next_hop: NextHop) -> Self {
-        Self { next_hop, connection: None, state: State::Clean }
+    /// `session` names the client's session in the log.
+    pub fn new(next_hop: NextHop, session: String, maillog: Maillog) -> Self {
+        Self { next_hop, session, maillog, connection: None, state: State::Clean }
+    }
+
+    /// Whether RCPT is to be passed on.
+    pub fn asks_recipients(&self) -> bool {
+        self.next_hop.ask_recipients
     }
 
     /// Passes one RCPT on, behind MAIL if it is the first, and gives the next
@@ -145,10 +166,7 @@ impl Relay {
         head: &str,
     ) -> Delivery {
         if flaw(head.as_bytes()).or_else(|| flaw(message.bytes())).is_some() {
-            tracing::error!(
-                session = envelope.session_id,
-                "a message with a lone CR or LF or a NUL is not sent"
-            );
+            self.maillog.next_hop_failed(&self.session, "a lone CR or LF, or a NUL, is not sent");
             return refused(Reply::new(550, (5, 6, 0), "The message cannot be passed on"));
         }
         let raws: Vec<&str> = slots
@@ -294,12 +312,12 @@ impl Relay {
     fn lost(&mut self, error: &RelayError) -> Reply {
         self.connection = None;
         self.state = State::Clean;
-        unreachable(error)
+        self.maillog.next_hop_failed(&self.session, &error.to_string());
+        no_answer()
     }
 }
 
-fn unreachable(error: &RelayError) -> Reply {
-    tracing::warn!(%error, "the next hop gave no answer");
+fn no_answer() -> Reply {
     Reply::new(451, (4, 4, 1), "The recipient's server does not answer, try again later")
 }
 
@@ -309,7 +327,7 @@ fn refused(reply: Reply) -> Delivery {
 
 /// A 2xx where 354 must stand would be a promise that nobody made.
 fn never_positive(reply: Reply) -> Reply {
-    if reply.is_positive() { unreachable(&RelayError::NotSmtp) } else { reply }
+    if reply.is_positive() { no_answer() } else { reply }
 }
 
 /// 4xx before 5xx: our client tries again, and those who took the message

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::intake::Intake;
 use crate::mail::Reply;
+use crate::maillog::Maillog;
 
 use super::judge::Judge;
 use super::limits::{Budget, COMMAND_BYTES, Crowded, Gate, Pass};
@@ -32,6 +33,7 @@ pub struct Shared {
     pub settings: Settings,
     pub judge: Judge,
     pub clock: Clock,
+    pub maillog: Maillog,
     pub budget: Budget,
     gate: Arc<Gate>,
     sessions: AtomicU64,
@@ -52,16 +54,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Server {
-    pub fn new(settings: Settings, intake: Intake, clock: Clock) -> Self {
-        Self::with_judge(settings, Judge::Intake(intake), clock)
+    pub fn new(settings: Settings, intake: Intake, clock: Clock, maillog: Maillog) -> Self {
+        Self::with_judge(settings, Judge::Intake(intake), clock, maillog)
     }
 
-    pub(super) fn with_judge(settings: Settings, judge: Judge, clock: Clock) -> Self {
+    pub(super) fn with_judge(
+        settings: Settings,
+        judge: Judge,
+        clock: Clock,
+        maillog: Maillog,
+    ) -> Self {
         let gate = Gate::new(&settings.limits);
         let budget = Budget::new(&settings.limits);
         // The ids need only differ from those of the process before.
         let sessions = AtomicU64::new(getrandom::u64().unwrap_or_default() >> 16);
-        Self { shared: Arc::new(Shared { settings, judge, clock, budget, gate, sessions }) }
+        Self {
+            shared: Arc::new(Shared { settings, judge, clock, maillog, budget, gate, sessions }),
+        }
     }
 
     /// Serves `listener` until `stop`. Idle clients are then told 421;
@@ -78,12 +87,13 @@ impl Server {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    self.shared.maillog.step_failed("smtp", &error.to_string());
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
             let Ok(pass) = self.shared.gate.enter() else {
+                self.shared.maillog.connection_refused(peer.ip(), "server-full");
                 turn_away_at_once(&stream);
                 continue;
             };
@@ -136,7 +146,7 @@ impl Server {
         if !listed(&self.shared.settings.uncounted, client)
             && let Err(crowded) = pass.count_for(client)
         {
-            tracing::info!(%client, "turned away: too many connections");
+            self.shared.maillog.connection_refused(client, "too-many");
             return turn_away(wire, &crowded_reply(crowded)).await;
         }
         if listed(&self.shared.settings.normalised, client) {
@@ -150,16 +160,21 @@ impl Server {
     async fn proxied(&self, wire: &mut Wire, peer: IpAddr) -> Result<IpAddr, Reply> {
         let settings = &self.shared.settings;
         if !listed(&settings.proxies, peer) {
-            tracing::warn!(%peer, "refused: not a listed proxy");
+            self.shared.maillog.connection_refused(peer, "proxy-unlisted");
             return Err(Reply::new(550, (5, 7, 1), "Only listed proxies may connect here"));
         }
         proxy::read_header(wire, settings.limits.command)
             .await
             .map(|client| client.unwrap_or(peer))
-            .map_err(|error| {
-                tracing::warn!(%peer, %error, "refused: no PROXY header");
+            .map_err(|_| {
+                self.shared.maillog.connection_refused(peer, "proxy-header");
                 Reply::new(550, (5, 5, 0), "A PROXY header must come first")
             })
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     #[cfg(test)]

@@ -59,9 +59,13 @@ pub struct Unacknowledged {
 }
 
 /// Why a session ends without QUIT.
+#[derive(Debug, thiserror::Error)]
 enum Cause {
+    #[error(transparent)]
     Ended(Ended),
+    #[error("the session has lasted too long")]
     TooLong,
+    #[error("the server is to stop")]
     Stopping,
 }
 
@@ -74,7 +78,8 @@ impl Session {
         id: String,
         stop: CancellationToken,
     ) -> Self {
-        let relay = shared.settings.next_hop.clone().map(Relay::new);
+        let relay = shared.settings.next_hop.clone();
+        let relay = relay.map(|next_hop| Relay::new(next_hop, id.clone(), shared.maillog.clone()));
         Self {
             shared,
             wire,
@@ -98,7 +103,7 @@ impl Session {
 
     /// Runs until QUIT, or until a limit or the client ends it.
     pub async fn run(mut self) {
-        tracing::debug!(session = self.id, client = %self.client.ip, "connected");
+        self.shared.maillog.connected(&self.id, self.client.ip);
         let greeting = self.greeting();
         self.wire.say(&greeting);
         while !self.closing {
@@ -152,6 +157,7 @@ impl Session {
             Cause::TooLong => ((4, 4, 2), "Session is too long, connect again"),
             Cause::Stopping => ((4, 3, 2), "Service is shutting down, connect again"),
         };
+        self.shared.maillog.session_ended(&self.id, &cause.to_string());
         self.wire.say(&Reply::new(421, enhanced, text));
     }
 
@@ -164,6 +170,7 @@ impl Session {
             relay.quit().await;
         }
         self.wire.close(self.shared.settings.limits.command.min(LINGER)).await;
+        self.shared.maillog.disconnected(&self.id);
     }
 
     /// A command that arrived after our 250 had left shows that it was read.
@@ -217,6 +224,7 @@ impl Session {
         } else {
             return reply;
         };
+        self.shared.maillog.session_ended(&self.id, text);
         self.closing = true;
         self.upgrading = false;
         Reply::new(421, (4, 7, 0), text)
@@ -320,7 +328,7 @@ impl Session {
         let Stream::Plain(stream) = self.wire.take_stream() else { return false };
         let agreed = timeout(limits.command, certificate.acceptor().accept(stream)).await;
         let Ok(Ok(stream)) = agreed else {
-            tracing::info!(session = self.id, client = %self.client.ip, "TLS was not agreed on");
+            self.shared.maillog.session_ended(&self.id, "TLS was not agreed on");
             return false;
         };
         self.client.tls = Some(tls::facts(stream.get_ref().1));

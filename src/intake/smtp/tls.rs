@@ -94,11 +94,13 @@ pub fn client_config(roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError
     Ok(Arc::new(config))
 }
 
-/// Version and cipher of a session, for the envelope and the trace header.
+/// Version and cipher of a session as RFC 8446 writes them, for the envelope
+/// and the trace header.
 pub fn facts(session: &rustls::CommonState) -> String {
     let version = session.protocol_version().and_then(|version| version.as_str());
-    let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
-    format!("{} {}", version.unwrap_or("TLS"), cipher.unwrap_or("unknown"))
+    let suite = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    let version = version.unwrap_or("TLS").replace('_', ".");
+    format!("{version} {}", suite.unwrap_or("unknown").replacen("TLS13_", "TLS_", 1))
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {

@@ -24,10 +24,14 @@ pub struct Transaction {
 }
 
 /// Why no message came.
+#[derive(Debug, thiserror::Error)]
 enum Broken {
+    #[error("the client closed the connection inside a message")]
     Gone,
+    #[error("the message came too slowly")]
     Slow,
-    /// Flawed, and longer than anybody need read to its end.
+    /// Longer than anybody need read to its end.
+    #[error("the message has no end: {0}")]
     Endless(Flaw),
 }
 
@@ -67,7 +71,10 @@ impl Session {
         };
         let envelope = &mut transaction.envelope;
         let (address, raw) = match path {
-            ForwardPath::Postmaster(raw) => (settings.postmaster.clone(), raw),
+            ForwardPath::Postmaster(raw) => match self.shared.judge.postmaster() {
+                Some(address) => (address, raw),
+                None => return Reply::new(550, (5, 7, 1), "No domain is served here"),
+            },
             ForwardPath::Address { address, raw } => (address, raw),
         };
         let accepted = Reply::new(250, (2, 1, 5), "Ok");
@@ -80,15 +87,17 @@ impl Session {
         if envelope.rcpt_to.len() >= most {
             return Reply::new(452, (4, 5, 3), "Too many recipients");
         }
-        if let Some(refusal) = self.shared.judge.recipient(envelope, &address).await {
-            return refusal;
-        }
-        let mut reply = accepted;
-        if let Some(relay) = &mut self.relay {
-            reply = relay.recipient(envelope, transaction.size, &raw).await;
-        }
+        let refusal = self.shared.judge.recipient(envelope, &address).await;
+        let relay = self.relay.as_mut().filter(|relay| relay.asks_recipients());
+        let reply = match (refusal, relay) {
+            (Some(refusal), _) => refusal,
+            (None, Some(relay)) => relay.recipient(envelope, transaction.size, &raw).await,
+            (None, None) => accepted,
+        };
         if reply.is_positive() {
             envelope.rcpt_to.push(Recipient { address, raw });
+        } else {
+            self.shared.maillog.recipient_refused(envelope, &address, &reply);
         }
         reply
     }
@@ -114,6 +123,7 @@ impl Session {
             Err(broken) => return self.broken(&broken),
         };
         self.wire.unread(&received.rest);
+        let came = Instant::now();
         let reply = match (received.content, self.transaction.take()) {
             (Ok(content), Some(transaction)) => {
                 self.judge(transaction.envelope, Message::new(content)).await
@@ -121,6 +131,7 @@ impl Session {
             (Ok(_), None) => out_of_order("Say MAIL first"),
             (Err(flaw), _) => flaw_reply(flaw),
         };
+        self.shared.maillog.answered(&self.id, &reply, came.elapsed());
         self.end_transaction();
         reply
     }
@@ -166,6 +177,7 @@ impl Session {
     fn broken(&mut self, broken: &Broken) -> Reply {
         self.closing = true;
         self.end_transaction();
+        self.shared.maillog.session_ended(&self.id, &broken.to_string());
         match broken {
             Broken::Gone => Reply::new(421, (4, 4, 2), "Connection lost"),
             Broken::Slow => Reply::new(421, (4, 4, 2), "The message comes too slowly"),
@@ -176,6 +188,7 @@ impl Session {
     /// The intake decides; what passes is passed on.
     async fn judge(&mut self, envelope: Envelope, message: Message) -> Reply {
         let judge = self.shared.judge.clone();
+        self.shared.maillog.received(&envelope, message.bytes().len());
         let mut answer = judge.receive(&envelope, &message).await;
         self.forgive();
         if answer.pass.is_empty() {
@@ -183,7 +196,7 @@ impl Session {
         }
         let Some(relay) = &mut self.relay else {
             // Without a next hop the intake keeps what it accepts.
-            tracing::error!(session = self.id, "accepted mail has nowhere to go");
+            self.shared.maillog.deferred(&self.id, "no next hop takes accepted mail");
             return Reply::new(451, (4, 3, 0), "Try again later");
         };
         let passed = judge.passed_before(&envelope, &message);

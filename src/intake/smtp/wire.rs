@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::mail::Reply;
@@ -24,6 +24,8 @@ use super::limits::ENDLESS_BYTES;
 pub enum Stream {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
+    /// LMTP's usual place.
+    Unix(UnixStream),
     /// The twin for tests of time.
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
@@ -44,7 +46,7 @@ pub struct Wire {
     /// Bytes of the longest line with its CRLF.
     longest: usize,
     reads: u64,
-    /// Lone LF becomes CRLF (listed old devices); the last byte seen.
+    /// Lone CR or LF becomes CRLF (listed old devices); the last byte seen.
     normalise: Option<u8>,
 }
 
@@ -95,7 +97,7 @@ impl Wire {
         }
     }
 
-    /// Takes lone LF for CRLF from now on.
+    /// Takes lone CR or LF for CRLF from now on.
     pub fn normalise(&mut self) {
         self.normalise = Some(0);
     }
@@ -295,11 +297,13 @@ impl Wire {
 /// Reads of 4 KiB that a closing connection still takes: 16 MiB.
 const LINGER_READS: usize = 4096;
 
-/// Copies `bytes` to `clean`, each lone LF as CRLF.
+/// Copies `bytes` to `clean`, each lone CR or LF as CRLF.
 fn lines_end_with_crlf(bytes: &[u8], last: &mut u8, clean: &mut Vec<u8>) {
     for byte in bytes {
-        if *byte == b'\n' && *last != b'\r' {
-            clean.push(b'\r');
+        match (*last == b'\r', *byte == b'\n') {
+            (true, false) => clean.push(b'\n'),
+            (false, true) => clean.push(b'\r'),
+            _ => {}
         }
         clean.push(*byte);
         *last = *byte;
@@ -315,6 +319,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -331,6 +336,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -341,6 +347,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_flush(cx),
             Self::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -351,6 +358,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),

@@ -1,16 +1,17 @@
 //! The bytes between us and the next hop.
 
+use std::io;
 use std::time::Duration;
 
 use memchr::memmem;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
 use crate::intake::smtp::wire::{Ended, Line, Pace, Stream, Wire};
 use crate::mail::Reply;
 
 use super::reply::{Answer, ReplyLine};
-use super::{NextHop, NextHopTls, Protocol, RelayError};
+use super::{NextHop, NextHopTls, Place, Protocol, RelayError};
 
 /// An open session with the next hop.
 pub struct Connection {
@@ -33,13 +34,12 @@ impl Connection {
     /// Connects, reads the greeting, says EHLO or LHLO, and does STARTTLS if
     /// it is asked for.
     pub async fn open(next_hop: &NextHop) -> Result<Self, RelayError> {
-        let stream = timeout(next_hop.patience, TcpStream::connect(&next_hop.address))
+        let stream = timeout(next_hop.patience, connect(&next_hop.place))
             .await
             .map_err(|_| RelayError::Slow)?
             .map_err(RelayError::Unreachable)?;
-        let _ = stream.set_nodelay(true);
         let mut connection = Self {
-            wire: Wire::new(Stream::Plain(stream), REPLY_BYTES),
+            wire: Wire::new(stream, REPLY_BYTES),
             patience: next_hop.patience,
             data_patience: next_hop.data_patience,
             keywords: Vec::new(),
@@ -193,5 +193,17 @@ impl Connection {
             }
         }
         Err(RelayError::NotSmtp)
+    }
+}
+
+async fn connect(place: &Place) -> io::Result<Stream> {
+    match place {
+        Place::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            // Commands are whole when they are written.
+            stream.set_nodelay(true)?;
+            Ok(Stream::Plain(stream))
+        }
+        Place::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
     }
 }
