@@ -17,8 +17,8 @@
 //! Imports go down only, and `tests/layers.rs` enforces it:
 //! `clock mail maillog` -> `store link` -> `directory` -> `reputation` ->
 //! `filter` -> `quarantine queue suppression account` -> `notice release
-//! appeal delivery` -> `intake portal` -> `gateway` (with `config`) ->
-//! `demo cli`.
+//! appeal` -> `keeper delivery` -> `intake portal` -> `gateway` (with
+//! `config`) -> `demo cli`.
 
 pub mod clock;
 pub mod mail;
@@ -34,9 +34,11 @@ pub mod queue;
 pub mod reputation;
 pub mod suppression;
 
-pub mod keeper;
 pub mod notice;
 pub mod release;
+
+pub mod delivery;
+pub mod keeper;
 
 pub mod intake;
 pub mod portal;

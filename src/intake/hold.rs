@@ -131,7 +131,8 @@ impl Intake {
             due_at: self.inner.parts.clock.now(),
         });
         let content = stored::write(envelope, message);
-        batch.body(Body { id, expires: item.expires_at, content });
+        let expires = self.inner.parts.queue.body_expires(&item);
+        batch.body(Body { id, expires, content });
         item
     }
 }

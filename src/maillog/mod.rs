@@ -284,6 +284,13 @@ impl Maillog {
         );
     }
 
+    /// An earlier attempt was cut short before its answer was written down:
+    /// this one may deliver a second copy.
+    pub fn delivery_repeated(&self, item: Uuid) {
+        self.meters.deliveries.get_or_create(&[("outcome", "repeated")]).inc();
+        warn!(event = "delivery-repeated", %item);
+    }
+
     pub fn queue_waiting(&self, items: usize) {
         self.meters.queue_waiting.set(i64::try_from(items).unwrap_or(i64::MAX));
     }
@@ -440,6 +447,7 @@ mod tests {
         log.delivered(id, id, &anna, &foreign, &foreign, took);
         log.delivery_deferred(id, 1, &foreign, &foreign);
         log.delivery_failed(id, id, &anna, &foreign, &foreign);
+        log.delivery_repeated(id);
         log.queue_waiting(3);
         log.expired(id);
         log.purged(id);

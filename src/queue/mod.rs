@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::clock::{Clock, SignedDuration, Timestamp};
-use crate::store::{Batch, Fault, Index, Refusal, Row, Store};
+use crate::store::{Batch, Committed, Fault, Index, Refusal, Row, Store};
 
 /// How many open items [`Queue::load`] counts; more are "at least so many".
 const COUNTED: usize = 10_000;
@@ -91,6 +91,13 @@ impl Claimed {
     /// The row as this claim wrote it, for [`Batch::require`].
     pub fn row(&self) -> &Row<Item> {
         &self.row
+    }
+
+    /// The same claim behind a batch that wrote its item as `item`.
+    #[must_use]
+    pub fn written(&self, item: Item, committed: Committed) -> Self {
+        let row = Row { record: item, revision: committed.sequence };
+        Self { row, interrupted: self.interrupted }
     }
 }
 
@@ -271,6 +278,12 @@ impl Queue {
         item.kept_until = None;
         batch.update(row, &item);
         Some(item)
+    }
+
+    /// When the body of an item that owns it may be erased, whatever becomes of
+    /// the item: it can be retried as long as it is kept.
+    pub fn body_expires(&self, item: &Item) -> Timestamp {
+        item.expires_at + self.settings.keep_failed
     }
 
     /// Forgets failed items whose time is over; answers how many.

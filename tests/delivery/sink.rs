@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
-use reprieve::queue::route::{NextHop, Protocol, TlsPolicy};
+use super::route::{NextHop, Protocol, TlsPolicy};
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}

@@ -1,0 +1,140 @@
+//! The one batch behind an attempt: the item, the held copies, and what
+//! follows from a failure.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{AGAIN, Delivery, Stopped, TRIES, Tools, is_claim};
+use crate::clock::Timestamp;
+use crate::mail::Message;
+use crate::quarantine::{Held, Outcome as Heard, State};
+use crate::queue::item::{Item, ItemRecipient, ItemState, Kind};
+use crate::queue::{Claimed, Outcome, Report};
+use crate::store::{Batch, Fault, Refusal};
+
+impl Delivery {
+    /// Writes what an attempt came to. `reports` are for those who waited, in
+    /// their order; `about` is the message, where it could be read.
+    pub(super) async fn settle(
+        &self,
+        claimed: &Claimed,
+        reports: &[Report],
+        about: Option<&Message>,
+    ) -> Result<(), Stopped> {
+        let store = &self.inner.tools.store;
+        for _ in 0..TRIES {
+            let mut batch = Batch::new();
+            let settled = self.write(&mut batch, claimed, reports, about).await;
+            let refusal = match settled {
+                Ok(item) => match store.commit(batch).await {
+                    Ok(_) => {
+                        self.log(claimed, &item, reports);
+                        self.inner.tools.queue.wake();
+                        return Ok(());
+                    }
+                    Err(refusal) => refusal,
+                },
+                Err(fault) => Refusal::Unavailable(fault.to_string()),
+            };
+            match refusal {
+                Refusal::Conflict(key) if is_claim(&key, claimed.item()) => {
+                    return Err(Stopped::Lost);
+                }
+                Refusal::Conflict(_) => {}
+                // The server's answer is known here only: worth some patience.
+                _ => sleep(AGAIN).await,
+            }
+        }
+        let words = "what the server answered could not be written down";
+        Err(Fault::Unavailable(words.to_owned()).into())
+    }
+
+    async fn write(
+        &self,
+        batch: &mut Batch,
+        claimed: &Claimed,
+        reports: &[Report],
+        about: Option<&Message>,
+    ) -> Result<Item, Fault> {
+        let Tools { queue, clock, notices, .. } = &self.inner.tools;
+        let now = clock.now();
+        let held = self.held(claimed.item()).await?;
+        let keep_until = held.as_ref().map(|row| row.record.expires_at);
+        let item = queue.settle(batch, claimed, reports, keep_until);
+        if let Some(row) = held {
+            let mut record = row.record.clone();
+            mark(&mut record, claimed.item(), &item, reports, now);
+            batch.update(&row, &record);
+        }
+        match item.kind {
+            Kind::Accepted => {
+                let mut failed = newly(claimed.item(), &item).collect::<Vec<_>>();
+                failed.retain(|one| one.state == ItemState::Failed);
+                if let Some(about) = about.filter(|_| !failed.is_empty()) {
+                    self.bounce(batch, &item, &failed, about).await?;
+                }
+            }
+            // A letter, or the DSN that stands for one.
+            Kind::Letter | Kind::Dsn if !item.held.is_nil() => {
+                for (one, report) in newly(claimed.item(), &item).zip(reports) {
+                    // Five days of 4xx say nothing of the address.
+                    if report.outcome != Outcome::Transient {
+                        let bounced = report.outcome == Outcome::Permanent;
+                        notices.letter_settled(batch, &one.address, bounced).await?;
+                    }
+                }
+            }
+            // The sender of a released message has his page; a DSN of our own is
+            // the last word.
+            Kind::Release | Kind::Letter | Kind::Dsn => {}
+        }
+        Ok(item)
+    }
+
+    fn log(&self, claimed: &Claimed, item: &Item, reports: &[Report]) {
+        let Tools { maillog, clock, .. } = &self.inner.tools;
+        let waited = clock.now().duration_since(item.created_at);
+        let waited = Duration::try_from(waited).unwrap_or_default();
+        let (id, held) = (item.id, item.held);
+        for (one, report) in newly(claimed.item(), item).zip(reports) {
+            let Report { server, reply, .. } = report;
+            match one.state {
+                ItemState::Delivered => {
+                    maillog.delivered(id, held, &one.address, server, reply, waited);
+                }
+                ItemState::Waiting => maillog.delivery_deferred(id, item.attempts, server, reply),
+                ItemState::Failed => maillog.delivery_failed(id, held, &one.address, server, reply),
+            }
+        }
+    }
+}
+
+/// Those who waited before the attempt, as they stand behind it.
+fn newly<'a>(before: &'a Item, after: &'a Item) -> impl Iterator<Item = &'a ItemRecipient> {
+    let pairs = before.recipients.iter().zip(&after.recipients);
+    pairs.filter(|(before, _)| before.state == ItemState::Waiting).map(|(_, after)| after)
+}
+
+/// Writes each recipient's answer into his copy.
+fn mark(held: &mut Held, before: &Item, after: &Item, reports: &[Report], now: Timestamp) {
+    for (one, report) in newly(before, after).zip(reports) {
+        let Some(copy) = held.recipients.get_mut(usize::from(one.slot)) else { continue };
+        let state = match one.state {
+            ItemState::Delivered => Some(State::Delivered),
+            ItemState::Failed => Some(State::Failed),
+            ItemState::Waiting => None,
+        };
+        if let Some(state) = state
+            && copy.become_state(state, now).is_err()
+        {
+            // Not on its way any more by its record: what the record says
+            // stands.
+            continue;
+        }
+        copy.due_at = (one.state == ItemState::Waiting).then_some(after.due_at);
+        copy.outcome =
+            Some(Heard { at: now, server: report.server.clone(), reply: report.reply.clone() });
+        debug_assert!(report.outcome != Outcome::Delivered || state == Some(State::Delivered));
+    }
+}
