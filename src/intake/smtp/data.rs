@@ -132,16 +132,13 @@ impl Receiver {
         if size > self.limit {
             self.flaw.get_or_insert(Flaw::TooBig);
         }
-        let content = match self.flaw.or_else(|| flaw(&self.bytes)) {
-            Some(flaw) => Err(flaw),
-            None => {
-                if self.stuffed > 0 {
-                    unstuff(&mut self.bytes);
-                }
-                Ok(Bytes::from(self.bytes))
-            }
-        };
-        Received { content, rest }
+        if let Some(flaw) = self.flaw.or_else(|| flaw(&self.bytes)) {
+            return Received { content: Err(flaw), rest };
+        }
+        if self.stuffed > 0 {
+            unstuff(&mut self.bytes);
+        }
+        Received { content: Ok(Bytes::from(self.bytes)), rest }
     }
 
     /// Searches on from where the last search stopped. A line end whose next

@@ -1,7 +1,7 @@
 //! The attributes of XFORWARD and XCLIENT: what a proxy in front of us knows
 //! about the client.
 //!
-//! Postfix's XFORWARD_README and XCLIENT_README: `NAME=value` pairs, values
+//! Postfix's `XFORWARD_README` and `XCLIENT_README`: `NAME=value` pairs, values
 //! in xtext (RFC 1891 section 5), `[UNAVAILABLE]` and `[TEMPUNAVAIL]` for what
 //! is not known. Only peers on a list may send them; the session checks that.
 

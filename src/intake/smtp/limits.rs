@@ -56,12 +56,12 @@ impl Default for Limits {
             recipients: 1000,
             errors: 20,
             idle_commands: 100,
-            silence: Duration::from_secs(300),
-            command: Duration::from_secs(60),
-            session: Duration::from_secs(2 * 3600),
+            silence: Duration::from_mins(5),
+            command: Duration::from_mins(1),
+            session: Duration::from_hours(2),
             data_grace: Duration::from_secs(30),
             data_rate: 500,
-            data_pause: Duration::from_secs(180),
+            data_pause: Duration::from_mins(3),
             shutdown: Duration::from_secs(30),
         }
     }

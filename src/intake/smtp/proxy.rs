@@ -1,6 +1,6 @@
 //! The PROXY header, versions 1 and 2, of a listener that requires it.
 //!
-//! HAProxy's proxy-protocol.txt. A listener either always has the header or
+//! The PROXY protocol's specification. A listener either always has the header or
 //! never: a receiver that guessed could be lied to by the client (section 2).
 
 use std::net::IpAddr;

@@ -9,6 +9,7 @@
 mod connection;
 mod reply;
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -355,7 +356,8 @@ fn mail(connection: &Connection, envelope: &Envelope, size: Option<usize>) -> St
         ReversePath::Address(address) => format!("MAIL FROM:<{address}>"),
     };
     if let Some(size) = size.filter(|_| connection.offers("SIZE")) {
-        command.push_str(&format!(" SIZE={size}"));
+        // Writing to a String does not fail.
+        let _ = write!(command, " SIZE={size}");
     }
     if envelope.eight_bit && connection.offers("8BITMIME") {
         command.push_str(" BODY=8BITMIME");
@@ -366,7 +368,7 @@ fn mail(connection: &Connection, envelope: &Envelope, size: Option<usize>) -> St
     command
 }
 
-/// Postfix's XFORWARD_README. One command each: a line has 512 bytes, and a
+/// Postfix's `XFORWARD_README`. One command each: a line has 512 bytes, and a
 /// HELO name may take half of it.
 fn xforward(offered: &str, envelope: &Envelope) -> Vec<String> {
     let client = &envelope.client;

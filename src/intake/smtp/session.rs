@@ -191,7 +191,7 @@ impl Session {
 
     async fn carry_out(&mut self, command: Command) -> Reply {
         match command {
-            Command::Mail(mail) => self.mail(mail).await,
+            Command::Mail(mail) => self.mail(mail),
             Command::Rcpt(path) => self.rcpt(path).await,
             Command::Data => self.data().await,
             Command::Rset => self.rset(),

@@ -36,7 +36,7 @@ enum Broken {
 }
 
 impl Session {
-    pub(super) async fn mail(&mut self, mail: Mail) -> Reply {
+    pub(super) fn mail(&mut self, mail: Mail) -> Reply {
         if !self.greeted {
             return out_of_order("Say EHLO first");
         }

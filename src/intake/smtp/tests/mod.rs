@@ -32,6 +32,7 @@ pub struct Inner {
     pub remembered: Vec<Vec<usize>>,
 }
 
+#[allow(clippy::unused_self, reason = "it stands for the intake")]
 impl Script {
     pub fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap()
