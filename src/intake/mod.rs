@@ -29,7 +29,7 @@ use crate::notice::Notices;
 use crate::quarantine::{Fingerprint, Held, State, Telling};
 use crate::queue::Queue;
 use crate::reputation::{Regard, Reputation, correspondent};
-use crate::store::{Batch, Fault, Refusal, Row, Store};
+use crate::store::{self, Batch, Fault, Refusal, Row, Store};
 
 /// RFC 5321 section 6.3: more hops than this are a loop.
 const HOPS: usize = 50;
@@ -130,6 +130,17 @@ impl Intake {
         let blocked = !is_role(recipient)
             && organisation.rule(recipient, &[sender]) == Some(RuleAction::Block);
         blocked.then(|| barred(links, &organisation))
+    }
+
+    /// The answer to MAIL while no message can be kept: 452 if the disk is
+    /// full, else 451. `None`: one can.
+    pub fn unready(&self) -> Option<Reply> {
+        let stopped = match self.inner.parts.store.health().state {
+            store::State::Ready => return None,
+            store::State::Full => Stopped::Full,
+            state => Stopped::Store(Fault::Unavailable(format!("{state:?}"))),
+        };
+        Some(stopped.reply())
     }
 
     /// The mailbox of `RCPT TO:<Postmaster>` (RFC 5321 section 4.5.1), if any

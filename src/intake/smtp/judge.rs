@@ -19,6 +19,15 @@ impl Judge {
         }
     }
 
+    /// The answer to MAIL while nothing can be kept.
+    pub fn unready(&self) -> Option<Reply> {
+        match self {
+            Self::Intake(intake) => intake.unready(),
+            #[cfg(test)]
+            Self::Script(script) => script.inner().unready.clone(),
+        }
+    }
+
     /// Whose mailbox `<Postmaster>` is.
     pub fn postmaster(&self) -> Option<Address> {
         match self {

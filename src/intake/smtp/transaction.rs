@@ -46,6 +46,10 @@ impl Session {
         if mail.size.is_some_and(|size| size > self.shared.settings.limits.message) {
             return flaw_reply(Flaw::TooBig);
         }
+        if let Some(reply) = self.shared.judge.unready() {
+            self.shared.maillog.deferred(&self.id, reply.text());
+            return reply;
+        }
         let mut client = self.client.clone();
         if let Some(forwarded) = &self.forwarded {
             stand_in(&mut client, forwarded);

@@ -28,6 +28,7 @@ pub struct Script {
 pub struct Inner {
     pub received: Vec<(Envelope, Message)>,
     pub answer: Option<Answer>,
+    pub unready: Option<Reply>,
     pub withdrawn: Vec<uuid::Uuid>,
     pub remembered: Vec<Vec<usize>>,
 }

@@ -405,6 +405,16 @@ async fn xforward_tells_the_next_hop_who_the_client_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s_44_mail_is_refused_while_the_disk_is_full() {
+    let (running, _hop) = start(Protocol::Smtp).await;
+    let full = Reply::new(452, (4, 3, 1), "Not enough storage");
+    running.script.inner().unready = Some(full);
+    let replies = say(&running, &[MAIL, "RCPT TO:<b@ours.example>"]).await;
+    assert!(replies[0].starts_with("452 4.3.1"), "{}", replies[0]);
+    assert!(replies[1].starts_with("503"), "{}", replies[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r_09_smtputf8_is_never_downgraded() {
     let (running, _hop) = start(Protocol::Smtp).await;
     let replies =
