@@ -105,7 +105,13 @@ impl Intake {
 
     /// Answers one RCPT TO from what the envelope knows: `None` accepts it.
     pub async fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
-        let Parts { settings, directory, links, .. } = &self.inner.parts;
+        let Parts { settings, directory, links, notices, .. } = &self.inner.parts;
+        let bounce = |address| notices.recognise_bounce(address).is_some();
+        let first = envelope.rcpt_to.first().map(|one| &one.address);
+        if bounce(recipient) || first.is_some_and(bounce) {
+            // A bounce of one letter is a transaction of its own.
+            return first.map(|_| Reply::new(452, (4, 5, 3), "Send to this address separately"));
+        }
         let own = envelope.authenticated.is_some() || settings.networks.is_own(envelope.client.ip);
         let Some(organisation) = directory.organisation_of(recipient.domain()) else {
             return (!own).then(|| {
@@ -119,8 +125,7 @@ impl Intake {
         if own {
             return None;
         }
-        let first = envelope.rcpt_to.first().map(|one| one.address.domain());
-        let first = first.and_then(|domain| directory.organisation_of(domain));
+        let first = first.and_then(|first| directory.organisation_of(first.domain()));
         if settings.one_organisation_per_transaction
             && first.is_some_and(|first| first.id != organisation.id)
         {
@@ -191,13 +196,19 @@ impl Intake {
 
     /// DATA, as DESIGN section 2 tells it.
     async fn judge(&self, envelope: &Envelope, message: &Message) -> Result<Answer, Stopped> {
-        let Parts { settings, directory, filter, store, .. } = &self.inner.parts;
+        let Parts { settings, directory, filter, store, notices, .. } = &self.inner.parts;
+        if let [only] = envelope.rcpt_to.as_slice()
+            && let Some(letter) = notices.recognise_bounce(&only.address)
+        {
+            return Ok(Answer::only(notices.take_bounce(letter, envelope, message).await));
+        }
         if let Some(reply) = self.loops(envelope, message) {
             return Ok(Answer::only(reply));
         }
         if direction::is_outgoing(envelope, &settings.networks, directory) {
             return self.send_out(envelope, message).await;
         }
+        notices.count_inbound();
         let (judged, relayed) = direction::judged(envelope, message, &settings.networks);
         let fingerprint = Fingerprint::of(message);
         match repeat::earlier(store, fingerprint, envelope).await? {
@@ -544,3 +555,6 @@ fn barred(links: &Links, organisation: &Organisation) -> Reply {
     let text = format!("The recipient does not accept mail from this sender; see {help}");
     Reply::new(550, (5, 7, 1), text)
 }
+
+#[cfg(test)]
+mod tests;
