@@ -30,6 +30,13 @@ pub struct LastLetter {
     pub sent_at: Timestamp,
 }
 
+impl LastLetter {
+    /// Whether the address may get another letter.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.sent_at + DAY
+    }
+}
+
 impl Record for LastLetter {
     const TABLE: Table = Table::Notice;
 
@@ -58,7 +65,7 @@ impl Ledger {
         let address = to.base();
         let domain = format!("letters to {}", to.domain().organisational());
         let last: Option<Row<LastLetter>> = store.find(address.to_string().as_bytes()).await?;
-        let rested = last.as_ref().is_none_or(|row| now >= row.record.sent_at + DAY);
+        let rested = last.as_ref().is_none_or(|row| row.record.is_over(now));
         let to_domain = Counter::read(store, &domain, HOUR, now).await?;
         let in_all = Counter::read(store, IN_ALL, HOUR, now).await?;
         Ok(Self {

@@ -28,7 +28,7 @@ impl Notices {
             return Ok(false);
         }
         let facts = self.facts(of_held(held, Some(to), &self.inner.settings));
-        if self.refuses_at_once(&facts) {
+        if may_notify(&facts.at_best()).is_err() {
             return Ok(false);
         }
         let (facts, ledger) = self.with_records(facts, to).await?;

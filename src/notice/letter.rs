@@ -53,11 +53,10 @@ pub(super) fn waiting(frame: &Frame<'_>, held: &Held, link: &str) -> Vec<u8> {
         )),
     ];
     let subject = linkless(&held.subject);
-    let subject = match subject.is_empty() {
-        true => words.say("letter-subject-none", &Arguments::new()),
-        false => {
-            words.say("letter-subject", &Arguments::from([("subject".into(), subject.into())]))
-        }
+    let subject = if subject.is_empty() {
+        words.say("letter-subject-none", &Arguments::new())
+    } else {
+        words.say("letter-subject", &Arguments::from([("subject".into(), subject.into())]))
     };
     let mut builder = head(frame, &words, subject);
     if let Some(id) = threading(&held.message_id) {

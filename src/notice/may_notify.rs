@@ -20,6 +20,7 @@ pub enum PathKind {
 
 /// Everything that the decision depends on. The default refuses in each field.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts are what a yes or no is known of")]
 pub struct Facts {
     /// `reprieve check` has seen SPF, DKIM, DMARC and PTR of the notice domain
     /// right, and we have a key to sign with.
@@ -84,6 +85,23 @@ pub enum Refused {
     Score,
     #[error("the budget of the address, its domain or the system is spent")]
     Budget,
+}
+
+impl Facts {
+    /// The same with the best that records could say. If even this refuses,
+    /// they need not be read: the usual case, an unproved sender, ends there.
+    #[must_use]
+    pub(super) fn at_best(&self) -> Self {
+        let room = Spent { count: 0, limit: 1 };
+        Self {
+            breaker_closed: true,
+            welcome: true,
+            rested: true,
+            to_domain: room,
+            in_all: room,
+            ..*self
+        }
+    }
 }
 
 impl Spent {

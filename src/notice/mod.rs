@@ -26,8 +26,8 @@ pub use case::Case;
 pub use may_notify::{Facts, PathKind, Refused, may_notify};
 pub use sign::{SignError, Signer, generate_dkim};
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ use crate::mail::{Address, Domain, Reply, ReversePath};
 use crate::maillog::Maillog;
 use crate::quarantine::{Held, State, Telling};
 use crate::queue::{Draft, Item, Kind, Queue};
-use crate::store::{Batch, Body, Fault, Store};
+use crate::store::{Batch, Body, Fault, Record, Refusal, Row, Store};
 use crate::suppression::Suppression;
 use budget::{Inbound, Ledger};
 use case::Channel;
@@ -96,13 +96,21 @@ struct Inner {
     /// right.
     ready: AtomicBool,
     inbound: Inbound,
+    /// The address that [`Notices::tidy`] looked at last.
+    tidied: Mutex<Vec<u8>>,
 }
 
 impl Notices {
     /// No letter goes out before [`Notices::set_ready`].
     pub fn new(settings: Settings, tools: Tools) -> Self {
-        let inbound = Inbound::default();
-        Self { inner: Arc::new(Inner { settings, tools, ready: AtomicBool::new(false), inbound }) }
+        let inner = Inner {
+            settings,
+            tools,
+            ready: AtomicBool::new(false),
+            inbound: Inbound::default(),
+            tidied: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Whether the notice domain's DNS was seen right, so that letters may go
@@ -114,6 +122,33 @@ impl Notices {
     /// A message came in: the system's budget of letters is a share of these.
     pub fn count_inbound(&self) {
         self.inner.inbound.count(self.now());
+    }
+
+    /// Forgets letters that no budget asks for any more: looks at the next
+    /// `limit` addresses, and answers how many it removed.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn tidy(&self, limit: usize) -> Result<usize, Fault> {
+        let Inner { tools, tidied, .. } = &*self.inner;
+        let after = tidied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let rows: Vec<Row<LastLetter>> = tools.store.page(&after, limit).await?;
+        // Behind the last address the next look begins at the first again.
+        let next = if rows.len() < limit { None } else { rows.last() };
+        let next = next.map(|row| row.record.key()).unwrap_or_default();
+        let mut removed = 0;
+        for row in rows.iter().filter(|row| row.record.is_over(self.now())) {
+            let mut batch = Batch::new();
+            batch.remove(row);
+            match tools.store.commit(batch).await {
+                Ok(_) => removed += 1,
+                // A letter was written meanwhile.
+                Err(Refusal::Conflict(_)) => {}
+                Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
+            }
+        }
+        *tidied.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(removed)
     }
 
     /// Decides how the sender of `held` is told, writes it into the record
@@ -132,18 +167,14 @@ impl Notices {
         case: &Case<'_>,
     ) -> Result<Reply, Fault> {
         let channel = case.channel(held);
+        let letter = channel.tries_letter() && self.write_letter(batch, held, case).await?;
         let (telling, reply) = match channel {
+            _ if letter => (Telling::Letter, reply::held(held.reference)),
             Channel::NoLink => (Telling::Reply, reply::refused(held.reference)),
-            Channel::Silent => (Telling::Untold, reply::held(held.reference)),
-            Channel::Session(_) | Channel::LetterOnly | Channel::LetterOr(_)
-                if channel.tries_letter() && self.write_letter(batch, held, case).await? =>
-            {
-                (Telling::Letter, reply::held(held.reference))
-            }
+            Channel::Silent | Channel::LetterOnly => (Telling::Untold, reply::held(held.reference)),
             Channel::Session(told) | Channel::LetterOr(told) => {
                 (Telling::Reply, self.with_link(held, case.organisation, told))
             }
-            Channel::LetterOnly => (Telling::Untold, reply::held(held.reference)),
         };
         held.telling = telling;
         Ok(reply)
@@ -193,7 +224,7 @@ impl Notices {
     ) -> Result<bool, Fault> {
         let facts = self.facts(case.facts(held, &self.inner.settings));
         let Some(to) = held.rfc5322_from.as_ref() else { return Ok(false) };
-        if self.refuses_at_once(&facts) {
+        if may_notify(&facts.at_best()).is_err() {
             return Ok(false);
         }
         let (facts, ledger) = self.with_records(facts, to).await?;
@@ -218,21 +249,6 @@ impl Notices {
     fn facts(&self, facts: Facts) -> Facts {
         let ready = self.inner.ready.load(Ordering::Relaxed);
         Facts { ready: ready && self.inner.tools.signer.is_able(), ..facts }
-    }
-
-    /// Whether a letter is out of the question whatever the records say: then
-    /// they are not read. The usual case, an unproved sender, ends here.
-    fn refuses_at_once(&self, facts: &Facts) -> bool {
-        let room = may_notify::Spent { count: 0, limit: 1 };
-        let best = Facts {
-            breaker_closed: true,
-            welcome: true,
-            rested: true,
-            to_domain: room,
-            in_all: room,
-            ..*facts
-        };
-        may_notify(&best).is_err()
     }
 
     /// The facts with what the records say of breaker, suppression, budgets.

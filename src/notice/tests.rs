@@ -1,5 +1,8 @@
 //! How senders are told: the inputs of ATTACKS group B, and every channel.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 use tempfile::TempDir;
@@ -7,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::directory::sample::organisation;
 use crate::filter::verdict::Door;
-use crate::filter::{Class, Examination};
+use crate::filter::{self, Class, Examination, Filter};
 use crate::link::KeyRing;
 use crate::mail::{Client, Envelope, Message, Recipient, Scan};
 use crate::quarantine::{sample, stored};
@@ -46,6 +49,9 @@ impl World {
         let domain = Domain::parse("notice.example").unwrap();
         let keys = tempfile::tempdir().unwrap();
         generate_dkim(keys.path(), "e1", &domain).unwrap();
+        let rsa = keys.path().join("dkim-r1.pem");
+        fs::write(&rsa, include_bytes!("test-rsa.pem")).unwrap();
+        fs::set_permissions(&rsa, fs::Permissions::from_mode(0o600)).unwrap();
         let signer = Signer::open(keys.path(), &domain).unwrap();
         let records = signer.records(&domain);
         let store = Store::in_memory();
@@ -605,4 +611,58 @@ async fn who_was_never_told_gets_one_dsn_when_the_message_expires() {
     unproved.held.proofs = Proofs::NONE;
     assert!(!expire(unproved).await);
     assert_eq!(world.items().await.len(), 1);
+}
+
+/// The letter at a receiver that checks everything: our own filter.
+#[tokio::test]
+async fn b_13_spf_dkim_and_dmarc_pass_and_are_aligned() {
+    let world = World::new();
+    world.tell(&mut world.personal()).await;
+    let (item, letter) = world.letter().await;
+    let mut zone = "notice.example TXT \"v=spf1 ip4:203.0.113.25 -all\"\n\
+                    _dmarc.notice.example TXT \"v=DMARC1; p=reject; adkim=s; aspf=s\"\n"
+        .to_owned();
+    assert_eq!(world.records.len(), 2, "RSA and Ed25519");
+    assert!(world.records[0].1.starts_with("v=DKIM1; k=rsa; p="), "RSA first");
+    for (name, value) in &world.records {
+        let (one, two) = value.split_at(value.len().min(250));
+        zone += &format!("{name} TXT \"{one}\" \"{two}\"\n");
+    }
+    let settings =
+        filter::Settings { dns: filter::dns::Source::Text(zone), ..filter::Settings::default() };
+    let receiver = Filter::new(settings, Directory::default(), Clock::system()).unwrap();
+    let mut envelope = world.personal().envelope;
+    envelope.client.ip = [203, 0, 113, 25].into();
+    envelope.client.helo = "notice.example".to_owned();
+    envelope.mail_from = item.mail_from.clone();
+
+    let seen = receiver.examine(&envelope, &letter, false).await.unwrap();
+    for proof in [Proof::Spf, Proof::Dkim, Proof::Dmarc] {
+        assert!(seen.sender.proofs.contains(proof), "{proof:?}: {}", seen.authentication);
+    }
+    assert_eq!(seen.authentication.matches("dkim=pass").count(), 2, "{}", seen.authentication);
+    assert!(seen.automatic, "nobody answers it");
+
+    let changed = String::from_utf8_lossy(letter.bytes()).replace("ours.example", "evil.example");
+    let changed = Message::new(Bytes::from(changed));
+    let seen = receiver.examine(&envelope, &changed, false).await.unwrap();
+    assert!(!seen.sender.proofs.contains(Proof::Dkim));
+}
+
+#[tokio::test]
+async fn letters_of_yesterday_are_forgotten() {
+    let world = World::new();
+    for number in 0..5 {
+        world.tell(&mut world.from(&format!("s{number}@far.example"))).await;
+    }
+    world.clock.advance(SignedDuration::from_hours(12));
+    world.tell(&mut world.from("fresh@far.example")).await;
+    assert_eq!(world.notices.tidy(100).await, Ok(0));
+    world.clock.advance(SignedDuration::from_hours(12));
+    let mut removed = 0;
+    for _ in 0..5 {
+        removed += world.notices.tidy(2).await.unwrap();
+    }
+    assert_eq!(removed, 5);
+    assert_eq!(world.store.page::<LastLetter>(&[], 10).await.unwrap().len(), 1);
 }
