@@ -106,9 +106,9 @@ impl Intake {
     /// Answers one RCPT TO from what the envelope knows: `None` accepts it.
     pub async fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
         let Parts { settings, directory, links, notices, .. } = &self.inner.parts;
+        let bounce = |address| notices.recognise_bounce(address).is_some();
         let first = envelope.rcpt_to.first().map(|one| &one.address);
-        let with_bounce = first.is_some_and(|first| notices.return_path(first).is_some());
-        if notices.recognise_bounce(recipient).is_some() || with_bounce {
+        if bounce(recipient) || first.is_some_and(bounce) {
             // A bounce of one letter is a transaction of its own.
             return first.map(|_| Reply::new(452, (4, 5, 3), "Send to this address separately"));
         }
@@ -146,12 +146,6 @@ impl Intake {
             state => Stopped::Store(Fault::Unavailable(format!("{state:?}"))),
         };
         Some(stopped.reply())
-    }
-
-    /// Whether mail to this recipient ends here, whatever next hop there is: a
-    /// bounce of a letter.
-    pub fn ends_here(&self, recipient: &Address) -> bool {
-        self.inner.parts.notices.return_path(recipient).is_some()
     }
 
     /// The mailbox of `RCPT TO:<Postmaster>` (RFC 5321 section 4.5.1), if any
@@ -203,9 +197,8 @@ impl Intake {
     /// DATA, as DESIGN section 2 tells it.
     async fn judge(&self, envelope: &Envelope, message: &Message) -> Result<Answer, Stopped> {
         let Parts { settings, directory, filter, store, notices, .. } = &self.inner.parts;
-        notices.count_inbound();
         if let [only] = envelope.rcpt_to.as_slice()
-            && let Some(letter) = notices.return_path(&only.address)
+            && let Some(letter) = notices.recognise_bounce(&only.address)
         {
             return Ok(Answer::only(notices.take_bounce(letter, envelope, message).await));
         }
@@ -327,6 +320,11 @@ impl Intake {
         if hold.is_empty() && refuse.is_empty() {
             return self.pass_on(envelope, case.message, Batch::new(), accept, head).await;
         }
+        if let Some(held) = self.kept_before(case, &accept, &hold).await? {
+            self.inner.parts.maillog.held_again(&envelope.session_id, held);
+            let answer = self.pass_on(envelope, case.message, Batch::new(), accept, head).await?;
+            return Ok(Answer { held: Some(held), ..answer });
+        }
         for _ in 0..TRIES {
             let mut batch = Batch::new();
             let mut held = self.record(case, &hold, &refuse, head.clone());
@@ -347,6 +345,21 @@ impl Intake {
             }
         }
         Err(Stopped::Conflict)
+    }
+
+    /// The record of an earlier try, of which the next hop did not take the
+    /// accepted part.
+    async fn kept_before(
+        &self,
+        case: &hold::Case<'_>,
+        accept: &[usize],
+        hold: &[usize],
+    ) -> Result<Option<Uuid>, Stopped> {
+        if accept.is_empty() || hold.is_empty() {
+            return Ok(None);
+        }
+        let store = &self.inner.parts.store;
+        Ok(repeat::kept(store, case.fingerprint, case.envelope, hold).await?)
     }
 
     /// How the sender of a held message is told; refused copies alone are
