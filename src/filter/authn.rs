@@ -342,6 +342,3 @@ fn spf_word(result: SpfResult) -> Word {
         SpfResult::None => Word::None,
     }
 }
-
-#[cfg(test)]
-mod tests;
