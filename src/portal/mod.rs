@@ -47,7 +47,7 @@ pub use frame::Peer;
 pub use serve::Bounds;
 
 /// Sends a fresh link to an address, if a held mail proved it.
-pub type Lost = Arc<dyn Fn(Address) -> BoxFuture<'static, ()> + Send + Sync>;
+pub type Lost = Arc<dyn Fn(Address, Network) -> BoxFuture<'static, ()> + Send + Sync>;
 /// Why the service cannot do its work now, if it cannot.
 pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 

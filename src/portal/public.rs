@@ -94,13 +94,14 @@ pub async fn send_lost(
         return Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
     let now = app.clock.now();
-    let by_network = app.lost_by_network.allows(Network::of(visitor.client), now);
+    let network = Network::of(visitor.client);
+    let by_network = app.lost_by_network.allows(network, now);
     let by_address = app.lost_by_address.allows(address.base(), now);
     if by_network
         && by_address
         && let Some(lost) = &app.lost
     {
-        tokio::spawn(lost(address));
+        tokio::spawn(lost(address, network));
     }
     let words = visitor.words();
     let body = html! {
