@@ -160,6 +160,19 @@ impl Dns {
             .map(|text| String::from_utf8_lossy(&text).into_owned())
             .collect()
     }
+
+    /// The names that `ip`'s PTR records give, without the last dot. Empty if
+    /// there are none or DNS fails.
+    pub async fn names(&self, ip: IpAddr) -> Vec<String> {
+        let Ok(lookup) = self.resolver.reverse_lookup(ip).await else {
+            return Vec::new();
+        };
+        let names = lookup.answers().iter().filter_map(|record| match &record.data {
+            RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_owned()),
+            _ => None,
+        });
+        names.collect()
+    }
 }
 
 /// Whether an address belongs to the machine or to a private network, about
