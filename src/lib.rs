@@ -18,7 +18,7 @@
 //! `clock mail maillog` -> `store link` -> `directory` -> `reputation` ->
 //! `filter` -> `quarantine queue suppression account` -> `notice release
 //! appeal` -> `keeper delivery` -> `intake portal` -> `gateway` (with
-//! `config`) -> `demo cli`.
+//! `config`) -> `demo` -> `cli`.
 
 pub mod clock;
 pub mod mail;
@@ -45,5 +45,7 @@ pub mod portal;
 
 pub mod config;
 pub mod gateway;
+
+pub mod demo;
 
 pub mod cli;

@@ -101,7 +101,7 @@ fn keys_of(text: &str) -> BTreeMap<String, String> {
     let mut keys = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         if line.starts_with('[') {
-            section = line.trim_matches(['[', ']']).to_owned();
+            line.trim_matches(['[', ']']).clone_into(&mut section);
         } else if let Some((key, value)) = line.split_once(" = ") {
             keys.insert(format!("{section}.{key}"), value.to_owned());
         }

@@ -28,7 +28,7 @@ const ROWS: &[&[&str]] = &[
 ];
 
 /// Unit tests that have a file or a folder of their own.
-const TESTS: &[&str] = &["tests.rs", "tests"];
+const TESTS: &[&str] = &["tests.rs", "tests", "attachment_tests.rs", "policy_tests.rs"];
 
 /// Only this room reads the configuration.
 const CONFIG_READER: &str = "gateway";
@@ -218,12 +218,12 @@ fn strangers(path: &str, text: &str) -> Vec<String> {
 }
 
 fn names_crate(code: &str, name: &str) -> bool {
-    let needle = format!("{name}::");
-    code.match_indices(&needle).any(|(at, _)| {
-        let before = &code[..at];
-        !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-            || before.ends_with(" ::")
-    })
+    if code.contains(&format!("mod {name};")) {
+        // A module of that name stands before the crate.
+        return code.contains(&format!("use ::{name}")) || code.contains(&format!(" ::{name}::"));
+    }
+    code.match_indices(&format!("{name}::"))
+        .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || "_:".contains(c)))
 }
 
 /// The code without line comments and without the unit tests at its end.

@@ -4,8 +4,8 @@
 //! (`new`, copy, SIGHUP) before any node signs with it (`promote`, SIGHUP).
 
 use super::{KeyCommand, Keys};
-use crate::gateway;
 use crate::link::ring::{KeyState, folder};
+use crate::notice::generate_dkim;
 
 pub(super) fn run(command: KeyCommand) -> anyhow::Result<()> {
     match command {
@@ -22,6 +22,12 @@ pub(super) fn run(command: KeyCommand) -> anyhow::Result<()> {
         KeyCommand::Retire { id, keys } => {
             folder::retire(&keys.folder()?, id)?;
             println!("key {id} is gone; its links end once the gateway has had a SIGHUP");
+        }
+        KeyCommand::Dkim(configured) => {
+            let config = configured.read()?;
+            let notice = &config.notice;
+            let made = generate_dkim(&config.keys.folder, &notice.selector, &notice.domain)?;
+            println!("publish: {} IN TXT \"{}\"", made.0, made.1);
         }
         KeyCommand::List { keys, json } => {
             for key in folder::list(&keys.folder()?)? {
@@ -48,7 +54,7 @@ impl Keys {
     fn folder(&self) -> anyhow::Result<std::path::PathBuf> {
         match &self.keys {
             Some(folder) => Ok(folder.clone()),
-            None => Ok(gateway::read(&self.configured.config, &self.configured.set)?.keys.folder),
+            None => Ok(self.configured.read()?.keys.folder),
         }
     }
 }

@@ -3,13 +3,22 @@
 //! Exit codes: 0 done, 1 it failed (the reason stands on standard error),
 //! 2 the command line was wrong.
 
+mod check;
+mod held;
 mod init;
 mod key;
+mod replay;
+mod store;
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+
+use crate::demo;
+use crate::gateway::{self, Config, LogFormat};
 
 /// A mail quarantine with a door for the sender.
 #[derive(Debug, Parser)]
@@ -21,14 +30,63 @@ struct Table {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the gateway
+    Serve(Configured),
     /// Write an annotated configuration, keys and folders into DIR
     Init {
         /// An empty or new folder
         dir: PathBuf,
     },
+    /// Look at configuration, keys, store, next hop and DNS; say what is wrong
+    Check {
+        #[command(flatten)]
+        configured: Configured,
+        /// Ask neither DNS nor the next hop
+        #[arg(long)]
+        offline: bool,
+        /// An address that letters leave from, to look for its PTR record
+        #[arg(long, value_name = "ADDRESS")]
+        from: Vec<IpAddr>,
+    },
     /// Keys that sign links: make, promote, retire, list
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Held messages: list, show, release, delete
+    #[command(subcommand)]
+    Held(HeldCommand),
+    /// A stopped gateway's store: verify, rebuild
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Write the whole store into FILE, while the gateway runs or not
+    Backup {
+        /// A new file
+        file: PathBuf,
+        #[command(flatten)]
+        configured: Configured,
+    },
+    /// Make a store of the backup FILE, where none is yet
+    Restore {
+        file: PathBuf,
+        #[command(flatten)]
+        configured: Configured,
+    },
+    /// Judge mails from files, and print what the filter says
+    Replay {
+        /// Mails (.eml), folders, or .tar.xz archives of them
+        #[arg(required = true)]
+        path: Vec<PathBuf>,
+        /// The configuration to judge by; without it, the defaults without DNS
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// One JSON object a mail
+        #[arg(long)]
+        json: bool,
+        /// Only how many there were of each class and verdict
+        #[arg(long)]
+        summary: bool,
+    },
+    /// Run the whole story on this machine, with nothing installed
+    Demo(Demo),
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +113,57 @@ enum KeyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make the key that signs letters, unless there is one, and print its DNS record
+    Dkim(Configured),
+}
+
+#[derive(Debug, Subcommand)]
+enum HeldCommand {
+    /// Print held messages, the oldest first
+    List {
+        #[command(flatten)]
+        configured: Configured,
+        /// Begin behind this id or reference
+        #[arg(long)]
+        after: Option<String>,
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one message's record, by id or reference
+    Show(One),
+    /// Deliver it, whatever its sender may do himself
+    Release(One),
+    /// Withdraw it and erase its body
+    Delete(One),
+}
+
+/// One held message.
+#[derive(Args, Clone, Debug)]
+struct One {
+    /// Its id, or its reference (7K2M-9QXD)
+    which: String,
+    #[command(flatten)]
+    configured: Configured,
+    /// JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Read every frame, record, index key and message
+    Verify(Configured),
+    /// Build the index anew from the journal
+    Rebuild {
+        #[command(flatten)]
+        configured: Configured,
+        /// The engine, if another than the configuration's
+        #[arg(long, value_parser = ["sled", "redb"])]
+        index: Option<String>,
+    },
 }
 
 /// Where a command's configuration is.
@@ -78,9 +187,49 @@ struct Keys {
     configured: Configured,
 }
 
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+struct Demo {
+    /// Run the story to its end, then exit
+    #[arg(long)]
+    headless: bool,
+    /// Send nothing
+    #[arg(long)]
+    empty: bool,
+    /// Print one line of JSON when everything listens
+    #[arg(long)]
+    json: bool,
+    /// Say what the gateway logs
+    #[arg(long)]
+    verbose: bool,
+    /// Where SMTP listens (port 0: any free)
+    #[arg(long, value_name = "ADDRESS")]
+    smtp: Option<SocketAddr>,
+    /// Where the sender's pages are
+    #[arg(long, value_name = "ADDRESS")]
+    portal: Option<SocketAddr>,
+    /// Where the outside world's inbox is
+    #[arg(long, value_name = "ADDRESS")]
+    inbox: Option<SocketAddr>,
+    /// Where the milter listens (not built yet: ignored)
+    #[arg(long, value_name = "ADDRESS")]
+    milter: Option<SocketAddr>,
+    /// Keep the state here
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Override one key of the configuration
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Feed real mails first: a folder or archive (needs --headless)
+    #[arg(long, value_name = "DIR", requires = "headless")]
+    corpus: Vec<PathBuf>,
+}
+
 /// Reads the command line, carries it out, and answers the exit code.
 pub fn main() -> ExitCode {
     let command = Table::parse().command;
+    // The library that signs and encrypts is chosen once for the process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match run(command) {
         Ok(code) => code,
         Err(error) => {
@@ -92,10 +241,62 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Serve(configured) => {
+            let config = configured.read()?;
+            log(config.log.format, &config.log.level);
+            runtime()?.block_on(gateway::serve(configured.config, configured.set, config))?;
+        }
         Command::Init { dir } => init::run(&dir)?,
+        Command::Check { configured, offline, from } => {
+            return runtime()?.block_on(check::run(&configured.read()?, offline, &from));
+        }
         Command::Key(command) => key::run(command)?,
+        Command::Held(command) => runtime()?.block_on(held::run(command))?,
+        Command::Store(command) => return store::run(command),
+        Command::Backup { file, configured } => {
+            runtime()?.block_on(store::backup(&configured.read()?, &file))?;
+        }
+        Command::Restore { file, configured } => store::restore(&configured.read()?, &file)?,
+        Command::Replay { path, config, json, summary } => {
+            let config = config.map(|file| gateway::read(&file, &[])).transpose()?;
+            let form = replay::Form { json, summary };
+            runtime()?.block_on(replay::run(config, path, form))?;
+        }
+        Command::Demo(demo) => {
+            log(LogFormat::Text, if demo.verbose { "info" } else { "error" });
+            runtime()?.block_on(demo::run(demo.options()))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Configured {
+    fn read(&self) -> anyhow::Result<Config> {
+        Ok(gateway::read(&self.config, &self.set)?)
+    }
+}
+
+impl Demo {
+    fn options(self) -> demo::Options {
+        let Self { headless, empty, json, smtp, portal, inbox, data, set, corpus, .. } = self;
+        demo::Options { headless, empty, json, smtp, portal, inbox, data, set, corpus }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().build().context("no threads to work with")
+}
+
+/// The log goes to standard error; `RUST_LOG` beats the configuration.
+fn log(format: LogFormat, level: &str) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.with_ansi(false).init(),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Defaults stand here as TOML text, and again, held together by a test, in
 //! `deploy/reprieve.toml`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use toml::Value;
 
 use super::reader::{Mistake, Section};
 use super::value;
+use crate::filter::catalogue::Weights;
 use crate::mail::{Domain, Limits};
 use crate::reputation::standing::Settings as ReputationSettings;
 
@@ -75,6 +77,8 @@ pub struct Smtp {
     pub recipients: usize,
     pub connections: usize,
     pub connections_per_client: usize,
+    /// Bytes of all messages that are being received.
+    pub receiving: usize,
     pub one_organisation_per_transaction: bool,
 }
 
@@ -121,6 +125,8 @@ pub struct Delivery {
     pub longest_retry: Duration,
     pub lifetime: Duration,
     pub workers: usize,
+    /// Connections at the same time to one next hop.
+    pub connections: usize,
     /// Require a verified certificate of every next hop.
     pub require_tls: bool,
 }
@@ -138,9 +144,21 @@ pub struct Filter {
     pub hold: f32,
     /// The default of organisations' `first_contact`.
     pub hold_first_contact: bool,
-    /// The same message to so many recipients within `mass_window` is mass mail.
-    pub mass_recipients: u32,
+    /// What a correspondent's answer may carry more than others.
+    pub correspondent: f32,
+    /// Nearly the same text to so many recipients within the window is mass
+    /// mail.
+    pub mass_recipients: usize,
     pub mass_window: Duration,
+    /// The same signature to so many recipients within the window is a replay.
+    pub replay_recipients: usize,
+    pub replay_window: Duration,
+    /// Whose ARC seals excuse a broken DMARC.
+    pub trusted_sealers: Vec<Domain>,
+    /// Answer 451 to what DNS cannot vouch for at the moment.
+    pub defer_temperror: bool,
+    /// Findings whose weight is not the default.
+    pub weights: BTreeMap<String, f32>,
 }
 
 /// `[release]`
@@ -259,8 +277,8 @@ impl StoreAt {
             folder: section.required("folder", "\"/var/lib/reprieve/store\"", value::path)?,
             index: section.or(
                 "index",
-                "\"redb\"",
-                value::word(&[("redb", Index::Redb), ("sled", Index::Sled)]),
+                "\"sled\"",
+                value::word(&[("sled", Index::Sled), ("redb", Index::Redb)]),
             )?,
             reserve: section.or("reserve", "\"512 MiB\"", value::size)?,
         };
@@ -317,8 +335,9 @@ impl Smtp {
                 parts: section.or("parts", "1000", value::whole(1))?,
             },
             recipients: section.or("recipients", "1000", value::whole(100))?,
-            connections: section.or("connections", "1000", value::whole(1))?,
+            connections: section.or("connections", "4000", value::whole(1))?,
             connections_per_client: section.or("connections_per_client", "50", value::whole(1))?,
+            receiving: section.or("receiving", "\"512 MiB\"", value::memory)?,
             one_organisation_per_transaction: section.or(
                 "one_organisation_per_transaction",
                 "false",
@@ -353,7 +372,8 @@ impl Delivery {
             first_retry: section.or("first_retry", "\"5 min\"", some_time)?,
             longest_retry: section.or("longest_retry", "\"4000 s\"", some_time)?,
             lifetime: section.or("lifetime", "\"5 days\"", some_time)?,
-            workers: section.or("workers", "8", value::whole(1))?,
+            connections: section.or("connections", "8", value::whole(1))?,
+            workers: section.or("workers", "16", value::whole(1))?,
             require_tls: section.or("require_tls", "false", value::flag)?,
             routes: routes.into_iter().map(Route::read).collect::<Result<_, _>>()?,
         };
@@ -408,11 +428,42 @@ impl Filter {
                 "\"deliver\"",
                 value::word(&[("deliver", false), ("hold", true)]),
             )?,
-            mass_recipients: section.or("mass_recipients", "50", value::whole(2))?,
+            correspondent: section.or("correspondent", "2.0", value::score)?,
+            mass_recipients: section.or("mass_recipients", "30", value::whole(2))?,
             mass_window: section.or("mass_window", "\"1 h\"", some_time)?,
+            replay_recipients: section.or("replay_recipients", "21", value::whole(2))?,
+            replay_window: section.or("replay_window", "\"10 min\"", some_time)?,
+            trusted_sealers: section.list_or_none(
+                "trusted_sealers",
+                "[\"lists.example.org\"]",
+                value::list(value::domain),
+            )?,
+            defer_temperror: section.or("defer_temperror", "true", value::flag)?,
+            weights: section.or("weights", "{}", weights)?,
         };
         section.finish().map(|()| read)
     }
+}
+
+/// Finding ids and their weights; each id is one that some check makes.
+fn weights(value: &Value) -> Result<BTreeMap<String, f32>, String> {
+    let table = value.as_table().ok_or_else(|| format!("{value} is not a table of weights"))?;
+    let mut weights = BTreeMap::new();
+    for (id, weight) in table {
+        #[expect(clippy::cast_possible_truncation, reason = "a weight is between -1000 and 1000")]
+        #[expect(clippy::cast_precision_loss, reason = "a weight is between -1000 and 1000")]
+        let number = match weight {
+            Value::Float(number) => *number as f32,
+            Value::Integer(number) => *number as f32,
+            _ => return Err(format!("{weight} of {id} is not a number")),
+        };
+        if !(-1000.0..=1000.0).contains(&number) {
+            return Err(format!("{weight} of {id} is not a number from -1000 to 1000"));
+        }
+        weights.insert(id.clone(), number);
+    }
+    Weights::with(weights.clone()).map_err(|unknown| unknown.to_string())?;
+    Ok(weights)
 }
 
 impl Release {
@@ -421,7 +472,7 @@ impl Release {
             delay: section.or("delay", "\"60 s\"", value::duration)?,
             ceiling: section.or("ceiling", "15.0", value::score)?,
             per_network: section.or("per_network", "3", value::whole(0))?,
-            per_organisation: section.or("per_organisation", "100", value::whole(0))?,
+            per_organisation: section.or("per_organisation", "200", value::whole(0))?,
         };
         section.finish().map(|()| read)
     }

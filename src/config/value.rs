@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn durations_and_sizes_have_units() {
-        assert_eq!(of("\"60 s\"", duration), Ok(Duration::from_secs(60)));
-        assert_eq!(of("\"14 days\"", duration), Ok(Duration::from_secs(14 * 86_400)));
+        assert_eq!(of("\"60 s\"", duration), Ok(Duration::from_mins(1)));
+        assert_eq!(of("\"14 days\"", duration), Ok(Duration::from_hours(14 * 24)));
         assert_eq!(of("\"250ms\"", duration), Ok(Duration::from_millis(250)));
         assert_eq!(of("\"25 MiB\"", size), Ok(25 << 20));
         for bad in ["60", "\"60\"", "\"s\"", "\"-1 s\"", "\"1 year\"", "\"99999999999999999999 s\""]

@@ -1,11 +1,265 @@
 //! The gateway: builds every room with its settings and runs them.
 //!
-//! It alone knows all types and alone reads the configuration. Nothing is
-//! decided here.
+//! It alone knows all types and alone reads the configuration; nothing is
+//! decided here. [`Gateway::start`] answers once everything listens;
+//! [`Gateway::stop`] finishes what was promised and closes the store.
+//! [`serve`] is the same for a service: systemd's readiness and watchdog
+//! (sd_notify(3)), SIGTERM to stop, SIGHUP to read keys, certificates and
+//! organisations again.
 
-pub use crate::config::{Config, ConfigError};
+mod build;
+pub mod errand;
+mod limits;
+mod operations;
+mod ready;
+mod sockets;
 
-use std::path::Path;
+pub use build::{SCHEMAS, StartError, index};
+pub use errand::{Errand, Errands};
+pub use ready::{Finding as DnsFinding, check_notice_domain, mark_ready};
+pub use sockets::{BindError, Sockets};
+
+pub use crate::config::{Config, ConfigError, Index, LogFormat, MINIMAL, Place, Ready};
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::filter::{Filter, policy};
+use crate::intake::smtp;
+use crate::maillog::Maillog;
+use build::Rooms;
+
+/// Between two looks at what time alone changes.
+const KEEPING: Duration = Duration::from_secs(30);
+/// Items that one step of the keeping removes.
+const PURGED: usize = 200;
+
+/// A running gateway.
+pub struct Gateway {
+    rooms: Rooms,
+    /// Closes the doors.
+    doors: CancellationToken,
+    /// Stops the workers, after the doors are closed.
+    workers: CancellationToken,
+    open: JoinSet<()>,
+    working: JoinSet<()>,
+    pub smtp: Vec<SocketAddr>,
+    pub portal: SocketAddr,
+    pub operations: SocketAddr,
+}
+
+impl Gateway {
+    /// Builds everything and opens the doors. Doors without a socket in
+    /// `sockets` are bound as the configuration says.
+    ///
+    /// # Errors
+    /// [`StartError`], a sentence for the operator; nothing runs then.
+    pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Self, StartError> {
+        limits::raise_open_files();
+        // First: a second gateway then ends before it touches the store.
+        let sockets = sockets.bind(&config.listen)?;
+        let rooms = build::build(&config, clock).await?;
+        rooms.report_opening();
+        let (doors, workers) = (CancellationToken::new(), CancellationToken::new());
+        let mut gateway = Self {
+            portal: address(sockets.portal.as_ref()),
+            operations: address(sockets.operations.as_ref()),
+            smtp: sockets.smtp.iter().map(|one| address(Some(one))).collect(),
+            rooms,
+            doors,
+            workers,
+            open: JoinSet::new(),
+            working: JoinSet::new(),
+        };
+        gateway.start_workers();
+        gateway.open_doors(sockets)?;
+        gateway.rooms.maillog.started(env!("CARGO_PKG_VERSION"));
+        Ok(gateway)
+    }
+
+    /// Closes the doors, finishes what is under way, and leaves the mark of a
+    /// clean stop.
+    pub async fn stop(mut self) {
+        self.rooms.stopping.store(true, Ordering::Relaxed);
+        self.doors.cancel();
+        while self.open.join_next().await.is_some() {}
+        self.workers.cancel();
+        while self.working.join_next().await.is_some() {}
+        self.rooms.store.close().await;
+        self.rooms.maillog.stopped();
+    }
+
+    /// Reads keys, certificate and organisations again. What cannot be read
+    /// stays as it was, and the log says so.
+    pub fn reload(&self, config: &Config) {
+        let Rooms { maillog, ring, certificate, directory, notices, .. } = &self.rooms;
+        report(maillog, "keys", ring.reload());
+        if let Some(certificate) = certificate {
+            report(maillog, "certificate", certificate.reload());
+        }
+        report(maillog, "organisations", directory.replace(config.organisations.clone()));
+        notices.set_ready(ready::letters_may_go(config));
+    }
+
+    /// The log and its counters.
+    pub fn maillog(&self) -> &Maillog {
+        &self.rooms.maillog
+    }
+
+    /// What operators may ask.
+    pub fn errands(&self) -> &Errands {
+        &self.rooms.errands
+    }
+
+    fn start_workers(&mut self) {
+        let (delivery, stop) = (self.rooms.delivery.clone(), self.workers.clone());
+        self.working.spawn(async move { delivery.run(&stop).await });
+        let (rooms, stop) = (self.rooms.keeping(), self.workers.clone());
+        self.working.spawn(async move {
+            while !stop.is_cancelled() {
+                rooms.step().await;
+                tokio::select! {
+                    () = tokio::time::sleep(KEEPING) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        });
+    }
+
+    fn open_doors(&mut self, sockets: Sockets) -> Result<(), StartError> {
+        let plain = sockets.smtp.into_iter().map(|one| (one, smtp::Door::Plain));
+        let proxied = sockets.smtp_proxied.into_iter().map(|one| (one, smtp::Door::Proxied));
+        for (listener, door) in plain.chain(proxied) {
+            let listener = sockets::listening(listener)?;
+            let (server, stop) = (self.rooms.smtp.clone(), self.doors.clone());
+            self.open.spawn(async move { server.serve(listener, door, stop).await });
+        }
+        if let Some(listener) = sockets.portal {
+            let listener = sockets::listening(listener)?;
+            let (portal, stop) = (self.rooms.portal.clone(), self.doors.clone());
+            self.open.spawn(portal.serve(listener, stop.cancelled_owned()));
+        }
+        if let Some(listener) = sockets.operations {
+            let listener = sockets::listening(listener)?;
+            let operations = operations::Operations {
+                maillog: self.rooms.maillog.clone(),
+                store: self.rooms.store.clone(),
+                ring: self.rooms.ring.clone(),
+                errands: self.rooms.errands.clone(),
+            };
+            let stop = self.doors.clone();
+            self.open.spawn(operations::serve(operations, listener, stop.cancelled_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Rooms {
+    /// What opening the store found goes to the log.
+    fn report_opening(&self) {
+        let opened = &self.opened;
+        if let Some(reason) = &opened.rebuilt {
+            self.maillog.index_rebuilt(reason, opened.records, Duration::ZERO);
+        }
+        if let Some(torn) = &opened.torn {
+            tracing::warn!(
+                event = "torn-end-cut", file = %torn.file.display(), bytes = torn.bytes,
+                aside = %torn.aside.display(),
+            );
+        }
+    }
+
+    fn keeping(&self) -> Keeping {
+        Keeping {
+            keeper: self.keeper.clone(),
+            queue: self.queue.clone(),
+            maillog: self.maillog.clone(),
+        }
+    }
+}
+
+/// What time alone changes: held messages expire, settled items go.
+struct Keeping {
+    keeper: crate::keeper::Keeper,
+    queue: crate::queue::Queue,
+    maillog: Maillog,
+}
+
+impl Keeping {
+    async fn step(&self) {
+        loop {
+            let done = match (self.keeper.step().await, self.queue.purge(PURGED).await) {
+                (Ok(kept), Ok(purged)) => kept + purged,
+                (Err(fault), _) | (_, Err(fault)) => {
+                    return self.maillog.step_failed("keeper", &fault.to_string());
+                }
+            };
+            if done == 0 {
+                break;
+            }
+        }
+        if let Ok(load) = self.queue.load().await {
+            self.maillog.queue_waiting(load.open);
+        }
+    }
+}
+
+/// Runs the gateway as a service until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`StartError`]; a configuration that cannot be read again on SIGHUP is
+/// only logged.
+pub async fn serve(
+    file: PathBuf,
+    overrides: Vec<String>,
+    config: Config,
+) -> Result<(), StartError> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hup = signal(SignalKind::hangup())?;
+    let sockets = Sockets::from_systemd()?;
+    let gateway = Gateway::start(config, sockets, Clock::system()).await?;
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    let mut dog = tokio::time::interval(watchdog());
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hup.recv() => match Config::read(&file, &overrides) {
+                Ok(config) => gateway.reload(&config),
+                Err(error) => {
+                    gateway.maillog().reload_failed("configuration", &error.to_string());
+                }
+            },
+            // A store that hangs or is poisoned needs a restart: no bark, and
+            // systemd makes it.
+            _ = dog.tick() => if operations::is_alive(&gateway.rooms.store) {
+                tell_systemd(&[sd_notify::NotifyState::Watchdog]);
+            },
+        }
+    }
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    gateway.stop().await;
+    Ok(())
+}
+
+/// Half of what systemd waits for; without a watchdog, seldom.
+fn watchdog() -> Duration {
+    sd_notify::watchdog_enabled().map_or(Duration::from_hours(1), |every| every / 2)
+}
+
+/// Without systemd nobody listens, and that is well.
+fn tell_systemd(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "systemd could not be told");
+    }
+}
 
 /// Reads a configuration for the commands.
 ///
@@ -13,4 +267,51 @@ use std::path::Path;
 /// [`ConfigError`], which says what to change.
 pub fn read(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
     Config::read(path, overrides)
+}
+
+/// Filter and thresholds alone, for `replay` and for tests.
+///
+/// # Errors
+/// [`StartError`] if there is no resolver.
+pub fn judge(config: &Config, clock: Clock) -> Result<(Filter, policy::Thresholds), StartError> {
+    let directory = crate::directory::Directory::new(config.organisations.clone())?;
+    let filter = Filter::new(build::filter_settings(config)?, directory, clock)?;
+    Ok((filter, build::thresholds(config)))
+}
+
+/// Everything but doors and workers, for commands on a stopped gateway.
+///
+/// # Errors
+/// [`StartError`]; [`OpenError::Locked`](crate::store::OpenError::Locked) if
+/// it runs.
+pub async fn open(config: &Config) -> Result<Opened, StartError> {
+    let rooms = build::build(config, Clock::system()).await?;
+    Ok(Opened { rooms })
+}
+
+/// A stopped gateway's rooms.
+pub struct Opened {
+    rooms: Rooms,
+}
+
+impl Opened {
+    pub fn errands(&self) -> &Errands {
+        &self.rooms.errands
+    }
+
+    pub async fn close(self) {
+        self.rooms.store.close().await;
+    }
+}
+
+fn report<E: std::fmt::Display>(maillog: &Maillog, what: &'static str, result: Result<(), E>) {
+    match result {
+        Ok(()) => maillog.reloaded(what),
+        Err(error) => maillog.reload_failed(what, &error.to_string()),
+    }
+}
+
+fn address(listener: Option<&std::net::TcpListener>) -> SocketAddr {
+    let local = listener.and_then(|listener| listener.local_addr().ok());
+    local.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
 }

@@ -3,6 +3,5 @@
 
 use reprieve::queue::route;
 
-mod postfix;
 mod relay;
 mod sink;

@@ -1,0 +1,130 @@
+//! `reprieve check`: configuration, keys, store, next hop and the notice
+//! domain's DNS, in sentences. When all of the last is right, letters may go.
+
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::gateway::{self, Config, Ready};
+use crate::link::ring::{KeyState, folder};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(
+    config: &Config,
+    offline: bool,
+    from: &[IpAddr],
+) -> anyhow::Result<ExitCode> {
+    let mut wrong = 0;
+    let mut say = |good: bool, sentence: String| {
+        println!("{} {sentence}", if good { "ok   " } else { "WRONG" });
+        wrong += usize::from(!good);
+    };
+    let domains: usize = config.organisations.iter().map(|one| one.domains.len()).sum();
+    let organisations = config.organisations.len();
+    say(
+        true,
+        format!("the configuration serves {domains} domains of {organisations} organisations"),
+    );
+    for (good, sentence) in keys(config) {
+        say(good, sentence);
+    }
+    let (good, sentence) = store(config);
+    say(good, sentence);
+    if !offline {
+        for (good, sentence) in hops(config) {
+            say(good, sentence);
+        }
+        let found = gateway::check_notice_domain(config, from).await?;
+        let ready = found.iter().all(|one| one.good);
+        for one in found {
+            say(one.good, one.sentence);
+        }
+        if config.notice.ready == Ready::Checked {
+            gateway::mark_ready(config, ready)?;
+            if ready {
+                say(
+                    true,
+                    "letters may go out (a running gateway hears of it by SIGHUP)".to_owned(),
+                );
+            } else {
+                say(
+                    false,
+                    "no letters go out until this is right; senders are told by the reply"
+                        .to_owned(),
+                );
+            }
+        }
+    }
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn keys(config: &Config) -> Vec<(bool, String)> {
+    let path = &config.keys.folder;
+    if let Err(error) = crate::link::KeyRing::open(path) {
+        return vec![(false, error.to_string())];
+    }
+    let all = folder::list(path).unwrap_or_default();
+    let active = all.iter().find(|key| key.state == KeyState::Active);
+    let age = active.map_or(0, |key| {
+        crate::clock::Timestamp::now().duration_since(key.created).as_hours() / 24
+    });
+    let mut said = vec![(true, format!("{} keys in {}, one signs", all.len(), path.display()))];
+    if age > 365 {
+        said.push((
+            false,
+            format!("the key that signs is {age} days old: make a new one (keys/README.md)"),
+        ));
+    }
+    said
+}
+
+/// What can be said of the store without opening it: a running gateway has it.
+fn store(config: &Config) -> (bool, String) {
+    let folder = &config.store.folder;
+    let place = folder.ancestors().find(|place| place.exists());
+    let Some(place) = place else {
+        return (false, format!("{} cannot be made", folder.display()));
+    };
+    match rustix::fs::statvfs(place) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let mib = free >> 20;
+            let sentence = format!("{mib} MiB are free for the store in {}", folder.display());
+            (free > config.store.reserve, sentence)
+        }
+        Err(error) => (false, format!("{}: {error}", place.display())),
+    }
+}
+
+fn hops(config: &Config) -> Vec<(bool, String)> {
+    use crate::gateway::Place;
+    let routes = config.delivery.routes.iter().map(|route| ("delivery.route", &route.server));
+    let smarthost = config.delivery.smarthost.iter().map(|hop| ("delivery.smarthost", hop));
+    let all = std::iter::once(("next_hop.server", &config.next_hop.server));
+    all.chain(smarthost)
+        .chain(routes)
+        .map(|(key, hop)| match &hop.place {
+            Place::Unix(path) => {
+                let good = std::os::unix::net::UnixStream::connect(path).is_ok();
+                let word = if good { "answers" } else { "cannot be reached" };
+                (good, format!("{key}: {} {word}", path.display()))
+            }
+            Place::Tcp { host, port } => match reach(host, *port) {
+                Ok(()) => (true, format!("{key}: {host}:{port} answers")),
+                Err(error) => (false, format!("{key}: {host}:{port} cannot be reached: {error}")),
+            },
+        })
+        .collect()
+}
+
+fn reach(host: &str, port: u16) -> std::io::Result<()> {
+    let mut last = std::io::Error::other("the name has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

@@ -1,0 +1,147 @@
+//! Real mails from files: `.eml`, folders, and `.tar.xz` as they are
+//! published.
+//!
+//! A corpus has LF line ends and an mbox line at its top; SMTP needs CRLF.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use lzma_rust2::XzReader;
+
+/// One mail of a corpus.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Its path, and behind `!` its name in the archive.
+    pub file: String,
+    /// With CRLF line ends.
+    pub message: Vec<u8>,
+}
+
+/// Longer files are no mail (the limit of a message is 25 MiB).
+const FILE_BYTES: u64 = 64 << 20;
+
+/// Calls `each` with every mail of `paths`, in order of their names.
+///
+/// # Errors
+/// If a file cannot be read, or `each` fails.
+pub fn read<E: From<io::Error>>(
+    paths: &[PathBuf],
+    each: &mut impl FnMut(Sample) -> Result<(), E>,
+) -> Result<(), E> {
+    for path in paths {
+        if path.is_dir() {
+            let mut inner = fs::read_dir(path)?
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<io::Result<Vec<_>>>()?;
+            inner.sort();
+            inner.retain(|path| path.is_dir() || is_mail(path) || is_archive(path));
+            read(&inner, each)?;
+        } else if is_archive(path) {
+            archive(path, each)?;
+        } else {
+            let mut bytes = Vec::new();
+            File::open(path)?.take(FILE_BYTES).read_to_end(&mut bytes)?;
+            each(Sample { file: path.display().to_string(), message: crlf(&bytes) })?;
+        }
+    }
+    Ok(())
+}
+
+fn archive<E: From<io::Error>>(
+    path: &Path,
+    each: &mut impl FnMut(Sample) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut archive = tar::Archive::new(XzReader::new(io::BufReader::new(File::open(path)?), true));
+    for entry in archive.entries()? {
+        let entry = entry?;
+        let name = entry.path()?.into_owned();
+        if !entry.header().entry_type().is_file() || !is_mail(&name) {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        entry.take(FILE_BYTES).read_to_end(&mut bytes)?;
+        let file = format!("{}!{}", path.display(), name.display());
+        each(Sample { file, message: crlf(&bytes) })?;
+    }
+    Ok(())
+}
+
+fn is_archive(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.ends_with(".tar.xz"))
+}
+
+/// `.eml`, or a corpus's names of number and hash without an ending.
+fn is_mail(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let hashed = ending.len() == 32 && ending.bytes().all(|b| b.is_ascii_hexdigit());
+    ending == "eml" || hashed
+}
+
+/// CRLF line ends, without an mbox line at the top. A lone CR stays what it
+/// is: the gateway is to refuse it.
+fn crlf(bytes: &[u8]) -> Vec<u8> {
+    let mut rest = bytes;
+    if rest.starts_with(b"From ") {
+        let end = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
+        rest = &rest[end..];
+    }
+    let mut out = Vec::with_capacity(rest.len() + rest.len() / 32);
+    let mut before = 0;
+    for &byte in rest {
+        if byte == b'\n' && before != b'\r' {
+            out.push(b'\r');
+        }
+        out.push(byte);
+        before = byte;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_become_crlf() {
+        assert_eq!(crlf(b"From x\na: b\n\nc\r\nd\re\n"), b"a: b\r\n\r\nc\r\nd\re\r\n");
+        assert_eq!(crlf(b"a\n\n"), b"a\r\n\r\n");
+        assert_eq!(crlf(b""), b"");
+    }
+
+    #[test]
+    fn folders_and_archives_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("b.eml"), "Subject: b\n\n").unwrap();
+        fs::write(folder.path().join("notes.txt"), "no mail").unwrap();
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(12);
+        header.set_cksum();
+        tar.append_data(
+            &mut header,
+            "x/00001.0123456789abcdef0123456789abcdef",
+            &b"Subject: a\n\n"[..],
+        )
+        .unwrap();
+        let mut xz = lzma_rust2::XzWriter::new(
+            File::create(folder.path().join("a.tar.xz")).unwrap(),
+            lzma_rust2::XzOptions::with_preset(1),
+        )
+        .unwrap();
+        io::Write::write_all(&mut xz, &tar.into_inner().unwrap()).unwrap();
+        xz.finish().unwrap();
+
+        let mut found = Vec::new();
+        read::<io::Error>(&[folder.path().to_owned()], &mut |sample| {
+            found.push(sample);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].message, b"Subject: a\r\n\r\n");
+        assert!(found[0].file.ends_with("a.tar.xz!x/00001.0123456789abcdef0123456789abcdef"));
+        assert_eq!(found[1].message, b"Subject: b\r\n\r\n");
+    }
+}

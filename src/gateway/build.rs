@@ -1,0 +1,425 @@
+//! Every room with its settings, from the configuration: nothing listens yet.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::clock::{Clock, SignedDuration};
+use crate::config::{self, Config};
+use crate::delivery::{self, Delivery};
+use crate::directory::{Directory, DirectoryError};
+use crate::filter::{self, Filter, catalogue, dns, policy, similar};
+use crate::intake::direction::Networks;
+use crate::intake::{self, Intake, smtp};
+use crate::keeper::Keeper;
+use crate::link::{BadBase, KeyError, KeyRing, Links};
+use crate::mail::AddressError;
+use crate::maillog::Maillog;
+use crate::notice::{self, Breaker, LastLetter, Notices, SignError, Signer};
+use crate::portal::{self, Portal};
+use crate::quarantine::Held;
+use crate::queue::{self, Courier, Item, Queue};
+use crate::release::{self, Releases};
+use crate::reputation::correspondent::Correspondent;
+use crate::reputation::{Reputation, Standing};
+use crate::store::record::Schema;
+use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, Store};
+use crate::suppression::{Suppressed, Suppression};
+
+use super::errand::Errands;
+use super::sockets::BindError;
+
+/// Why the gateway does not start. Each is a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error(transparent)]
+    Portal(#[from] BadBase),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error(transparent)]
+    Dns(#[from] dns::DnsError),
+    #[error("filter.weights: {0}")]
+    Weights(#[from] catalogue::UnknownFinding),
+    #[error(transparent)]
+    Certificate(#[from] smtp::tls::TlsError),
+    #[error(transparent)]
+    CourierTls(#[from] queue::tls::TlsError),
+    #[error("smtp.hostname: no address can be made of it: {0}")]
+    Hostname(#[from] AddressError),
+    #[error("cannot listen: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// Every table, as `store verify` sees it.
+pub static SCHEMAS: std::sync::LazyLock<[Schema; 8]> = std::sync::LazyLock::new(|| {
+    [
+        Schema::of::<Held>(),
+        Schema::of::<Item>(),
+        Schema::of::<Standing>(),
+        Schema::of::<Correspondent>(),
+        Schema::of::<Counter>(),
+        Schema::of::<Suppressed>(),
+        Schema::of::<LastLetter>(),
+        Schema::of::<Breaker>(),
+    ]
+});
+
+/// Everything, built.
+pub(super) struct Rooms {
+    pub store: Store,
+    pub opened: Opened,
+    pub ring: KeyRing,
+    pub certificate: Option<smtp::Certificate>,
+    pub directory: Directory,
+    pub notices: Notices,
+    pub smtp: smtp::Server,
+    pub portal: Portal,
+    pub delivery: Delivery,
+    pub queue: Queue,
+    pub keeper: Keeper,
+    pub maillog: Maillog,
+    pub errands: Errands,
+    /// Set once the doors are to close: `/health/ready` says so.
+    pub stopping: Arc<AtomicBool>,
+}
+
+pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartError> {
+    let maillog = Maillog::default();
+    let ring = KeyRing::open(&config.keys.folder)?;
+    let links = Links::new(ring.clone(), &config.portal.url)?;
+    let directory = Directory::new(config.organisations.clone())?;
+    let signer = Signer::open(&config.keys.folder, &config.notice.domain)?;
+    let certificate = match &config.smtp.tls {
+        Some(tls) => Some(smtp::Certificate::load(&tls.certificate, &tls.key)?),
+        None => None,
+    };
+    let filter = Filter::new(filter_settings(config)?, directory.clone(), clock.clone())?;
+    let courier = courier(config, &clock)?;
+    let (store, opened) = open_store(config, &clock).await?;
+
+    let reputation = Reputation::new(store.clone(), clock.clone(), config.reputation);
+    let queue = Queue::new(store.clone(), clock.clone(), queue_settings(config));
+    let suppression = Suppression::new(store.clone(), clock.clone());
+    let notices = Notices::new(
+        notice_settings(config),
+        notice::Tools {
+            store: store.clone(),
+            clock: clock.clone(),
+            links: links.clone(),
+            directory: directory.clone(),
+            queue: queue.clone(),
+            suppression: suppression.clone(),
+            signer,
+            maillog: maillog.clone(),
+        },
+    );
+    notices.set_ready(super::ready::letters_may_go(config));
+    let releases = Releases::new(
+        store.clone(),
+        clock.clone(),
+        directory.clone(),
+        reputation.clone(),
+        queue.clone(),
+        maillog.clone(),
+        release_settings(config),
+    );
+    let delivery = Delivery::new(
+        delivery::Settings {
+            workers: config.delivery.workers,
+            ..delivery::Settings::new(config.smtp.hostname.clone())?
+        },
+        delivery::Tools {
+            store: store.clone(),
+            clock: clock.clone(),
+            queue: queue.clone(),
+            courier,
+            filter: filter.clone(),
+            directory: directory.clone(),
+            reputation: reputation.clone(),
+            suppression,
+            notices: notices.clone(),
+            maillog: maillog.clone(),
+        },
+    );
+    let intake = Intake::new(intake::Parts {
+        settings: intake_settings(config),
+        clock: clock.clone(),
+        store: store.clone(),
+        directory: directory.clone(),
+        reputation,
+        filter,
+        notices: notices.clone(),
+        queue: queue.clone(),
+        links: links.clone(),
+        maillog: maillog.clone(),
+    });
+    let smtp_settings = smtp_settings(config, certificate.clone());
+    let stopping = Arc::new(AtomicBool::new(false));
+    let portal = Portal::new(
+        portal_settings(config),
+        portal::Services {
+            links,
+            releases: releases.clone(),
+            directory: directory.clone(),
+            clock: clock.clone(),
+            log: maillog.clone(),
+            lost: Some(lost(&notices)),
+            ready: ready(&store, &stopping),
+        },
+    );
+    Ok(Rooms {
+        smtp: smtp::Server::new(smtp_settings, intake, clock.clone(), maillog.clone()),
+        keeper: Keeper::new(store.clone(), clock.clone(), notices.clone(), maillog.clone()),
+        errands: Errands { store: store.clone(), clock, releases },
+        store,
+        opened,
+        ring,
+        certificate,
+        directory,
+        notices,
+        portal,
+        delivery,
+        queue,
+        maillog,
+        stopping,
+    })
+}
+
+async fn open_store(config: &Config, clock: &Clock) -> Result<(Store, Opened), StartError> {
+    let settings = EmbeddedSettings {
+        index: index(config.store.index),
+        reserve: config.store.reserve,
+        clock: clock.clone(),
+        ..EmbeddedSettings::default()
+    };
+    let folder: PathBuf = config.store.folder.clone();
+    let opening = tokio::task::spawn_blocking(move || Store::open(&folder, settings));
+    Ok(opening.await.expect("opening a store does not panic")?)
+}
+
+/// The engine that the configuration names.
+pub fn index(chosen: config::Index) -> IndexEngine {
+    match chosen {
+        config::Index::Sled => IndexEngine::Sled,
+        config::Index::Redb => IndexEngine::Redb,
+    }
+}
+
+pub(super) fn dns_source(config: &Config) -> dns::Source {
+    match &config.dns.zone {
+        Some(zone) => dns::Source::Zone(zone.clone()),
+        None if config.dns.servers.is_empty() => dns::Source::System,
+        None => dns::Source::Servers(config.dns.servers.clone()),
+    }
+}
+
+pub(super) fn filter_settings(config: &Config) -> Result<filter::Settings, StartError> {
+    let defaults = filter::Settings::default();
+    let chosen = &config.filter;
+    let window =
+        |recipients, window, texts| similar::Settings { recipients, window: signed(window), texts };
+    Ok(filter::Settings {
+        limits: config.smtp.limits,
+        dns: dns_source(config),
+        patience: dns::Patience { message: config.dns.timeout, ..defaults.patience },
+        weights: catalogue::Weights::with(chosen.weights.clone())?,
+        trusted_sealers: chosen.trusted_sealers.clone(),
+        defer_temperror: chosen.defer_temperror,
+        mass: window(chosen.mass_recipients, chosen.mass_window, defaults.mass.texts),
+        replay: window(chosen.replay_recipients, chosen.replay_window, defaults.replay.texts),
+        ..defaults
+    })
+}
+
+fn queue_settings(config: &Config) -> queue::Settings {
+    let defaults = queue::Settings::default();
+    let chosen = &config.delivery;
+    queue::Settings {
+        schedule: queue::Schedule {
+            first: signed(chosen.first_retry),
+            longest: signed(chosen.longest_retry),
+            lifetime: signed(chosen.lifetime),
+        },
+        ..defaults
+    }
+}
+
+fn notice_settings(config: &Config) -> notice::Settings {
+    let chosen = &config.notice;
+    notice::Settings {
+        ceiling: chosen.ceiling,
+        per_domain: chosen.per_domain_hour,
+        in_all: chosen.per_hour,
+        ..notice::Settings::new(chosen.domain.clone())
+    }
+}
+
+fn release_settings(config: &Config) -> release::Settings {
+    let chosen = &config.release;
+    release::Settings {
+        delay: signed(chosen.delay),
+        ceiling: chosen.ceiling,
+        per_network: chosen.per_network,
+        per_organisation: chosen.per_organisation,
+    }
+}
+
+fn intake_settings(config: &Config) -> intake::Settings {
+    intake::Settings {
+        host: config.smtp.hostname.to_string(),
+        networks: networks(config),
+        thresholds: thresholds(config),
+        queue_accepted: false,
+        one_organisation_per_transaction: config.smtp.one_organisation_per_transaction,
+    }
+}
+
+fn networks(config: &Config) -> Networks {
+    Networks { own: config.networks.own.clone(), relays: config.networks.relays.clone() }
+}
+
+pub(super) fn thresholds(config: &Config) -> policy::Thresholds {
+    policy::Thresholds { hold: config.filter.hold, correspondent: config.filter.correspondent }
+}
+
+fn smtp_settings(config: &Config, certificate: Option<smtp::Certificate>) -> smtp::Settings {
+    let hostname = config.smtp.hostname.to_string();
+    let networks = &config.networks;
+    let defaults = smtp::Limits::default();
+    smtp::Settings {
+        limits: smtp::Limits {
+            connections: config.smtp.connections,
+            connections_per_client: config.smtp.connections_per_client,
+            message: config.smtp.limits.size,
+            receiving: config.smtp.receiving,
+            recipients: config.smtp.recipients,
+            ..defaults
+        },
+        certificate,
+        xforward: networks.proxies.clone(),
+        xclient: networks.proxies.clone(),
+        proxies: networks.proxies.clone(),
+        normalised: networks.normalise.clone(),
+        uncounted: networks.relays.iter().chain(&networks.proxies).copied().collect(),
+        next_hop: Some(session_hop(config)),
+        ..smtp::Settings::new(hostname)
+    }
+}
+
+/// The next hop inside the session.
+fn session_hop(config: &Config) -> smtp::NextHop {
+    let hop = &config.next_hop.server;
+    smtp::NextHop {
+        place: match &hop.place {
+            config::Place::Tcp { host, port } if host.contains(':') => {
+                smtp::relay::Place::Tcp(format!("[{host}]:{port}"))
+            }
+            config::Place::Tcp { host, port } => smtp::relay::Place::Tcp(format!("{host}:{port}")),
+            config::Place::Unix(path) => smtp::relay::Place::Unix(path.clone()),
+        },
+        protocol: match hop.protocol {
+            config::Protocol::Smtp => smtp::Protocol::Smtp,
+            config::Protocol::Lmtp => smtp::Protocol::Lmtp,
+        },
+        ask_recipients: config.next_hop.ask_recipients,
+        tls: None,
+        xforward: true,
+        helo: config.smtp.hostname.to_string(),
+        patience: Duration::from_secs(30),
+        data_patience: Duration::from_mins(5),
+    }
+}
+
+/// The courier: routes, then served domains to the next hop, the rest to the
+/// smarthost.
+fn courier(config: &Config, clock: &Clock) -> Result<Courier, StartError> {
+    let hop = |hop: &config::Hop| courier_hop(config, hop);
+    let mut per_domain = std::collections::HashMap::new();
+    for organisation in &config.organisations {
+        for domain in &organisation.domains {
+            per_domain.insert(domain.clone(), hop(&config.next_hop.server));
+        }
+    }
+    for route in &config.delivery.routes {
+        per_domain.insert(route.domain.clone(), hop(&route.server));
+    }
+    let default = hop(config.delivery.smarthost.as_ref().unwrap_or(&config.next_hop.server));
+    let bounds = queue::pool::Bounds {
+        connections: config.delivery.connections,
+        ..queue::pool::Bounds::default()
+    };
+    Ok(Courier::Relay(queue::relay::Relay::new(
+        queue::route::Routes { default, per_domain },
+        queue::tls::ClientTls::new(Vec::new())?,
+        queue::client::Timeouts::default(),
+        bounds,
+        clock.clone(),
+    )))
+}
+
+fn courier_hop(config: &Config, hop: &config::Hop) -> queue::route::NextHop {
+    let (host, port) = match &hop.place {
+        config::Place::Tcp { host, port } => (host.clone(), *port),
+        config::Place::Unix(path) => (path.display().to_string(), 0),
+    };
+    queue::route::NextHop {
+        host,
+        port,
+        protocol: match hop.protocol {
+            config::Protocol::Smtp => queue::route::Protocol::Smtp,
+            config::Protocol::Lmtp => queue::route::Protocol::Lmtp,
+        },
+        tls: if config.delivery.require_tls {
+            queue::route::TlsPolicy::Verified
+        } else {
+            queue::route::TlsPolicy::Opportunistic
+        },
+        helo: config.smtp.hostname.to_string(),
+        auth: None,
+    }
+}
+
+fn portal_settings(config: &Config) -> portal::Settings {
+    portal::Settings {
+        trusted_proxies: config.portal.proxies.clone(),
+        postmaster: config.organisations.first().map(|one| one.contact.postmaster.clone()),
+        ..portal::Settings::default()
+    }
+}
+
+/// `/lost` asks for a letter and does not wait for it.
+fn lost(notices: &Notices) -> portal::Lost {
+    let notices = notices.clone();
+    Arc::new(move |address, network| {
+        let notices = notices.clone();
+        Box::pin(async move {
+            if let Err(fault) = notices.send_lost(&address.to_string(), network).await {
+                tracing::warn!(event = "step-failed", worker = "lost", %fault);
+            }
+        })
+    })
+}
+
+/// Whether mail is taken, for load balancers.
+fn ready(store: &Store, stopping: &Arc<AtomicBool>) -> portal::Ready {
+    let (store, stopping) = (store.clone(), Arc::clone(stopping));
+    Arc::new(move || {
+        if stopping.load(Ordering::Relaxed) {
+            return Err("stopping".to_owned());
+        }
+        super::operations::readiness(&store)
+    })
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}

@@ -1,0 +1,244 @@
+//! What an operator asks of a store: see, release and delete held messages,
+//! and back it up. The same code answers a running gateway's operations
+//! listener and a command that opened a stopped one's store.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::clock::{Clock, Timestamp};
+use crate::link::{ALL_RECIPIENTS, KeyRing};
+use crate::quarantine::{Held, Reference, State};
+use crate::release::Releases;
+use crate::store::{Batch, Index, Row, Store};
+
+/// Keeps errands apart from everything else that the keys sign.
+const LABEL: &str = "reprieve errand v1";
+/// Seconds for which a tag is good.
+const GOOD_FOR: i64 = 60;
+
+/// One request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "errand", rename_all = "lowercase")]
+pub enum Errand {
+    /// Held messages, the oldest first, after an id.
+    List {
+        after: Option<String>,
+        limit: usize,
+    },
+    Show {
+        which: String,
+    },
+    Release {
+        which: String,
+    },
+    Delete {
+        which: String,
+    },
+    Backup {
+        to: PathBuf,
+    },
+}
+
+/// Carries errands out. Clones share the store.
+#[derive(Clone)]
+pub struct Errands {
+    pub store: Store,
+    pub clock: Clock,
+    pub releases: Releases,
+}
+
+impl Errands {
+    /// The answer as JSON.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn run(&self, errand: Errand) -> Result<Value, String> {
+        match errand {
+            Errand::List { after, limit } => self.list(after, limit.min(1000)).await,
+            Errand::Show { which } => Ok(shown(&self.find(&which).await?.record)),
+            Errand::Release { which } => self.release(&which).await,
+            Errand::Delete { which } => self.delete(&which).await,
+            Errand::Backup { to } => {
+                self.store.backup(&to).await.map_err(|error| error.to_string())?;
+                Ok(json!({ "written": to }))
+            }
+        }
+    }
+
+    async fn list(&self, after: Option<String>, limit: usize) -> Result<Value, String> {
+        let after = match after {
+            Some(which) => self.find(&which).await?.record.id.as_bytes().to_vec(),
+            None => Vec::new(),
+        };
+        let rows = self.store.page::<Held>(&after, limit).await.map_err(|f| f.to_string())?;
+        Ok(rows.iter().map(|row| shown(&row.record)).collect())
+    }
+
+    async fn release(&self, which: &str) -> Result<Value, String> {
+        let id = self.find(which).await?.record.id;
+        let held = self.releases.release_by_operator(id, ALL_RECIPIENTS).await;
+        held.map(|held| shown(&held)).map_err(|denied| denied.to_string())
+    }
+
+    /// Withdraws what is held and erases the body; the record stays, so that
+    /// the sender's page can say what became of it.
+    async fn delete(&self, which: &str) -> Result<Value, String> {
+        for _ in 0..8 {
+            let row = self.find(which).await?;
+            let mut held = row.record.clone();
+            let now = self.clock.now();
+            for recipient in &mut held.recipients {
+                match recipient.state {
+                    State::Releasing | State::Released => {
+                        return Err("it is on its way; wait until it is delivered".to_owned());
+                    }
+                    State::Held => {
+                        recipient.state = State::Withdrawn;
+                        recipient.changed_at = now;
+                    }
+                    _ => {}
+                }
+            }
+            let mut batch = Batch::new();
+            if !held.erased {
+                batch.erase(held.id);
+            }
+            held.erased = true;
+            batch.update(&row, &held);
+            match self.store.commit(batch).await {
+                Ok(_) => return Ok(shown(&held)),
+                Err(crate::store::Refusal::Conflict(_)) => {}
+                Err(refusal) => return Err(refusal.to_string()),
+            }
+        }
+        Err("others keep changing it; try again".to_owned())
+    }
+
+    /// By id or by reference.
+    async fn find(&self, which: &str) -> Result<Row<Held>, String> {
+        let missing = || format!("no held message {which}");
+        let key = if let Ok(id) = which.parse::<Uuid>() {
+            id.as_bytes().to_vec()
+        } else {
+            let reference = Reference::parse(which).ok_or_else(missing)?;
+            let found = self.store.referred_by(Index::HeldByReference, &reference.key(), 1).await;
+            found.map_err(|fault| fault.to_string())?.into_iter().next().ok_or_else(missing)?
+        };
+        let row = self.store.find::<Held>(&key).await.map_err(|fault| fault.to_string())?;
+        row.ok_or_else(missing)
+    }
+}
+
+/// What operators see: everything but the body.
+fn shown(held: &Held) -> Value {
+    let recipients: Vec<Value> = held
+        .recipients
+        .iter()
+        .map(|one| {
+            json!({
+                "address": one.address.to_string(),
+                "organisation": one.organisation.as_str(),
+                "class": one.class.as_str(),
+                "state": one.state.as_str(),
+                "reply": one.outcome.as_ref().map(|outcome| &outcome.reply),
+            })
+        })
+        .collect();
+    let findings: Vec<Value> = held
+        .findings
+        .iter()
+        .map(|finding| json!({ "id": finding.id, "weight": finding.weight }))
+        .collect();
+    json!({
+        "id": held.id.to_string(),
+        "reference": held.reference.to_string(),
+        "received": held.received_at.to_string(),
+        "expires": held.expires_at.to_string(),
+        "mail_from": held.rfc5321_mail_from.to_string(),
+        "from": held.from_text,
+        "subject": held.subject,
+        "size": held.size,
+        "score": held.score,
+        "findings": findings,
+        "recipients": recipients,
+    })
+}
+
+/// `key-id time tag`, for the Authorization header.
+fn tag(ring: &KeyRing, now: Timestamp, body: &[u8]) -> String {
+    let time = now.as_second().to_be_bytes();
+    let (id, tag) = ring.seal(LABEL, &[&time, body]);
+    let hex: Vec<String> = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("Reprieve {id} {} {}", now.as_second(), hex.concat())
+}
+
+/// Whether `header` was made by somebody who may read the keys, for this
+/// body, within the last minute.
+pub(super) fn is_genuine(ring: &KeyRing, header: &str, body: &[u8]) -> bool {
+    let mut words = header.split(' ');
+    let (Some("Reprieve"), Some(id), Some(time), Some(hex), None) =
+        (words.next(), words.next(), words.next(), words.next(), words.next())
+    else {
+        return false;
+    };
+    let (Ok(id), Ok(time)) = (id.parse::<u16>(), time.parse::<i64>()) else {
+        return false;
+    };
+    let bytes: Option<Vec<u8>> = (0..hex.len() / 2)
+        .map(|at| hex.get(at * 2..at * 2 + 2).and_then(|two| u8::from_str_radix(two, 16).ok()))
+        .collect();
+    let fresh = (Timestamp::now().as_second() - time).abs() <= GOOD_FOR;
+    let parts: [&[u8]; 2] = [&time.to_be_bytes(), body];
+    fresh && bytes.is_some_and(|bytes| ring.unseals(LABEL, &parts, id, &bytes))
+}
+
+/// Asks the running gateway behind `operations`.
+///
+/// # Errors
+/// [`io::ErrorKind::ConnectionRefused`] if none runs there; else what it said.
+pub fn ask(operations: SocketAddr, ring: &KeyRing, errand: &Errand) -> io::Result<Value> {
+    let body = serde_json::to_vec(errand).map_err(io::Error::other)?;
+    let mut stream = TcpStream::connect_timeout(&operations, Duration::from_secs(5))?;
+    write!(
+        stream,
+        "POST /errand HTTP/1.0\r\nHost: {operations}\r\nAuthorization: {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        tag(ring, Timestamp::now(), &body),
+        body.len()
+    )?;
+    stream.write_all(&body)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    if head.split(' ').nth(1) == Some("200") {
+        serde_json::from_str(body).map_err(io::Error::other)
+    } else {
+        Err(io::Error::other(body.trim().to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_for_one_body_one_minute_and_one_ring() {
+        let ring = KeyRing::ephemeral();
+        let now = Timestamp::now();
+        let good = tag(&ring, now, b"body");
+        assert!(is_genuine(&ring, &good, b"body"));
+        assert!(!is_genuine(&ring, &good, b"other"));
+        assert!(!is_genuine(&KeyRing::ephemeral(), &good, b"body"));
+        let old = Timestamp::from_second(now.as_second() - 61).unwrap();
+        assert!(!is_genuine(&ring, &tag(&ring, old, b"body"), b"body"));
+        for bad in ["", "Reprieve", "Reprieve 1 2 zz", "Reprieve 1 2 é", "Bearer x"] {
+            assert!(!is_genuine(&ring, bad, b"body"), "{bad}");
+        }
+    }
+}
