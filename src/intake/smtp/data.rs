@@ -7,7 +7,7 @@
 //! as they are; only a message with stuffed dots is moved, in place.
 
 use bytes::Bytes;
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr_iter, memmem};
 
 /// Why a message cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +60,8 @@ const FIRST_BYTES: usize = 32 << 10;
 const DECLARED_BYTES: usize = 1 << 20;
 /// What the end of data looks like at the beginning of a line.
 const DOT_LINE: &[u8] = b".\r\n";
+/// A line that the client begins with a dot, its own or a stuffed one.
+const LINE_WITH_DOT: &[u8] = b"\r\n.";
 
 impl Receiver {
     /// Takes messages of at most `limit` bytes; `declared` is SIZE= of MAIL.
@@ -113,7 +115,7 @@ impl Receiver {
         if self.end().is_some() {
             return true;
         }
-        let size = self.forgotten + self.decided - self.stuffed;
+        let size = (self.forgotten + self.decided).saturating_sub(self.stuffed);
         if self.flaw.is_none() && size > self.limit {
             self.give_up(Flaw::TooBig);
         } else if self.flaw.is_some() {
@@ -141,8 +143,8 @@ impl Receiver {
         Received { content: Ok(Bytes::from(self.bytes)), rest }
     }
 
-    /// Searches on from where the last search stopped. A line end whose next
-    /// line may still become the dot alone is left for the next time.
+    /// Searches on from where the last search stopped. What may still become
+    /// the dot alone is left for the next time.
     fn end(&mut self) -> Option<End> {
         if !self.begun {
             if self.bytes.starts_with(DOT_LINE) {
@@ -154,54 +156,56 @@ impl Receiver {
             self.begun = true;
             self.stuffed += usize::from(self.bytes[0] == b'.');
         }
-        let start = self.decided;
-        for at in memchr_iter(b'\n', &self.bytes[start..]).map(|at| at + start) {
-            if at == 0 || self.bytes[at - 1] != b'\r' {
-                self.flaw.get_or_insert(Flaw::LoneLineEnd);
-                continue;
-            }
-            let next = &self.bytes[at + 1..];
-            if next.first().is_some_and(|first| *first != b'.') {
-                continue;
-            }
+        while let Some(at) = memmem::find(&self.bytes[self.decided..], LINE_WITH_DOT) {
+            self.decided += at;
+            let next = &self.bytes[self.decided + 2..];
             if next.starts_with(DOT_LINE) {
-                self.decided = at;
-                return Some(End { content: at + 1, rest: at + 1 + DOT_LINE.len() });
+                let content = self.decided + 2;
+                return Some(End { content, rest: content + DOT_LINE.len() });
             }
             if DOT_LINE.starts_with(next) {
-                self.decided = at;
                 return None;
             }
             self.stuffed += 1;
+            self.decided += LINE_WITH_DOT.len();
         }
-        self.decided = self.bytes.len();
+        // The last two bytes may be a line's end, and the dot be still to come.
+        self.decided = self.decided.max(self.bytes.len().saturating_sub(2));
         None
     }
 
     /// Keeps no more than the search still needs.
     fn forget(&mut self) {
-        let gone = self.decided.saturating_sub(1);
-        self.bytes.drain(..gone);
-        self.decided -= gone;
-        self.forgotten += gone;
+        self.bytes.drain(..self.decided);
+        self.forgotten += std::mem::take(&mut self.decided);
     }
 }
 
 /// What RFC 5321 section 2.3.8 forbids in a message: a CR or LF that is not
 /// part of CRLF, and (section 4.5.2) NUL.
 pub fn flaw(message: &[u8]) -> Option<Flaw> {
-    let lines = memmem::find_iter(message, b"\r\n").count();
-    let even = memchr_iter(b'\n', message).count() == lines
-        && memchr_iter(b'\r', message).count() == lines;
-    if !even {
-        return Some(Flaw::LoneLineEnd);
+    if is_clean(message) {
+        return None;
     }
-    memchr(0, message).map(|_| Flaw::Nul)
+    let lines = memmem::find_iter(message, b"\r\n").count();
+    let paired = memchr_iter(b'\n', message).count() == lines
+        && memchr_iter(b'\r', message).count() == lines;
+    Some(if paired { Flaw::Nul } else { Flaw::LoneLineEnd })
+}
+
+/// Every byte is followed by LF if and only if it is CR, and none is NUL. One
+/// pass without a branch, which the compiler turns into vector instructions.
+fn is_clean(message: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (message.first(), message.last()) else { return true };
+    let bad = message.iter().zip(&message[1..]).fold(0, |bad, (one, next)| {
+        bad | (u8::from(*one == b'\r') ^ u8::from(*next == b'\n')) | u8::from(*next == 0)
+    });
+    bad == 0 && *first != b'\n' && *first != 0 && *last != b'\r'
 }
 
 /// RFC 5321 section 4.5.2: takes the first dot from each line that has one.
 fn unstuff(bytes: &mut Vec<u8>) {
-    let finder = memmem::Finder::new(b"\r\n.");
+    let finder = memmem::Finder::new(LINE_WITH_DOT);
     let mut read = usize::from(bytes.first() == Some(&b'.'));
     let mut write = 0;
     while read < bytes.len() {

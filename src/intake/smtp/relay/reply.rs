@@ -93,7 +93,24 @@ fn split_status(line: &str, code: u16) -> (Option<(u8, u16, u16)>, &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_line_becomes_text_or_nothing(line in prop::collection::vec(any::<u8>(), 0..60)) {
+            for line in [line.clone(), [b"550 5.1.1 ".to_vec(), line].concat()] {
+                let mut answer = Answer::default();
+                if let Some(line) = ReplyLine::parse(&line) {
+                    answer.add(line);
+                    let reply = answer.reply().to_string();
+                    prop_assert!(reply.len() <= 510);
+                    prop_assert!(reply.bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
+                }
+            }
+        }
+    }
 
     fn answer(lines: &[&str]) -> Option<Reply> {
         let mut answer = Answer::default();
