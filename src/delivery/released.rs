@@ -3,6 +3,7 @@
 //! the release is put back to hold. Then its countdown is over.
 
 use super::{Delivery, Stopped, TRIES, is_claim};
+use crate::clock::Timestamp;
 use crate::directory::RuleAction;
 use crate::filter::verdict::Door;
 use crate::filter::{Class, Examination};
@@ -76,33 +77,8 @@ impl Delivery {
             tools.store.commit(batch).await.map_err(|_| Stopped::Lost)?;
             return Ok(Some(Prepared::Over));
         };
-        let mut held = row.record.clone();
-        let mut stopped: Vec<(u16, Objection)> = Vec::new();
-        for one in item.recipients.iter().filter(|one| one.state == ItemState::Waiting) {
-            if let Some(objection) =
-                self.objection(&row.record, item, one.slot, examination).await?
-            {
-                stopped.push((one.slot, objection));
-                continue;
-            }
-            let copy = &mut held.recipients[usize::from(one.slot)];
-            if copy.state == State::Releasing {
-                // Releasing -> Released is legal.
-                let _ = copy.become_state(State::Released, now);
-            }
-        }
-        for (slot, objection) in &stopped {
-            if let Some(copy) = held.recipients.get_mut(usize::from(*slot)) {
-                stop(copy, *objection, now);
-            }
-        }
-        let found = stopped.iter().find_map(|(_, objection)| match objection {
-            Objection::Found(class) => Some(*class),
-            _ => None,
-        });
-        if found.is_some() {
-            note_findings(&mut held, examination);
-        }
+        let stopped = self.objections(&row.record, item, examination).await?;
+        let held = after(&row.record, item, &stopped, examination, now);
         if stopped.is_empty() && held == row.record {
             return Ok(Some(Prepared::Ready(claimed.clone())));
         }
@@ -131,6 +107,22 @@ impl Delivery {
             Err(Refusal::Conflict(_)) => Ok(None),
             Err(refusal) => Err(Fault::Unavailable(refusal.to_string()).into()),
         }
+    }
+
+    /// Who of those that wait gets nothing, and why.
+    async fn objections(
+        &self,
+        held: &Held,
+        item: &Item,
+        examination: &Examination,
+    ) -> Result<Vec<(u16, Objection)>, Fault> {
+        let mut stopped = Vec::new();
+        for one in item.recipients.iter().filter(|one| one.state == ItemState::Waiting) {
+            if let Some(objection) = self.objection(held, item, one.slot, examination).await? {
+                stopped.push((one.slot, objection));
+            }
+        }
+        Ok(stopped)
     }
 
     /// Why the copy in `slot` must not be delivered. A block beats all else.
@@ -171,9 +163,33 @@ impl Delivery {
     }
 }
 
+/// The record as it stands when the courier sets out.
+fn after(
+    held: &Held,
+    item: &Item,
+    stopped: &[(u16, Objection)],
+    examination: &Examination,
+    now: Timestamp,
+) -> Held {
+    let mut held = held.clone();
+    for one in item.recipients.iter().filter(|one| one.state == ItemState::Waiting) {
+        let Some(copy) = held.recipients.get_mut(usize::from(one.slot)) else { continue };
+        if let Some((_, objection)) = stopped.iter().find(|(slot, _)| *slot == one.slot) {
+            stop(copy, *objection, now);
+        } else if copy.state == State::Releasing {
+            // Releasing -> Released is legal.
+            let _ = copy.become_state(State::Released, now);
+        }
+    }
+    if stopped.iter().any(|(_, objection)| matches!(objection, Objection::Found(_))) {
+        note_findings(&mut held, examination);
+    }
+    held
+}
+
 /// Every transition here is legal from releasing and from released; a copy
 /// that is elsewhere stays there.
-fn stop(copy: &mut HeldRecipient, objection: Objection, now: crate::clock::Timestamp) {
+fn stop(copy: &mut HeldRecipient, objection: Objection, now: Timestamp) {
     let to = match objection {
         Objection::Astray => return,
         Objection::Blocked => State::Refused,

@@ -320,6 +320,11 @@ impl Intake {
         if hold.is_empty() && refuse.is_empty() {
             return self.pass_on(envelope, case.message, Batch::new(), accept, head).await;
         }
+        if let Some(held) = self.kept_before(case, &accept, &hold).await? {
+            self.inner.parts.maillog.held_again(&envelope.session_id, held);
+            let answer = self.pass_on(envelope, case.message, Batch::new(), accept, head).await?;
+            return Ok(Answer { held: Some(held), ..answer });
+        }
         for _ in 0..TRIES {
             let mut batch = Batch::new();
             let mut held = self.record(case, &hold, &refuse, head.clone());
@@ -340,6 +345,21 @@ impl Intake {
             }
         }
         Err(Stopped::Conflict)
+    }
+
+    /// The record of an earlier try, of which the next hop did not take the
+    /// accepted part.
+    async fn kept_before(
+        &self,
+        case: &hold::Case<'_>,
+        accept: &[usize],
+        hold: &[usize],
+    ) -> Result<Option<Uuid>, Stopped> {
+        if accept.is_empty() || hold.is_empty() {
+            return Ok(None);
+        }
+        let store = &self.inner.parts.store;
+        Ok(repeat::kept(store, case.fingerprint, case.envelope, hold).await?)
     }
 
     /// How the sender of a held message is told; refused copies alone are

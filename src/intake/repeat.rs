@@ -4,6 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use uuid::Uuid;
+
 use crate::clock::{SignedDuration, Timestamp};
 use crate::mail::Envelope;
 use crate::quarantine::{Fingerprint, Held, State};
@@ -61,6 +63,38 @@ pub async fn earlier(
         }
     }
     Ok(Earlier::None)
+}
+
+/// The record that has a copy for each of these slots already, held or
+/// released since: a message whose other recipients are accepted is sent
+/// again until the next hop takes it, and must not be held twice.
+///
+/// # Errors
+/// [`Fault`] if the store cannot read.
+pub async fn kept(
+    store: &Store,
+    fingerprint: Fingerprint,
+    envelope: &Envelope,
+    slots: &[usize],
+) -> Result<Option<Uuid>, Fault> {
+    let ids = store.referred_by(Index::HeldByFingerprint, &fingerprint.key(), CANDIDATES).await?;
+    for id in ids {
+        let Some(Row { record: held, .. }) = store.find::<Held>(&id).await? else { continue };
+        let has = |slot: &usize| {
+            let wanted = envelope.rcpt_to[*slot].address.canonical();
+            held.recipients.iter().any(|one| {
+                let state = matches!(
+                    one.state,
+                    State::Held | State::Releasing | State::Released | State::Delivered
+                );
+                state && one.address.canonical() == wanted
+            })
+        };
+        if slots.iter().all(has) {
+            return Ok(Some(held.id));
+        }
+    }
+    Ok(None)
 }
 
 /// What the next hop took while the client was already gone: its retry is

@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -120,7 +120,8 @@ pub struct MailParameters {
 pub struct Connection {
     wire: Wire,
     offers: Offers,
-    peer: SocketAddr,
+    /// Whether nobody between us and the server can listen.
+    private: bool,
     server: String,
     encrypted: bool,
     timeouts: Timeouts,
@@ -153,17 +154,17 @@ impl Connection {
     ) -> Result<Self, ClientError> {
         let (stream, peer) = connect(hop, timeouts.connect).await?;
         let mut connection = Self {
-            wire: Wire::new(Box::new(stream)),
+            wire: Wire::new(stream),
             offers: Offers::default(),
-            peer,
-            server: format!("{} ({peer})", hop.host),
+            private: peer.is_none_or(|peer| peer.ip().is_loopback()),
+            server: peer.map_or_else(|| hop.host.clone(), |peer| format!("{} ({peer})", hop.host)),
             encrypted: false,
             timeouts,
         };
         let greeting = connection.reply(Step::Greeting).await?;
         positive(Step::Greeting, greeting)?;
         connection.hello(hop).await?;
-        if policy != TlsPolicy::None {
+        if policy != TlsPolicy::None && !hop.is_socket() {
             connection = connection.secure(hop, policy, tls).await?;
         }
         if hop.auth.is_some() {
@@ -236,7 +237,7 @@ impl Connection {
 
     async fn authenticate(&mut self, hop: &NextHop) -> Result<(), ClientError> {
         let Some(auth) = &hop.auth else { return Ok(()) };
-        if !self.encrypted && !self.peer.ip().is_loopback() {
+        if !self.encrypted && !self.private {
             return Err(ClientError::AuthInClear);
         }
         let reply = if self.offers.auth_plain {
@@ -360,8 +361,16 @@ impl Connection {
     }
 }
 
-/// Tries each address of the host in turn.
-async fn connect(hop: &NextHop, limit: Duration) -> Result<(TcpStream, SocketAddr), ClientError> {
+/// Connects to the socket, or to each address of the host in turn; answers
+/// the address.
+async fn connect(
+    hop: &NextHop,
+    limit: Duration,
+) -> Result<(Box<dyn Stream>, Option<SocketAddr>), ClientError> {
+    if hop.is_socket() {
+        let stream = within(limit, UnixStream::connect(&hop.host)).await?;
+        return Ok((Box::new(stream), None));
+    }
     let lookup = lookup_host((hop.host.as_str(), hop.port));
     let addresses = timeout(limit, lookup)
         .await
@@ -369,19 +378,29 @@ async fn connect(hop: &NextHop, limit: Duration) -> Result<(TcpStream, SocketAdd
         .map_err(|fault| ClientError::Resolve(fault.to_string()))?;
     let mut last = ClientError::Resolve(hop.host.clone());
     for address in addresses {
-        let fault = match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
+        match within(limit, TcpStream::connect(address)).await {
+            Ok(stream) => {
                 // Commands are small and each waits for its reply; an error
                 // here only means that they are sent later.
                 let _ = stream.set_nodelay(true);
-                return Ok((stream, address));
+                return Ok((Box::new(stream), Some(address)));
             }
-            Ok(Err(fault)) => WireError::Io(fault),
-            Err(_) => WireError::TimedOut(limit),
-        };
-        last = ClientError::Wire { step: Step::Connect, fault };
+            Err(error) => last = error,
+        }
     }
     Err(last)
+}
+
+async fn within<S>(
+    limit: Duration,
+    connecting: impl Future<Output = std::io::Result<S>>,
+) -> Result<S, ClientError> {
+    let fault = match timeout(limit, connecting).await {
+        Ok(Ok(stream)) => return Ok(stream),
+        Ok(Err(fault)) => WireError::Io(fault),
+        Err(_) => WireError::TimedOut(limit),
+    };
+    Err(ClientError::Wire { step: Step::Connect, fault })
 }
 
 async fn handshake(

@@ -35,6 +35,10 @@ use crate::store::{Batch, Committed, Fault, Index, Refusal, Row, Store};
 /// How many open items [`Queue::load`] counts; more are "at least so many".
 const COUNTED: usize = 10_000;
 
+/// How many items more than asked for a claim looks at, if it gets none of the
+/// first.
+const SPARE: usize = 32;
+
 /// Leases and the retry schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -140,17 +144,29 @@ impl Queue {
     }
 
     /// Leases at most `limit` items that are due, the longest due first. An
-    /// item that somebody else claims in the same moment is left to him.
+    /// item that somebody else claims in the same moment is left to him, and
+    /// one that cannot be read does not stop those behind it.
     ///
     /// # Errors
-    /// [`Fault`] if the store cannot read; the leases that were won run out
-    /// by themselves.
+    /// [`Fault`] if the store cannot read and nothing was leased.
     pub async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, Fault> {
         let now = self.clock.now();
-        let ids = self.store.referred(Index::ItemDue, &[], &due_before(now), limit).await?;
-        // Together: one group of the committer instead of one fsync for each.
-        let claims = join_all(ids.iter().map(|id| self.claim_one(id, now))).await;
-        claims.into_iter().filter_map(Result::transpose).collect()
+        let looked_at = limit.saturating_add(SPARE);
+        let ids = self.store.referred(Index::ItemDue, &[], &due_before(now), looked_at).await?;
+        let (mut claims, mut fault) = (Vec::new(), None);
+        for ids in ids.chunks(limit.max(1)) {
+            // Together: one group of the committer instead of one fsync each.
+            for claim in join_all(ids.iter().map(|id| self.claim_one(id, now))).await {
+                match claim {
+                    Ok(claim) => claims.extend(claim),
+                    Err(error) => fault = Some(error),
+                }
+            }
+            if !claims.is_empty() {
+                return Ok(claims);
+            }
+        }
+        fault.map_or(Ok(claims), Err)
     }
 
     async fn claim_one(&self, id: &[u8], now: Timestamp) -> Result<Option<Claimed>, Fault> {

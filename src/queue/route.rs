@@ -8,9 +8,11 @@ use crate::mail::Domain;
 /// A mail server that we hand mail to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NextHop {
-    /// A name or an address literal without brackets. Every address that the
-    /// name has is tried in turn.
+    /// A name or an address literal without brackets (every address that the
+    /// name has is tried in turn), or the path of a Unix socket, which begins
+    /// with a slash and needs no TLS.
     pub host: String,
+    /// Of no meaning for a Unix socket.
     pub port: u16,
     pub protocol: Protocol,
     pub tls: TlsPolicy,
@@ -58,6 +60,13 @@ pub struct Routes {
     pub per_domain: HashMap<Domain, NextHop>,
 }
 
+impl NextHop {
+    /// Whether the host is the path of a Unix socket.
+    pub fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+}
+
 impl Routes {
     pub fn next_hop(&self, domain: &Domain) -> &NextHop {
         self.per_domain.get(domain).unwrap_or(&self.default)
@@ -73,7 +82,9 @@ impl fmt::Debug for Auth {
 
 impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
+        if self.is_socket() {
+            f.write_str(&self.host)
+        } else if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)

@@ -60,6 +60,32 @@ async fn nothing_is_claimed_before_it_is_due_and_then_once() {
 }
 
 #[tokio::test]
+async fn an_item_that_cannot_be_read_does_not_stop_the_queue() {
+    /// What a rotten item looks like: its index key stands, its record is none.
+    #[derive(minicbor::Encode, minicbor::Decode)]
+    struct Rotten(#[n(0)] u8);
+    impl crate::store::Record for Rotten {
+        const TABLE: crate::store::Table = crate::store::Table::Item;
+        fn key(&self) -> Vec<u8> {
+            vec![self.0; 16]
+        }
+        fn index_keys(&self) -> Vec<(Index, Vec<u8>)> {
+            vec![(Index::ItemDue, Item::due_key(start()))]
+        }
+    }
+    let (queue, clock, store) = queue();
+    for n in 0..4 {
+        let mut batch = Batch::new();
+        batch.insert(&Rotten(n));
+        store.commit(batch).await.unwrap();
+    }
+    assert!(queue.claim(2).await.is_err());
+    let good = enqueue(&queue, &["a@one.example"], start() + SignedDuration::from_secs(1)).await;
+    clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(queue.claim(2).await.unwrap()[0].item().id, good.id);
+}
+
+#[tokio::test]
 async fn a_worker_that_slept_cannot_settle_anothers_claim() {
     let (queue, clock, _) = queue();
     enqueue(&queue, &["a@one.example"], start()).await;

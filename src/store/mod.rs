@@ -18,6 +18,8 @@ pub mod table;
 
 pub use batch::{Batch, Body};
 pub use counter::Counter;
+#[doc(hidden)]
+pub use embedded::read_anything as read_any_frame;
 pub use embedded::{
     Disk, EmbeddedSettings, Health, IndexEngine, OpenError, Opened, Point, Report, State, Swept,
     Torn,
@@ -31,7 +33,7 @@ use bytes::Bytes;
 
 use self::record::Schema;
 
-/// Names a stored body (a message with its envelope): a UUIDv7.
+/// Names a stored body (a message with its envelope): a `UUIDv7`.
 pub type BodyId = uuid::Uuid;
 
 /// Where everything is kept. Clones share one engine.
@@ -201,6 +203,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
+    #[expect(clippy::unused_async, reason = "an engine in a database waits here")]
     pub async fn get(&self, key: &[u8]) -> Result<Option<Value>, Fault> {
         match &self.engine {
             Engine::Memory(memory) => Ok(memory.get(key)),

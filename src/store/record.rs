@@ -34,6 +34,7 @@ pub struct Row<R> {
 impl<R: Record> Row<R> {
     /// # Errors
     /// [`Fault::Damaged`] or [`Fault::Newer`].
+    #[expect(clippy::needless_pass_by_value, reason = "it is mapped over owned values")]
     pub fn read(value: Value) -> Result<Self, Fault> {
         Ok(Self { record: decode(&value.bytes)?, revision: value.revision })
     }
@@ -79,12 +80,14 @@ pub(super) fn stored_index_keys<R: Record>(record: &R) -> Vec<Vec<u8>> {
         .collect()
 }
 
+type IndexKeys = fn(&[u8]) -> Result<Vec<Vec<u8>>, Fault>;
+
 /// A table as `store verify` sees it: how to compute the index keys of a
 /// record's bytes again.
 #[derive(Clone, Copy)]
 pub struct Schema {
     pub table: Table,
-    pub(crate) index_keys: fn(&[u8]) -> Result<Vec<Vec<u8>>, Fault>,
+    pub(crate) index_keys: IndexKeys,
 }
 
 impl Schema {

@@ -3,5 +3,6 @@
 
 use reprieve::queue::route;
 
+mod postfix;
 mod relay;
 mod sink;

@@ -184,6 +184,18 @@ async fn lmtp_answers_each_recipient_behind_the_dot() {
     assert_eq!(sink.connections(), 1);
 }
 
+#[tokio::test]
+async fn lmtp_goes_over_a_unix_socket_and_needs_no_tls_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup { lmtp: true, offers: vec!["8BITMIME"], ..Setup::default() };
+    let (sink, hop) = Sink::on_socket(folder.path(), setup);
+    let socket = hop.host.clone();
+    let reports = mail(&["a@one.example"]).send(&courier(hop)).await;
+    assert_eq!(outcomes(&reports), [Outcome::Delivered], "{reports:?}");
+    assert_eq!(reports[0].server, socket);
+    assert_eq!(sink.taken()[0].bytes, format!("{HEAD}{BODY}").as_bytes());
+}
+
 #[tokio::test(start_paused = true)]
 async fn r_06_a_hop_that_hangs_is_given_up_at_every_step() {
     let limits = Timeouts::default();

@@ -79,6 +79,22 @@ impl Sink {
         Self { address, lmtp, state, task }
     }
 
+    /// Listens on a Unix socket in `folder`.
+    pub fn on_socket(folder: &std::path::Path, setup: Setup) -> (Self, NextHop) {
+        let path = folder.join("sink");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let state = Arc::<Mutex<State>>::default();
+        let (shared, lmtp) = (Arc::clone(&state), setup.lmtp);
+        let serve = async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let _ = session(Box::new(stream), &shared, &setup).await;
+        };
+        let task = tokio::spawn(serve).abort_handle();
+        let sink = Self { address: ([127, 0, 0, 1], 0).into(), lmtp, state, task };
+        let hop = NextHop { host: path.display().to_string(), ..sink.hop(TlsPolicy::Verified) };
+        (sink, hop)
+    }
+
     pub async fn plain() -> Self {
         Self::start(Setup { offers: vec!["8BITMIME", "SIZE 1000000"], ..Setup::default() }).await
     }

@@ -12,6 +12,8 @@
 //! 20x-> NOOP          the same so many times; also 20x<-
 //! ```
 
+#![allow(dead_code, reason = "each test that shares it uses its part")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

@@ -154,7 +154,7 @@ async fn t_06_a_lost_or_broken_index_is_rebuilt() {
 }
 
 /// Overwrites every file below with noise.
-fn scramble(path: &std::path::Path) {
+pub fn scramble(path: &std::path::Path) {
     for entry in fs::read_dir(path).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -119,7 +119,7 @@ async fn a_record_of_400_kib_comes_back_whole() {
         }
         let row = find(&store, long.id).await.unwrap();
         assert_eq!(row.record, long);
-        assert_eq!(store.page::<Note>(&[], 10).await.unwrap(), [row.clone()]);
+        assert_eq!(store.page::<Note>(&[], 10).await.unwrap(), std::slice::from_ref(&row));
         let mut batch = Batch::new();
         batch.remove(&row);
         store.commit(batch).await.unwrap();

@@ -1,6 +1,14 @@
 //! The store's promises: nothing acknowledged is lost, nothing is half done,
 //! and what is broken is named.
 
+#![allow(clippy::cast_possible_truncation, clippy::unreadable_literal)]
+
 mod attacks;
 mod basics;
+mod child;
 mod common;
+mod kill;
+mod model;
+mod order;
+mod power;
+mod rot;

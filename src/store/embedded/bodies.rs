@@ -40,6 +40,12 @@ pub(super) fn day_of(time: Timestamp) -> Day {
         + u32::from(date.day().unsigned_abs())
 }
 
+/// A segment: its day, its serial number, its file.
+pub(super) type Segment = (Day, u64, PathBuf);
+
+/// A large body's file.
+pub(super) type LargeFile = (BodyId, PathBuf);
+
 /// The key under which a body's location stands.
 pub(super) fn location_key(id: BodyId) -> Vec<u8> {
     let mut key = Vec::with_capacity(17);
@@ -295,13 +301,13 @@ impl Bodies {
         let (start, length) = (offset + HEADER as u64, u64::from(location.stored));
         let mode = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         if length > 0 && rustix::fs::fallocate(&file, mode, start, length).is_err() {
-            file.write_all_at(&vec![0; length as usize], start)?;
+            file.write_all_at(&vec![0; location.stored as usize], start)?;
         }
         Ok(Some(path))
     }
 
     /// The segments, as (day, serial, path), and the large files, as (id, path).
-    pub fn list(&self) -> io::Result<(Vec<(Day, u64, PathBuf)>, Vec<(BodyId, PathBuf)>)> {
+    pub fn list(&self) -> io::Result<(Vec<Segment>, Vec<LargeFile>)> {
         let (mut segments, mut files) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();

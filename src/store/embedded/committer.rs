@@ -84,7 +84,7 @@ impl Committer {
         loop {
             match orders.recv_timeout(IDLE) {
                 Ok(Order::Commit(request)) => {
-                    let (group, stop) = gather(request, orders);
+                    let (group, stop) = gather(*request, orders);
                     self.guarded(group);
                     if stop {
                         break;
@@ -349,9 +349,9 @@ impl Committer {
 
 /// Takes what else is waiting, up to a group. The second answer is true if a
 /// stop came with it.
-fn gather(first: Box<Request>, orders: &Receiver<Order>) -> (Vec<Request>, bool) {
+fn gather(first: Request, orders: &Receiver<Order>) -> (Vec<Request>, bool) {
     let mut bytes = first.bytes;
-    let mut group = vec![*first];
+    let mut group = vec![first];
     while group.len() < GROUP && bytes < GROUP_BYTES {
         match orders.try_recv() {
             Ok(Order::Commit(request)) => {

@@ -194,3 +194,75 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     word.copy_from_slice(&bytes[at..at + 8]);
     u64::from_le_bytes(word)
 }
+
+/// Reads bytes that somebody else made up, for the fuzz target.
+#[doc(hidden)]
+pub fn read_anything(bytes: &[u8]) {
+    let mut at = 0;
+    while let Some(frame) = read(bytes, at, 0) {
+        assert!(frame.end() <= bytes.len() && frame.end() > at);
+        ops(&bytes[frame.payload.clone()], frame.first, frame.count, |_, _| {});
+        at = frame.end();
+    }
+    any_behind(bytes, at, 0);
+    for count in [1, 2, 1000] {
+        ops(bytes, 1, count, |_, _| {});
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Ops = Vec<(u8, Vec<u8>, Vec<u8>)>;
+
+    fn batches() -> impl Strategy<Value = Vec<Ops>> {
+        let op = (1u8..4, prop::collection::vec(any::<u8>(), 0..40), any::<Vec<u8>>());
+        prop::collection::vec(prop::collection::vec(op, 0..6), 1..6)
+    }
+
+    fn op_of<'a>(tag: u8, key: &'a [u8], value: &'a [u8]) -> Op<'a> {
+        match tag {
+            1 => Op::Put { key, value },
+            2 => Op::Delete { key },
+            _ => Op::Erase { key, location: value },
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(batches in batches(), salt: u32, first in 1u64..1 << 60) {
+            let mut buffer = Vec::new();
+            begin(&mut buffer);
+            let mut wanted = Vec::new();
+            for (nth, batch) in batches.iter().enumerate() {
+                let mut writer = BatchWriter::new(&mut buffer);
+                for (tag, key, value) in batch {
+                    writer.push(op_of(*tag, key, value));
+                    wanted.push((first + nth as u64, op_of(*tag, key, value)));
+                }
+            }
+            let count = u32::try_from(batches.len()).unwrap();
+            seal(&mut buffer, first, count, 99, salt).unwrap();
+            let frame = read(&buffer, 0, salt).unwrap();
+            prop_assert_eq!((frame.first, frame.count, frame.previous), (first, count, 99));
+            prop_assert_eq!(frame.end(), buffer.len());
+            let mut found = Vec::new();
+            let payload = &buffer[frame.payload];
+            ops(payload, first, count, |sequence, op| found.push((sequence, op))).unwrap();
+            prop_assert_eq!(found, wanted);
+            prop_assert!(read(&buffer, 0, salt ^ 1).is_none(), "another segment's frame");
+            let mut behind = vec![0xff; 7];
+            behind.extend_from_slice(&buffer);
+            prop_assert!(any_behind(&behind, 0, salt));
+            prop_assert!(!any_behind(&behind[..behind.len() - 1], 0, salt));
+        }
+
+        #[test]
+        fn anything_is_read_without_harm(bytes: Vec<u8>) {
+            read_anything(&bytes);
+        }
+    }
+}

@@ -292,3 +292,129 @@ fn create(folder: &Path, disk: &Disk, first: u64, previous: u32) -> io::Result<(
     }
     Ok((file, salt))
 }
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "a sample is small")]
+mod tests {
+    use super::*;
+
+    /// A journal of ten groups in two segments, and where the groups of the
+    /// last one end.
+    fn sample(folder: &Path) -> (Vec<Segment>, Vec<usize>) {
+        let start = End { last: 0, checksum: 0, length: 0 };
+        let mut writer = Writer::open(folder, Disk::default(), &[], &start, 1 << 20).unwrap();
+        let mut buffer = Vec::new();
+        let mut ends = Vec::new();
+        for group in 0..10u64 {
+            if group == 5 {
+                writer.begin_segment();
+            }
+            frame::begin(&mut buffer);
+            let mut batch = frame::BatchWriter::new(&mut buffer);
+            batch.push(frame::Op::Put { key: &group.to_be_bytes(), value: &[7; 40] });
+            writer.append(&mut buffer, group + 1, 1).unwrap();
+            ends.extend((group >= 4).then_some(writer.length as usize));
+        }
+        ends[0] = HEADER;
+        (segments(folder).unwrap(), ends)
+    }
+
+    fn read(segments: &[Segment], whole: bool) -> Result<(u64, bool), OpenError> {
+        let mut seen = 0;
+        let (end, tear) = walk(segments, 0, 0, whole, |frame, _| {
+            assert_eq!(frame.first, seen + 1);
+            seen = frame.last();
+            Ok(())
+        })?;
+        assert_eq!(end.last, seen);
+        Ok((seen, tear.is_some()))
+    }
+
+    #[test]
+    fn ten_thousand_flipped_bits_are_named_or_cut_the_last_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let (segments, ends) = sample(folder.path());
+        let files: Vec<_> = segments.iter().map(|s| fs::read(&s.path).unwrap()).collect();
+        assert_eq!(read(&segments, true).unwrap(), (10, false));
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for round in 0..10_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let nth = round % 2;
+            let at = state as usize % (files[nth].len() * 8);
+            let mut bytes = files[nth].clone();
+            bytes[at / 8] ^= 1 << (at % 8);
+            fs::write(&segments[nth].path, &bytes).unwrap();
+            let in_last = nth == 1 && at / 8 >= ends[ends.len() - 2];
+            match read(&segments, false) {
+                Ok(found) => assert!(in_last && found == (9, true), "{found:?} for bit {at}"),
+                Err(OpenError::Rot { file, offset, .. }) => {
+                    assert!(!in_last && file == segments[nth].path);
+                    assert!(offset as usize <= at / 8, "{offset} for bit {at}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+            assert!(read(&segments, true).is_err(), "after a clean stop nothing can tear");
+            fs::write(&segments[nth].path, &files[nth]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_tear_before_what_is_known_to_be_durable_is_rot() {
+        let folder = tempfile::tempdir().unwrap();
+        let (segments, ends) = sample(folder.path());
+        let bytes = fs::read(&segments[1].path).unwrap();
+        fs::write(&segments[1].path, &bytes[..bytes.len() - 3]).unwrap();
+        assert_eq!(read(&segments, false).unwrap(), (9, true));
+        let known = |known| walk(&segments, 0, known, false, |_, _| Ok(()));
+        assert!(known(9).is_ok());
+        let Err(OpenError::Rot { offset, .. }) = known(10) else { panic!("it is rot") };
+        assert_eq!(offset as usize, ends[ends.len() - 2]);
+    }
+
+    #[test]
+    fn a_segment_torn_at_its_birth_held_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (segments, _) = sample(folder.path());
+        for length in 0..HEADER {
+            fs::write(&segments[1].path, vec![0; length]).unwrap();
+            assert_eq!(read(&segments, false).unwrap(), (5, true));
+            assert!(read(&segments, true).is_err());
+        }
+        fs::write(&segments[0].path, [0; 5]).unwrap();
+        assert_eq!(read(&segments[..1], false).unwrap(), (0, true));
+    }
+
+    #[test]
+    fn every_truncation_is_a_torn_end_exactly() {
+        let folder = tempfile::tempdir().unwrap();
+        let (segments, ends) = sample(folder.path());
+        for (nth, first) in [(1, 5), (0, 0)] {
+            let bytes = fs::read(&segments[nth].path).unwrap();
+            for length in 0..bytes.len() {
+                fs::write(&segments[nth].path, &bytes[..length]).unwrap();
+                if nth == 0 {
+                    // Another segment follows, so this one was whole.
+                    assert!(matches!(read(&segments, false), Err(OpenError::Rot { .. })));
+                    continue;
+                }
+                let whole = ends[1..].iter().filter(|end| **end <= length).count() as u64;
+                let torn = !ends.contains(&length);
+                assert_eq!(read(&segments, false).unwrap(), (first + whole, torn), "{length}");
+                assert!(!torn || read(&segments, true).is_err());
+            }
+            fs::write(&segments[nth].path, &bytes).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_missing_segment_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (segments, _) = sample(folder.path());
+        assert!(matches!(
+            read(&segments[1..], false),
+            Err(OpenError::JournalMissing { wanted: 1, oldest: 6 })
+        ));
+    }
+}

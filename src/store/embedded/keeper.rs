@@ -24,8 +24,8 @@ use crate::store::checkpoint::{Head, Writer};
 use crate::store::{BodyId, Fault};
 
 /// How often it looks around by itself.
-const ROUND: Duration = Duration::from_secs(60);
-const SWEEP: Duration = Duration::from_secs(3600);
+const ROUND: Duration = Duration::from_mins(1);
+const SWEEP: Duration = Duration::from_hours(1);
 /// Bodies erased before one sync.
 const ERASURES: usize = 4096;
 /// Pairs read at once.
@@ -100,7 +100,7 @@ impl Keeper {
                 }
                 Ok(Chore::Look) | Err(RecvTimeoutError::Timeout) => {
                     if self.status.journal() >= self.settings.checkpoint_bytes {
-                        self.log("taking a checkpoint", |keeper| keeper.checkpoint());
+                        self.log("taking a checkpoint", Self::checkpoint);
                     }
                     if swept.elapsed() >= SWEEP {
                         self.log("sweeping bodies", |keeper| keeper.sweep().map(drop));
@@ -120,6 +120,9 @@ impl Keeper {
     }
 
     fn erase(&self, erased: &[(BodyId, Location)]) -> Result<(), OpenError> {
+        if erased.is_empty() {
+            return Ok(());
+        }
         self.disk.pass(Point::BeforePunch);
         let mut touched = BTreeSet::new();
         for (id, location) in erased {

@@ -29,6 +29,8 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 
 pub use disk::{Disk, Point};
+#[doc(hidden)]
+pub use frame::read_anything;
 pub use keeper::Swept;
 pub use status::{Health, State};
 pub use verify::Report;
@@ -260,9 +262,10 @@ impl Embedded {
         let (orders, ordered) = channel();
         let (chores, asked) = channel();
         let quiet = Arc::new(Mutex::new(()));
-        let suspects = match found.opened.clean {
-            true => Vec::new(),
-            false => last_segments(&bodies).map_err(on("list", bodies.folder()))?,
+        let suspects = if found.opened.clean {
+            Vec::new()
+        } else {
+            last_segments(&bodies).map_err(on("list", bodies.folder()))?
         };
         let keeper = Keeper {
             folder: folder.to_owned(),
@@ -273,7 +276,7 @@ impl Embedded {
             bodies: bodies.clone(),
             store: found.store,
             quiet: Arc::clone(&quiet),
-            after_crash: !found.opened.clean,
+            after_crash: !found.opened.clean && last > 0,
             suspects,
         };
         let committer = Committer {

@@ -66,7 +66,11 @@ pub(super) fn recover(
     settings: &EmbeddedSettings,
     distrust: Option<&str>,
 ) -> Result<Recovered, OpenError> {
-    fs::create_dir_all(folder).map_err(on("create", folder))?;
+    if !folder.exists() {
+        fs::create_dir_all(folder).map_err(on("create", folder))?;
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_path(parent.unwrap_or(Path::new(".")))?;
+    }
     let lock = lock(folder)?;
     for name in ["journal", "bodies", "checkpoints", "index", "aside"] {
         let path = folder.join(name);
@@ -520,7 +524,9 @@ fn sync_path(path: &Path) -> Result<(), OpenError> {
 /// page cache has lost nothing.
 fn place(folder: &Path) -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let wanted = rustix::fs::StatxFlags::MNT_ID;
+    // STATX_MNT_ID_UNIQUE (Linux 6.8): a number that no later mount gets;
+    // older kernels ignore it and give one that may return.
+    let wanted = rustix::fs::StatxFlags::MNT_ID | rustix::fs::StatxFlags::from_bits_retain(0x4000);
     let flags = rustix::fs::AtFlags::empty();
     let mount = rustix::fs::statx(rustix::fs::CWD, folder, flags, wanted);
     let mount = mount.map_or(String::new(), |found| found.stx_mnt_id.to_string());

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::store::Refusal;
 
-/// Longer than this in one group: the disk hangs, and new work is refused.
-const STALL: Duration = Duration::from_secs(2);
+/// Longer than this in one group is no slow disk: it hangs, and new work is refused.
+const STALL: Duration = Duration::from_secs(10);
 
 /// What a monitor, or the SMTP door, wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum State {
     Ready,
     /// Less free space than the reserve.
     Full,
-    /// The disk has not answered for two seconds.
+    /// The disk has not answered for ten seconds.
     Stalled,
     /// Being closed.
     Stopping,
@@ -98,7 +98,7 @@ impl Status {
 
     pub fn stalled(&self) -> bool {
         let began = self.group.load(Ordering::SeqCst);
-        began > 0 && self.millis().saturating_sub(began) > STALL.as_millis() as u64
+        began > 0 && u128::from(self.millis().saturating_sub(began)) > STALL.as_millis()
     }
 
     pub fn refusal(&self) -> Refusal {
