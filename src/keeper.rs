@@ -42,7 +42,7 @@ impl Keeper {
     /// # Errors
     /// [`Fault`] if the store cannot read or write; nothing is half done.
     pub async fn step(&self) -> Result<usize, Fault> {
-        let Inner { store, clock, .. } = &*self.inner;
+        let Inner { store, clock, notices, .. } = &*self.inner;
         let now = clock.now();
         let due = Held::due_key(now);
         let mut changed = 0;
@@ -56,7 +56,7 @@ impl Keeper {
             batch.remove(&row);
             changed += usize::from(self.carried_out(batch).await?);
         }
-        Ok(changed)
+        Ok(changed + notices.tidy(STEP).await?)
     }
 
     /// One due message: forgotten, left alone, or expired.

@@ -2,23 +2,26 @@
 // Every page works without it, and it never sends a form.
 "use strict";
 (() => {
-  const language = document.documentElement.lang;
-  const styles = {
-    full: { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" },
-    clock: { hour: "2-digit", minute: "2-digit" },
-  };
+  const tag = document.documentElement.lang;
+  const language = tag === "en" ? "en-GB" : tag;
+  const clock = { hour: "2-digit", minute: "2-digit" };
+  const day = { day: "numeric", month: "long", year: "numeric" };
+  const said = (style, at) => new Intl.DateTimeFormat(language, style).format(at);
 
   const localise = () => {
     for (const time of document.querySelectorAll("time[data-local]")) {
-      const style = styles[time.dataset.local];
-      time.textContent = new Intl.DateTimeFormat(language, style).format(new Date(time.dateTime));
+      const at = new Date(time.dateTime);
+      const today = at.toDateString() === new Date().toDateString();
+      if (time.dataset.local === "clock") time.textContent = said(clock, at);
+      else if (today) time.textContent = time.dataset.today.replace("T", said(clock, at));
+      else time.textContent = said({ ...day, ...clock }, at);
     }
   };
 
   const count = () => {
     for (const time of document.querySelectorAll("time[data-due]")) {
       const seconds = Math.ceil((new Date(time.dataset.due) - Date.now()) / 1000);
-      if (seconds >= 0 && seconds < 3600) {
+      if (seconds >= 0 && seconds <= 120) {
         time.textContent = time.dataset.seconds.replace("N", seconds);
       }
     }

@@ -342,3 +342,6 @@ fn spf_word(result: SpfResult) -> Word {
         SpfResult::None => Word::None,
     }
 }
+
+#[cfg(test)]
+mod tests;

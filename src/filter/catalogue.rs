@@ -119,4 +119,43 @@ mod tests {
         let ids: std::collections::HashSet<_> = FINDINGS.iter().map(|(id, _)| id).collect();
         assert_eq!(ids.len(), FINDINGS.len());
     }
+
+    /// What a message of a Fluent file says, by its id.
+    fn messages(text: &str) -> BTreeMap<&str, &str> {
+        text.lines().filter_map(|line| line.split_once(" = ")).collect()
+    }
+
+    #[test]
+    fn every_finding_has_words_in_every_language() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/web/translations");
+        let read = |language: &str| {
+            std::fs::read_to_string(format!("{root}/{language}/findings.ftl")).unwrap()
+        };
+        let english = read("en");
+        let english = messages(&english);
+        for folder in std::fs::read_dir(root).unwrap() {
+            let language = folder.unwrap().file_name().into_string().unwrap();
+            let text = read(&language);
+            let words = messages(&text);
+            for (id, _) in FINDINGS {
+                for key in [format!("finding-{id}"), format!("finding-{id}-help")] {
+                    let said = words.get(key.as_str()).unwrap_or_else(|| {
+                        panic!("{language} has no {key}");
+                    });
+                    let (mut ours, mut theirs) = (terms(said), terms(english[key.as_str()]));
+                    ours.sort_unstable();
+                    ours.dedup();
+                    theirs.sort_unstable();
+                    theirs.dedup();
+                    assert_eq!(ours, theirs, "{language}: {key} has other arguments");
+                }
+            }
+            assert_eq!(words.len(), 2 * FINDINGS.len(), "{language} has words for nothing");
+        }
+    }
+
+    /// The arguments of a message: `{ $name }`.
+    fn terms(said: &str) -> Vec<&str> {
+        said.split("{ $").skip(1).filter_map(|rest| rest.split(' ').next()).collect()
+    }
 }

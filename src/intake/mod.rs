@@ -106,9 +106,9 @@ impl Intake {
     /// Answers one RCPT TO from what the envelope knows: `None` accepts it.
     pub async fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
         let Parts { settings, directory, links, notices, .. } = &self.inner.parts;
-        let bounce = |address| notices.recognise_bounce(address).is_some();
         let first = envelope.rcpt_to.first().map(|one| &one.address);
-        if bounce(recipient) || first.is_some_and(bounce) {
+        let with_bounce = first.is_some_and(|first| notices.return_path(first).is_some());
+        if notices.recognise_bounce(recipient).is_some() || with_bounce {
             // A bounce of one letter is a transaction of its own.
             return first.map(|_| Reply::new(452, (4, 5, 3), "Send to this address separately"));
         }
@@ -146,6 +146,12 @@ impl Intake {
             state => Stopped::Store(Fault::Unavailable(format!("{state:?}"))),
         };
         Some(stopped.reply())
+    }
+
+    /// Whether mail to this recipient ends here, whatever next hop there is: a
+    /// bounce of a letter.
+    pub fn ends_here(&self, recipient: &Address) -> bool {
+        self.inner.parts.notices.return_path(recipient).is_some()
     }
 
     /// The mailbox of `RCPT TO:<Postmaster>` (RFC 5321 section 4.5.1), if any
@@ -198,7 +204,7 @@ impl Intake {
     async fn judge(&self, envelope: &Envelope, message: &Message) -> Result<Answer, Stopped> {
         let Parts { settings, directory, filter, store, notices, .. } = &self.inner.parts;
         if let [only] = envelope.rcpt_to.as_slice()
-            && let Some(letter) = notices.recognise_bounce(&only.address)
+            && let Some(letter) = notices.return_path(&only.address)
         {
             return Ok(Answer::only(notices.take_bounce(letter, envelope, message).await));
         }

@@ -45,24 +45,26 @@ impl Notices {
         Ok(())
     }
 
-    /// At RCPT: the held message whose letter bounces to this address. A
-    /// return path that we never made is counted and not ours; so is every
-    /// other address of the notice domain, which takes no mail.
+    /// The held message whose letters bounce to this address, if it is a
+    /// return path that we made.
+    pub fn return_path(&self, recipient: &Address) -> Option<Uuid> {
+        let ring = self.inner.tools.links.ring();
+        return_path::open(ring, recipient, &self.inner.settings.domain)
+    }
+
+    /// The same at RCPT, where a return path that we never made is counted
+    /// too (ATTACKS B-08). The notice domain takes no other mail.
     pub fn recognise_bounce(&self, recipient: &Address) -> Option<Uuid> {
-        let tools = &self.inner.tools;
-        let domain = &self.inner.settings.domain;
-        let held = return_path::open(tools.links.ring(), recipient, domain);
-        if held.is_none()
-            && recipient.domain() == domain
-            && return_path::is_claimed(recipient.local())
-        {
-            tools.maillog.bounce_forged();
+        let held = self.return_path(recipient);
+        let claimed = recipient.domain() == &self.inner.settings.domain
+            && return_path::is_claimed(recipient.local());
+        if held.is_none() && claimed {
+            self.inner.tools.maillog.bounce_forged();
         }
         held
     }
 
-    /// At the end of DATA, for a recipient that [`Notices::recognise_bounce`]
-    /// knew: a DSN with a permanent failure settles the letter as bounced,
+    /// At the end of DATA, for a recipient that [`Notices::return_path`] knew: a DSN with a permanent failure settles the letter as bounced,
     /// everything else (an automatic answer, a delay) is only counted. The
     /// answer is 250 once it is written down, else 451.
     pub async fn take_bounce(&self, held: Uuid, envelope: &Envelope, message: &Message) -> Reply {

@@ -261,7 +261,50 @@ fn count(number: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::directory::sample::organisation;
+    use crate::mail::Message;
+    use crate::quarantine::sample;
+
+    proptest! {
+        /// Whatever the mail says of itself, the letter has our fields once,
+        /// and no line that SMTP would read differently.
+        #[test]
+        fn no_text_of_his_breaks_the_letter(
+            subject in ".{0,120}|(\\PC|\r|\n|\x00){0,80}",
+            id in ".{0,60}|<[!-~]{1,300}@[!-~]{1,20}>",
+            language in ".{0,20}",
+            local in "[a-z!#$%&'*/=?^_`{|}~.-]{1,30}",
+        ) {
+            let now = Timestamp::from_second(1_800_000_000).unwrap();
+            let mut held = sample::held(&["anna@ours.example"], now);
+            (held.subject, held.message_id, held.language) = (subject, id, Some(language));
+            let written = format!("{local}@ours.example");
+            if let Ok(address) = Address::parse(&written) {
+                held.recipients[0].address = address;
+            }
+            let domain = Domain::parse("notice.example").unwrap();
+            let to = Address::parse("\"a b\"@far.example").unwrap();
+            let organisation = organisation("ours");
+            let id = Uuid::from_u128(7);
+            let frame = Frame { id, now, domain: &domain, organisation: &organisation, to: &to };
+            let bytes = waiting(&frame, &held, "https://mail.example/r/token");
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            prop_assert!(text.is_ascii(), "7bit");
+            let stripped = text.replace("\r\n", "");
+            prop_assert!(!stripped.contains(['\r', '\n', '\0']));
+            prop_assert!(text.split("\r\n").all(|line| line.len() <= 998));
+            let letter = Message::new(bytes.into());
+            for name in ["From", "To", "Subject", "Reply-To", "Auto-Submitted", "Message-ID"] {
+                prop_assert_eq!(letter.all(name).count(), 1, "{}", name);
+            }
+            prop_assert!(letter.fields().count() <= 15);
+            prop_assert!(!letter.has("Bcc") && !letter.has("Cc"));
+            prop_assert!(letter.text("Subject").unwrap().chars().count() <= 100);
+        }
+    }
 
     #[test]
     fn b_06_no_link_is_made_of_his_subject() {

@@ -16,8 +16,10 @@ use crate::quarantine::{Held, State};
 use crate::reputation::Network;
 use crate::store::{Batch, Fault, Index, Refusal};
 
-/// Held messages that are looked at for one address.
-const LOOKED_AT: usize = 500;
+/// Ids of held messages that are listed for one address.
+const LISTED: usize = 5_000;
+/// Records that are looked at, the latest.
+const LOOKED_AT: usize = 200;
 /// Links in one letter: the latest.
 const LINKS: usize = 10;
 /// How often the letter is tried again when another change came first.
@@ -94,10 +96,10 @@ impl Notices {
         let tools = &self.inner.tools;
         let mut prefix = asked.base().to_string().into_bytes();
         prefix.push(0);
-        let ids = tools.store.referred_by(Index::HeldBySender, &prefix, LOOKED_AT).await?;
+        let ids = tools.store.referred_by(Index::HeldBySender, &prefix, LISTED).await?;
         let mut waiting = Vec::new();
-        for id in ids {
-            if let Some(row) = tools.store.find::<Held>(&id).await? {
+        for id in &ids[ids.len().saturating_sub(LOOKED_AT)..] {
+            if let Some(row) = tools.store.find::<Held>(id).await? {
                 let held = row.record;
                 let waits = held.slots(State::Held).next().is_some();
                 if waits && held.expires_at > self.now() && has_door(&held) {

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::clock::{Clock, SignedDuration, Timestamp};
+use crate::clock::{Clock, Timestamp};
 use crate::directory::{Directory, Organisation, Told};
 use crate::link::{ALL_RECIPIENTS, Links, Purpose, Token};
 use crate::mail::{Address, Domain, Reply, ReversePath};
@@ -43,10 +43,6 @@ use crate::store::{Batch, Body, Fault, Record, Refusal, Row, Store};
 use crate::suppression::Suppression;
 use budget::{Inbound, Ledger};
 use case::Channel;
-
-/// How long a letter's body is kept: the queue's five days and the time in
-/// which an operator may try a failed item again.
-const BODY_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What the operator decides about letters.
 #[derive(Clone, Debug)]
@@ -309,8 +305,9 @@ impl Notices {
     }
 
     fn enqueue(&self, batch: &mut Batch, item: &Item, content: Bytes) {
-        batch.body(Body { id: item.body, expires: self.now() + BODY_KEPT, content });
-        self.inner.tools.queue.enqueue(batch, item);
+        let queue = &self.inner.tools.queue;
+        batch.body(Body { id: item.body, expires: queue.body_expires(item), content });
+        queue.enqueue(batch, item);
     }
 
     fn now(&self) -> Timestamp {

@@ -34,9 +34,13 @@ pub(super) fn is_claimed(local: &str) -> bool {
 /// The held message that the return path was made for; `None` unless we made
 /// it.
 pub(super) fn open(ring: &KeyRing, address: &Address, domain: &Domain) -> Option<Uuid> {
+    // Asked at every RCPT: what is not of our domain costs a comparison.
+    if address.domain() != domain || !is_claimed(address.local()) {
+        return None;
+    }
     let local = address.local().to_ascii_lowercase();
     let rest = local.strip_prefix(PREFIX).filter(|rest| rest.is_ascii())?;
-    if address.domain() != domain || rest.len() != 4 + 2 * DIGITS {
+    if rest.len() != 4 + 2 * DIGITS {
         return None;
     }
     let key = u16::from_str_radix(&rest[..4], 16).ok()?;

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::SignedDuration;
 use crate::directory::sample::organisation;
 use crate::filter::verdict::Door;
 use crate::filter::{self, Class, Examination, Filter};

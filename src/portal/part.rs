@@ -166,19 +166,21 @@ impl Render for AddressShown<'_> {
     }
 }
 
-/// "22 November, 10:04 (14 minutes ago)": the script makes it local time.
+/// "today 10:04 UTC (14 minutes ago)": the script makes it local time.
 pub fn moment(words: &Words, at: Timestamp, now: Timestamp) -> Markup {
     html! {
-        time datetime=(at) title=(exact(at)) data-local="full" { (date_time(words, at)) }
+        time datetime=(at) title=(exact(at)) data-local="full" data-today=(today(words, "T").plain()) {
+            @if utc(at).date() == utc(now).date() { (today(words, &utc_clock(at))) }
+            @else { (date_time(words, at)) }
+        }
         " (" (relative(words, at, now)) ")"
     }
 }
 
 /// The time of the day alone, for what happened just now.
 pub fn clock_time(at: Timestamp) -> Markup {
-    let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
     html! {
-        time datetime=(at) title=(exact(at)) data-local="clock" { (utc.strftime("%H:%M UTC")) }
+        time datetime=(at) title=(exact(at)) data-local="clock" { (utc_clock(at)) }
     }
 }
 
@@ -188,9 +190,19 @@ pub fn day(words: &Words, at: Timestamp) -> Said {
 }
 
 fn date_time(words: &Words, at: Timestamp) -> Said {
-    let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
-    let clock = utc.strftime("%H:%M UTC").to_string();
-    words.tell("date-time", &date_arguments(words, at).own("clock", clock))
+    words.tell("date-time", &date_arguments(words, at).own("clock", utc_clock(at)))
+}
+
+fn today(words: &Words, clock: &str) -> Said {
+    words.tell("today", &Arguments::new().own("clock", clock))
+}
+
+fn utc(at: Timestamp) -> jiff::Zoned {
+    at.to_zoned(jiff::tz::TimeZone::UTC)
+}
+
+fn utc_clock(at: Timestamp) -> String {
+    utc(at).strftime("%H:%M UTC").to_string()
 }
 
 fn date_arguments(words: &Words, at: Timestamp) -> Arguments {
@@ -198,7 +210,7 @@ fn date_arguments(words: &Words, at: Timestamp) -> Arguments {
         "month-1", "month-2", "month-3", "month-4", "month-5", "month-6", "month-7", "month-8",
         "month-9", "month-10", "month-11", "month-12",
     ];
-    let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
+    let utc = utc(at);
     let month = usize::try_from(utc.month() - 1).unwrap_or(0);
     Arguments::new()
         .own("day", utc.day().to_string())
@@ -233,6 +245,15 @@ pub fn relative(words: &Words, at: Timestamp, now: Timestamp) -> Said {
         (false, _) => "ago-days",
     };
     words.tell(id, &Arguments::new().number("n", number))
+}
+
+/// "in 60 seconds": a countdown counts seconds as long as people do.
+pub fn countdown(words: &Words, due: Timestamp, now: Timestamp) -> Said {
+    let seconds = (due.duration_since(now).as_millis() + 999) / 1000;
+    match i64::try_from(seconds) {
+        Ok(seconds @ 0..=120) => words.tell("in-seconds", &Arguments::new().number("n", seconds)),
+        _ => relative(words, due, now),
+    }
 }
 
 /// "48 KB".

@@ -28,6 +28,15 @@ impl Judge {
         }
     }
 
+    /// Whether no next hop is asked about this recipient.
+    pub fn ends_here(&self, recipient: &Address) -> bool {
+        match self {
+            Self::Intake(intake) => intake.ends_here(recipient),
+            #[cfg(test)]
+            Self::Script(_) => false,
+        }
+    }
+
     /// Whose mailbox `<Postmaster>` is.
     pub fn postmaster(&self) -> Option<Address> {
         match self {

@@ -92,7 +92,8 @@ impl Session {
             return Reply::new(452, (4, 5, 3), "Too many recipients");
         }
         let refusal = self.shared.judge.recipient(envelope, &address).await;
-        let relay = self.relay.as_mut().filter(|relay| relay.asks_recipients());
+        let ends_here = refusal.is_none() && self.shared.judge.ends_here(&address);
+        let relay = self.relay.as_mut().filter(|relay| relay.asks_recipients() && !ends_here);
         let reply = match (refusal, relay) {
             (Some(refusal), _) => refusal,
             (None, Some(relay)) => relay.recipient(envelope, transaction.size, &raw).await,

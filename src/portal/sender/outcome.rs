@@ -167,7 +167,7 @@ fn countdown(entered: &Entered, case: &Case, named: &super::case::Named<'_>) -> 
                 (words.say("releasing-starts")) " "
                 time #countdown role="timer" datetime=(due) title=(part::exact(due)) data-due=(due)
                     data-seconds=(words.say("countdown-seconds")) {
-                    (part::relative(words, due, case.now))
+                    (part::countdown(words, due, case.now))
                 }
             }
             form method="post" action=(entered.path(Step::Withdraw)) {

@@ -18,6 +18,7 @@ by-reprieve = mail release by Reprieve
 
 ## Times, sizes, counts
 date = { $day } { $month }
+today = today { $clock }
 date-time = { $day } { $month } { $year }, { $clock }
 month-1 = January
 month-2 = February

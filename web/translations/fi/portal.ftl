@@ -18,6 +18,7 @@ by-reprieve = viestien vapautus: Reprieve
 
 ## Ajat, koot, määrät
 date = { $day }. { $month }
+today = tänään klo { $clock }
 date-time = { $day }. { $month } { $year }, klo { $clock }
 month-1 = tammikuuta
 month-2 = helmikuuta

@@ -18,6 +18,7 @@ by-reprieve = メール解放サービス Reprieve
 
 ## 日時・大きさ・数
 date = { $month }{ $day }日
+today = 今日 { $clock }
 date-time = { $year }年{ $month }{ $day }日 { $clock }
 month-1 = 1月
 month-2 = 2月

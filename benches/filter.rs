@@ -1,0 +1,111 @@
+//! The whole filter over real mail, one core, DNS answered from a zone.
+//!
+//! `cargo bench --bench filter`; the mails are those below the folder that
+//! `REPRIEVE_CORPUS` names (`/tmp/corpus` if it is not set). The figure is
+//! messages per second.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::Timestamp;
+use reprieve::clock::Clock;
+use reprieve::directory::Directory;
+use reprieve::filter::{Filter, Settings, dns};
+use reprieve::mail::message::FromHeader;
+use reprieve::mail::{Address, Client, Envelope, Message, Recipient, ReversePath};
+
+fn gather(folder: &Path, mails: &mut Vec<Message>) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            gather(&path, mails);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            mails.push(Message::new(Bytes::from(with_crlf(&bytes))));
+        }
+    }
+}
+
+fn with_crlf(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len() + bytes.len() / 32);
+    for line in bytes.split(|b| *b == b'\n') {
+        text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        text.extend_from_slice(b"\r\n");
+    }
+    text
+}
+
+/// As if each came from its author's domain, from one of 250 hosts.
+fn envelope(place: usize, message: &Message) -> Envelope {
+    let host = u8::try_from(place % 250).unwrap_or(0) + 1;
+    let mail_from = match message.from() {
+        FromHeader::Single(address) => ReversePath::Address(address),
+        FromHeader::Missing | FromHeader::Ambiguous => ReversePath::Null,
+    };
+    let to = format!("r{place}@demo.example");
+    let address = Address::parse(&to).expect("an address");
+    Envelope {
+        client: Client {
+            ip: IpAddr::from([192, 0, 2, host]),
+            name: None,
+            helo: "mta.example".into(),
+            tls: None,
+            esmtp: true,
+        },
+        authenticated: None,
+        mail_from,
+        rcpt_to: vec![Recipient { address, raw: to }],
+        eight_bit: false,
+        smtputf8: false,
+        received_at: Timestamp::UNIX_EPOCH,
+        session_id: "bench".into(),
+    }
+}
+
+fn examine(criterion: &mut Criterion) {
+    let corpus = std::env::var("REPRIEVE_CORPUS").unwrap_or_else(|_| "/tmp/corpus".into());
+    let mut mails = Vec::new();
+    gather(Path::new(&corpus), &mut mails);
+    gather(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail")), &mut mails);
+    let mails: Vec<(Envelope, Message)> = mails
+        .into_iter()
+        .enumerate()
+        .map(|(place, message)| (envelope(place, &message), message))
+        .collect();
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let filter = runtime.block_on(async {
+        let zone = "*.2.0.192.in-addr.arpa PTR mta.example\n\
+                    mta.example A 192.0.2.1\n\
+                    *.com TXT \"v=spf1 a mx ip4:198.51.100.0/24 ~all\"\n";
+        let settings = Settings { dns: dns::Source::Text(zone.into()), ..Settings::default() };
+        Filter::new(settings, Directory::default(), Clock::system()).expect("a filter")
+    });
+
+    let mut group = criterion.benchmark_group("filter");
+    group.throughput(Throughput::Elements(mails.len() as u64));
+    group.sample_size(10).measurement_time(Duration::from_secs(20));
+    group.bench_function("examine", |bencher| {
+        bencher.iter_batched(
+            || (),
+            |()| {
+                runtime.block_on(async {
+                    for (envelope, message) in &mails {
+                        let _ = filter.examine(envelope, message, false).await;
+                    }
+                });
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, examine);
+criterion_main!(benches);
