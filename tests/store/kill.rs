@@ -119,7 +119,7 @@ fn t_07_between_deletion_and_punch_it_is_erased_and_stays_so() {
         let rows = runtime.block_on(store.page::<Note>(&[], 1000)).unwrap();
         let living: Vec<_> = rows.iter().map(|row| row.record.id).collect();
         runtime.block_on(recorder.check(&store, "after the kill"));
-        let (mut standing, mut erased) = (0, 0);
+        let mut erased = 0;
         for entry in fs::read_dir(folder.path().join("bodies")).unwrap() {
             let path = entry.unwrap().path();
             let bytes = fs::read(&path).unwrap();
@@ -135,10 +135,9 @@ fn t_07_between_deletion_and_punch_it_is_erased_and_stays_so() {
                     erased += 1;
                 } else {
                     assert!(living.contains(&id), "{id} still stands on the disk");
-                    standing += 1;
                 }
             }
         }
-        assert!(standing > 0 && erased > 0, "{standing} standing, {erased} erased");
+        assert!(erased > 0, "the kill came before any deletion");
     }
 }

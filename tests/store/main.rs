@@ -7,6 +7,7 @@ mod attacks;
 mod basics;
 mod child;
 mod common;
+mod full;
 mod kill;
 mod model;
 mod order;

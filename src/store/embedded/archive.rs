@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -24,7 +25,10 @@ pub(super) fn back_up(inner: &Inner, path: &Path) -> Result<(), OpenError> {
     // While this is held, nothing is erased and no journal goes.
     let _quiet = inner.quiet.lock().unwrap_or_else(PoisonError::into_inner);
     let unfinished = path.with_extension("unfinished");
-    let file = File::create(&unfinished).map_err(on("write", &unfinished))?;
+    // Messages are nobody else's to read.
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let file = options.open(&unfinished).map_err(on("write", &unfinished))?;
     let from = inner.status.sequence();
     let head = Head { store: inner.store, from };
     let mut writer = Writer::begin(file, head).map_err(on("write", &unfinished))?;
@@ -76,7 +80,7 @@ fn add_body(inner: &Inner, writer: &mut Writer, key: &[u8], value: &[u8]) -> Res
 /// # Errors
 /// [`OpenError`]; the folder is then no store and cannot be opened as one.
 pub(in crate::store) fn restore(archive: &Path, folder: &Path) -> Result<u64, OpenError> {
-    fs::create_dir_all(folder).map_err(on("create", folder))?;
+    recover::make_folder(folder)?;
     let mut inside = fs::read_dir(folder).map_err(on("list", folder))?;
     if inside.next().is_some() {
         let folder = folder.display();

@@ -75,6 +75,7 @@ impl Keeper {
             let _quiet = quiet.lock().unwrap_or_else(PoisonError::into_inner);
             self.log("erasing again what was erased before the crash", Self::erase_again);
         }
+        let began = self.settings.clock.now();
         let mut swept = Instant::now();
         let mut pending = None;
         loop {
@@ -99,7 +100,7 @@ impl Keeper {
                     let _ = answer.send(self.sweep().map_err(|error| error.to_string()));
                 }
                 Ok(Chore::Look) | Err(RecvTimeoutError::Timeout) => {
-                    if self.status.journal() >= self.settings.checkpoint_bytes {
+                    if self.is_checkpoint_due(began) {
                         self.log("taking a checkpoint", Self::checkpoint);
                     }
                     if swept.elapsed() >= SWEEP {
@@ -151,6 +152,18 @@ impl Keeper {
         self.erase(&erased)
     }
 
+    /// By size, so that starts stay fast; and each day on which anything was
+    /// written, so that what was erased leaves a quiet store too.
+    fn is_checkpoint_due(&self, began: Timestamp) -> bool {
+        let newest = recover::checkpoints(&self.folder.join("checkpoints"));
+        let newest = newest.ok().and_then(|mut found| found.pop());
+        let changed = newest.as_ref().map_or(Some(began), |(_, path)| changed(path));
+        let day = SignedDuration::from_hours(24);
+        let aged = changed.is_none_or(|time| self.settings.clock.now().duration_since(time) > day);
+        let written = self.status.sequence() > newest.map_or(0, |(from, _)| from);
+        written && (aged || self.status.journal() >= self.settings.checkpoint_bytes)
+    }
+
     fn checkpoint(&mut self) -> Result<(), OpenError> {
         let (from, covered) = (self.status.sequence(), self.status.journal());
         let folder = self.folder.join("checkpoints");
@@ -171,6 +184,13 @@ impl Keeper {
         self.status.saved(from);
         self.status.covered(covered);
         self.status.ask_new_segment();
+        // What was set aside at a rebuild holds erased records as well.
+        match fs::remove_dir_all(self.folder.join("aside").join("index")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "removing the index that was set aside failed");
+            }
+            _ => {}
+        }
         self.forget()
     }
 
@@ -293,9 +313,12 @@ fn cut(path: &Path, end: u64) -> io::Result<bool> {
 
 /// Has the file stood unchanged for an hour?
 fn is_old(path: &Path, now: Timestamp) -> bool {
+    changed(path).is_some_and(|time| now.duration_since(time) > SignedDuration::from_hours(1))
+}
+
+fn changed(path: &Path) -> Option<Timestamp> {
     let changed = fs::metadata(path).and_then(|meta| meta.modified());
-    let changed = changed.ok().and_then(|time| Timestamp::try_from(time).ok());
-    changed.is_some_and(|time| now.duration_since(time) > SignedDuration::from_hours(1))
+    changed.ok().and_then(|time| Timestamp::try_from(time).ok())
 }
 
 impl From<OpenError> for Fault {

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::bodies::Location;
@@ -67,7 +68,7 @@ pub(super) fn recover(
     distrust: Option<&str>,
 ) -> Result<Recovered, OpenError> {
     if !folder.exists() {
-        fs::create_dir_all(folder).map_err(on("create", folder))?;
+        make_folder(folder)?;
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
         sync_path(parent.unwrap_or(Path::new(".")))?;
     }
@@ -419,6 +420,12 @@ pub(super) fn checkpoints(folder: &Path) -> Result<Vec<(u64, PathBuf)>, OpenErro
     }
     found.sort();
     Ok(found)
+}
+
+/// Messages are nobody else's to read.
+pub(super) fn make_folder(folder: &Path) -> Result<(), OpenError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(on("create", folder))
 }
 
 /// Takes the folder's lock, which ends with the process.
