@@ -268,3 +268,6 @@ super::cbor_text!(ReversePath, |text: &str| match text {
     "" => Some(ReversePath::Null),
     _ => Address::stored(text).map(ReversePath::Address),
 });
+
+#[cfg(test)]
+mod tests;

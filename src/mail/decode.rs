@@ -33,31 +33,29 @@ fn words(mut rest: &[u8]) -> String {
     while !rest.is_empty() {
         let start = memchr::memmem::find(rest, b"=?").unwrap_or(rest.len());
         let (plain, tail) = rest.split_at(start);
+        let Some((next, length)) = word(tail) else {
+            close(&mut open, &mut out);
+            let end = rest.len().min(start + 2);
+            out.push_str(&String::from_utf8_lossy(&rest[..end]));
+            rest = &rest[end..];
+            continue;
+        };
         // RFC 2047 section 6.2: white space between two encoded words is no text.
-        if !(plain.trim_ascii().is_empty() && open.is_some() && !tail.is_empty()) {
+        if open.is_none() || !plain.trim_ascii().is_empty() {
             close(&mut open, &mut out);
             out.push_str(&String::from_utf8_lossy(plain));
         }
-        if tail.is_empty() {
-            break;
-        }
-        if let Some((word, length)) = word(tail) {
-            match &mut open {
-                // A character may be split between two words of one charset.
-                Some(before) if before.charset.eq_ignore_ascii_case(word.charset) => {
-                    before.bytes.extend_from_slice(&word.bytes);
-                }
-                _ => {
-                    close(&mut open, &mut out);
-                    open = Some(word);
-                }
+        match &mut open {
+            // A character may be split between two words of one charset.
+            Some(before) if before.charset.eq_ignore_ascii_case(next.charset) => {
+                before.bytes.extend_from_slice(&next.bytes);
             }
-            rest = &tail[length..];
-        } else {
-            close(&mut open, &mut out);
-            out.push_str("=?");
-            rest = &tail[2..];
+            _ => {
+                close(&mut open, &mut out);
+                open = Some(next);
+            }
         }
+        rest = &tail[length..];
     }
     close(&mut open, &mut out);
     out
@@ -77,7 +75,7 @@ const WORD_BYTES: usize = 1000;
 
 /// Reads `=?charset?encoding?text?=` at the start of `input`; with its length.
 fn word(input: &[u8]) -> Option<(Word<'_>, usize)> {
-    let window = &input[2..input.len().min(WORD_BYTES)];
+    let window = input.get(2..input.len().min(WORD_BYTES))?;
     let charset_end = window.iter().take(64).position(|b| *b == b'?')?;
     let encoding = window.get(charset_end + 1)?.to_ascii_lowercase();
     if window.get(charset_end + 2) != Some(&b'?') {

@@ -55,3 +55,33 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn w_01_what_cannot_be_seen_is_written_out() {
+        assert_eq!(visible("a\u{202e}b\u{7}\u{1b}[31m"), "a\\u{202e}b\\u{7}\\u{1b}[31m");
+        assert_eq!(visible("a\r\n\tb"), "a   b");
+        assert_eq!(visible("Grüße, 日本 👍\u{fe0f}"), "Grüße, 日本 👍\u{fe0f}");
+    }
+
+    #[test]
+    fn excerpts_count_what_is_seen() {
+        assert_eq!(excerpt("äöü", 3), "äöü");
+        assert_eq!(excerpt("äöüß", 3), "äöü…");
+        assert_eq!(excerpt("", 0), "");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_invisible_is_left(text in any::<String>()) {
+            let shown = visible(&text);
+            prop_assert!(!shown.chars().any(is_invisible));
+            prop_assert_eq!(visible(&shown), shown);
+        }
+    }
+}

@@ -115,3 +115,62 @@ fn is_single_script(label: &str) -> bool {
 
 /// Cyrillic letters that a reader takes for Latin ones.
 const LATIN_LIKE: &str = "асԁеһіјӏорԛѕԝхуъьҽпгѵѡ";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn domains_are_lower_case_a_labels() {
+        for (text, ascii) in [
+            ("EXAMPLE.Org", "example.org"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("例え。jp", "xn--r8jz45g.jp"),
+            ("r3---sn.example", "r3---sn.example"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(Domain::parse(text).unwrap().as_str(), ascii);
+        }
+        for text in
+            ["", ".", "a.", "a b", "a@b", "a/b", "a\0", "[1.2.3.4]", "1.2.3.4", "xn--80ak6aa92e-"]
+        {
+            assert_eq!(Domain::parse(text), Err(AddressError::Domain), "{text:?}");
+        }
+        assert!(Domain::parse(&"a".repeat(64)).is_err());
+        assert!(Domain::parse(&"ü".repeat(10_000)).is_err());
+    }
+
+    #[test]
+    fn w_03_mixed_scripts_are_shown_as_a_labels() {
+        let shown = |text: &str| Domain::parse(text).unwrap().display();
+        for text in ["bücher.example", "例えテスト.jp", "почта.рф", "日本abc.jp", "한국abc.kr"]
+        {
+            assert_eq!(shown(text), text);
+        }
+        // Cyrillic letters among Latin ones, and instead of all of them.
+        for text in ["раураl.com", "раypal.com", "аррӏе.com", "gοοgle.com", "ⲟffice.com"]
+        {
+            assert!(shown(text).starts_with("xn--"), "{text}: {}", shown(text));
+        }
+    }
+
+    #[test]
+    fn the_organisational_domain_follows_the_public_suffix_list() {
+        let of = |text: &str| Domain::parse(text).unwrap().organisational().0;
+        assert_eq!(of("a.b.example.co.uk"), "example.co.uk");
+        assert_eq!(of("co.uk"), "co.uk");
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_stays_what_it_is(text in "\\PC{0,30}|[a-zü.-]{1,30}|xn--[a-z0-9-]{1,20}") {
+            if let Ok(domain) = Domain::parse(&text) {
+                prop_assert_eq!(&Domain::parse(domain.as_str()).unwrap(), &domain);
+                prop_assert_eq!(&Domain::parse(&domain.display()).unwrap(), &domain);
+                prop_assert!(Domain::stored(domain.as_str()).is_some());
+            }
+        }
+    }
+}

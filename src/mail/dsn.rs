@@ -327,6 +327,16 @@ mod tests {
     }
 
     #[test]
+    fn a_bounce_of_postfix_is_read() {
+        let text = include_str!("../../tests/mail/bounce.eml").replace('\n', "\r\n");
+        let [report] = &read(&message(&text))[..] else { panic!("one recipient") };
+        assert_eq!(report.final_recipient, "nobody@far.example");
+        assert_eq!((report.action, report.status), (Some(Action::Failed), Some((5, 1, 1))));
+        assert_eq!(report.remote_mta.as_deref(), Some("mx.far.example"));
+        assert!(report.diagnostic.as_deref().unwrap().ends_with("address rejected: User unknown"));
+    }
+
+    #[test]
     fn what_is_no_status_is_none() {
         for text in ["", "5", "5.1", "5.1.1.1", "3.1.1", "5.1.1000", "5.x.1", "-5.1.1", "5..1"] {
             assert_eq!(status(text), None, "{text}");
@@ -353,7 +363,11 @@ mod tests {
         let folder = std::path::PathBuf::from(std::env::var("REPRIEVE_CORPUS").unwrap());
         let (mut dsns, mut recipients, mut with_status) = (0, 0, 0);
         for entry in std::fs::read_dir(folder.join("bounces")).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
+            let bytes = std::fs::read(path).unwrap();
             let found = read(&Message::new(bytes.into()));
             dsns += usize::from(!found.is_empty());
             recipients += found.len();

@@ -164,3 +164,6 @@ fn decodes_plainly(phrase: &str) -> bool {
     let listed = decoded.contains('@') && decoded.contains([',', ';']);
     !decoded.contains(['<', '>', '\0', '\r', '\n']) && !decoded.contains("=?") && !listed
 }
+
+#[cfg(test)]
+mod tests;

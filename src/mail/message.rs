@@ -188,3 +188,126 @@ fn body_start(bytes: &[u8]) -> usize {
     }
     memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        Message::new(text.to_owned().into_bytes().into())
+    }
+
+    #[test]
+    fn fields_are_found_with_their_folding() {
+        let text = "A: one\r\nB :two\r\n three\r\nno field\r\nC:\r\n\r\nbody\r\n\r\nD: no\r\n";
+        let message = message(text);
+        let fields: Vec<_> = message.fields().map(|f| (f.name, f.value)).collect();
+        let expected: [(&[u8], &[u8]); 3] =
+            [(b"A", b" one"), (b"B", b"two\r\n three"), (b"C", b"")];
+        assert_eq!(fields, expected);
+        assert_eq!(message.body(), b"body\r\n\r\nD: no\r\n");
+        assert_eq!(message.header_block(), &text.as_bytes()[..text.find("\r\n\r\n").unwrap() + 2]);
+    }
+
+    #[test]
+    fn headers_without_body_and_bodies_without_header() {
+        for (text, block, body) in [
+            ("", "", ""),
+            ("\r\n", "", ""),
+            ("\r\nbody", "", "body"),
+            ("A: b\r\n", "A: b\r\n", ""),
+            ("A: b", "A: b", ""),
+            ("A: b\r\n\r\n", "A: b\r\n", ""),
+        ] {
+            let message = message(text);
+            assert_eq!(message.header_block(), block.as_bytes(), "{text:?}");
+            assert_eq!(message.body(), body.as_bytes(), "{text:?}");
+        }
+        assert_eq!(message("A: b").fields().count(), 1);
+    }
+
+    #[test]
+    fn text_is_decoded_for_people() {
+        for (value, text) in [
+            ("hello\r\n world", "hello world"),
+            ("=?utf-8?q?H=C3=A4?=\r\n =?utf-8?q?_du?= da", "Hä du da"),
+            // One character in two words, as some programs cut them.
+            ("=?utf-8?b?4pw=?= =?UTF-8?b?kw==?=", "✓"),
+            ("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "日本"),
+            ("=?iso-8859-1*de?q?=E4?=", "ä"),
+            ("=?x-unknown?q?a?= =?utf-8?x?a?= =?utf-8?q?a", "a =?utf-8?x?a?= =?utf-8?q?a"),
+            ("=?utf-8?q?=5F=ZZ=?=", "_=ZZ="),
+            ("=?=?=?", "=?=?=?"),
+        ] {
+            assert_eq!(
+                message(&format!("Subject: {value}\r\n\r\n")).text("subject").unwrap(),
+                text
+            );
+        }
+        assert_eq!(message("A: b\r\n\r\n").text("Subject"), None);
+    }
+
+    #[test]
+    fn i_09_charsets_that_lie_give_replacement_characters() {
+        for value in
+            ["=?utf-7?q?+AGEAZ-?=", "=?utf-16?b?/w==?=", "=?utf-8?q?=FF=FE?=", "=?gb18030?q?=81?="]
+        {
+            message(&format!("Subject: {value}\r\n\r\n")).text("Subject").unwrap();
+        }
+        let raw = Message::new((&b"Subject: \xff\r\n\r\n"[..]).into());
+        assert_eq!(raw.text("Subject").unwrap(), "\u{fffd}");
+    }
+
+    #[test]
+    fn shown_names_and_addresses_are_text() {
+        let from = |value: &str| message(&format!("From: {value}\r\n\r\n")).from_display().unwrap();
+        let shown = |name: Option<&str>, address: &str| Shown {
+            name: name.map(str::to_owned),
+            address: address.to_owned(),
+        };
+        assert_eq!(from("\"B, =?utf-8?q?=C3=84?=\" <a@b>"), shown(Some("B, Ä"), "a@b"));
+        assert_eq!(from("a@b (Anna)"), shown(None, "a@b"));
+        assert_eq!(from("\"x\u{202e}y\" <a@b>"), shown(Some("x\\u{202e}y"), "a@b"));
+        assert_eq!(from("broken <a@b"), shown(Some("broken"), "a@b"));
+        assert_eq!(message("From: \r\n\r\n").from_display(), None);
+    }
+
+    #[test]
+    fn recipients_named_in_to_and_cc() {
+        let text = "To: A <a@x>, \"b, c\" <b@x>,\r\n c@x (d@x)\r\nCc: group: d@x, <e@x>;, bad\r\nTo: f@x\r\n\r\n";
+        let named: Vec<_> = message(text).to_and_cc().iter().map(ToString::to_string).collect();
+        assert_eq!(named, ["a@x", "b@x", "c@x", "f@x", "d@x", "e@x"]);
+    }
+
+    #[test]
+    fn a_thousand_recipients_are_named_at_most() {
+        let text = format!("To: {}\r\nCc: b@x\r\n\r\n", "a@x,".repeat(5000));
+        assert_eq!(message(&text).to_and_cc().len(), NAMED_RECIPIENTS);
+    }
+
+    #[test]
+    fn message_ids_are_plain_or_none() {
+        let id = |value: &str| {
+            message(&format!("message-id: {value}\r\n\r\n")).message_id().map(str::to_owned)
+        };
+        assert_eq!(id("<1@x>").as_deref(), Some("1@x"));
+        assert_eq!(id("\r\n <1@x> (c)").as_deref(), Some("1@x"));
+        for bad in ["", "1@x", "<>", "<a b@x>", "<ü@x>", "<1@x"] {
+            assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn header_and_body_are_the_message(text in "[a:\r\n \t]{0,40}|(A: b\r\n( c\r\n)?){0,3}(\r\n)?x?") {
+            let message = message(&text);
+            let parts = message.header_block().len() + message.body().len();
+            prop_assert!(parts == text.len() || parts + 2 == text.len());
+            for field in message.fields() {
+                prop_assert!(!field.name.is_empty() && !field.name.contains(&b':'));
+            }
+        }
+    }
+}

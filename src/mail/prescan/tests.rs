@@ -49,6 +49,22 @@ fn ordinary_mail_is_counted() {
 }
 
 #[test]
+fn the_samples_trip_nothing() {
+    for (text, depth) in [
+        (include_str!("../../../tests/mail/digest.eml"), 4),
+        (include_str!("../../../tests/mail/forwarded.eml"), 3),
+        (include_str!("../../../tests/mail/bounce.eml"), 1),
+    ] {
+        let message = crlf(text);
+        let scan = scanned(&message);
+        let (parts, nested) = parsed(&message);
+        assert_eq!((scan.tripped, scan.stray), (None, None), "{text}");
+        assert_eq!(scan.depth, depth, "{text}");
+        assert!(parts <= scan.parts && scan.parts <= 20 && nested <= scan.depth, "{scan:?}");
+    }
+}
+
+#[test]
 fn siblings_do_not_add_depth() {
     let mut text = String::from("Content-Type: multipart/digest; boundary=b\n\n");
     for _ in 0..200 {
