@@ -102,16 +102,18 @@ fn is_single_script(label: &str) -> bool {
             seen.push(script);
         }
     }
-    const TOGETHER: [&[Script]; 3] = [
-        &[Script::Latin, Script::Han, Script::Hiragana, Script::Katakana],
-        &[Script::Latin, Script::Han, Script::Bopomofo],
-        &[Script::Latin, Script::Han, Script::Hangul],
-    ];
     let kept = seen.len() <= 1
         || TOGETHER.iter().any(|together| seen.iter().all(|script| together.contains(script)));
     let disguised = label.chars().all(|c| LATIN_LIKE.contains(c) || !c.is_alphabetic());
     kept && !(disguised && seen.contains(&Script::Cyrillic))
 }
+
+/// Scripts that one language writes side by side.
+const TOGETHER: [&[Script]; 3] = [
+    &[Script::Latin, Script::Han, Script::Hiragana, Script::Katakana],
+    &[Script::Latin, Script::Han, Script::Bopomofo],
+    &[Script::Latin, Script::Han, Script::Hangul],
+];
 
 /// Cyrillic letters that a reader takes for Latin ones.
 const LATIN_LIKE: &str = "асԁеһіјӏорԛѕԝхуъьҽпгѵѡ";

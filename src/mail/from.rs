@@ -50,9 +50,8 @@ pub(super) fn read(message: &Message) -> FromHeader {
         }
     }
     match found {
-        None if doubtful => FromHeader::Ambiguous,
+        _ if doubtful => FromHeader::Ambiguous,
         None => FromHeader::Missing,
-        Some(_) if doubtful => FromHeader::Ambiguous,
         Some(value) => mailbox(value).map_or(FromHeader::Ambiguous, FromHeader::Single),
     }
 }
@@ -67,8 +66,11 @@ fn has_stray(block: &[u8]) -> bool {
 }
 
 /// Whether anybody could read the line's name as From: everything before the
-/// colon that is not a printable ASCII character is taken out.
+/// colon that is not a printable ASCII character is taken out, and colons in
+/// front of the name are passed over.
 fn looks_like_from(line: &[u8]) -> bool {
+    let start = line.iter().position(|b| b.is_ascii_graphic() && *b != b':');
+    let line = start.map_or(&[][..], |start| &line[start..]);
     let mut name = line.iter().take_while(|b| **b != b':').filter(|b| b.is_ascii_graphic());
     b"from".iter().all(|want| name.next().is_some_and(|b| b.to_ascii_lowercase() == *want))
         && name.next().is_none()
@@ -103,8 +105,10 @@ fn mailbox(value: &[u8]) -> Option<Address> {
         }
         None => rest,
     };
-    // A quoted @ ends the address for one parser and not for another.
-    Address::parse_utf8(address).ok().filter(|a| !a.local().contains('@'))
+    // A quoted @ ends the address for one parser and not for another; an encoded
+    // word in front of it is a name for some.
+    let plain = |a: &Address| !a.local().contains('@') && !a.local().contains("=?");
+    Address::parse_utf8(address).ok().filter(plain)
 }
 
 /// `text` without the one plain comment at its end, if there is one.

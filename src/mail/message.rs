@@ -61,7 +61,7 @@ impl Message {
     /// The header fields from the top. A line that is no field (RFC 5322
     /// section 3.6.8, white space before the colon allowed as in 4.5) is left out.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
-        self.lines().filter_map(|line| line.field())
+        self.lines().filter_map(Line::field)
     }
 
     /// Every unfolded line of the header, fields or not.

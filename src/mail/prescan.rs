@@ -67,27 +67,25 @@ pub struct Scan {
 /// Reads `message` in time linear in its size. Memory: a few KiB, and the
 /// decoded bytes of forwarded messages that are encoded as a whole.
 pub fn scan(message: &[u8], limits: &Limits) -> Scan {
-    let mut scan = Scan { parts: 1, stray: stray(message), ..Scan::default() };
+    let mut scan = Scan { parts: 1, ..Scan::default() };
     if message.len() > limits.size {
         scan.tripped = Some(Limit::Size);
         return scan;
     }
-    structure::walk(message, limits, &mut scan);
+    let crlf = structure::walk(message, limits, &mut scan);
+    // Three counts at memory speed tell that there is none.
+    let clean = memchr::memchr_iter(b'\r', message).count() == crlf
+        && memchr::memchr_iter(b'\n', message).count() == crlf
+        && memchr::memchr(0, message).is_none();
+    if !clean {
+        scan.stray = stray(message);
+    }
     scan
 }
 
-/// The first byte that RFC 5321 section 2.3.8 forbids.
-///
-/// Three counts at memory speed tell that there is none; only a message that
-/// has one is read byte by byte.
+/// The first byte that RFC 5321 section 2.3.8 forbids. A message whose walk
+/// ended early is read again here, because its line ends were not all counted.
 fn stray(message: &[u8]) -> Option<Stray> {
-    let crlf = memchr::memmem::find_iter(message, b"\r\n").count();
-    let clean = memchr::memchr_iter(b'\n', message).count() == crlf
-        && memchr::memchr_iter(b'\r', message).count() == crlf
-        && memchr::memchr(0, message).is_none();
-    if clean {
-        return None;
-    }
     memchr::memchr3_iter(b'\r', b'\n', 0, message).find_map(|at| match message[at] {
         0 => Some(Stray::Nul),
         b'\r' if message.get(at + 1) != Some(&b'\n') => Some(Stray::BareCr),

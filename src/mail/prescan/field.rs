@@ -155,25 +155,24 @@ impl Complexity {
 }
 
 /// Whether a parser could take `line` for a field of this lower-case name:
-/// only the printable characters before the colon count.
+/// only the printable characters before the colon count, and colons in front
+/// of the name are passed over.
 pub(super) fn is_named(line: &[u8], name: &[u8]) -> bool {
     let mut wanted = name.iter();
-    for byte in line {
-        match byte {
-            b':' => return wanted.len() == 0,
-            byte if byte.is_ascii_graphic() => {
-                if wanted.next() != Some(&byte.to_ascii_lowercase()) {
-                    return false;
-                }
-            }
-            _ => {}
+    for byte in line.iter().filter(|byte| byte.is_ascii_graphic()) {
+        if *byte == b':' && wanted.len() < name.len() {
+            return wanted.len() == 0;
+        }
+        if *byte != b':' && wanted.next() != Some(&byte.to_ascii_lowercase()) {
+            return false;
         }
     }
     false
 }
 
 fn value(raw: &[u8]) -> &[u8] {
-    memchr::memchr(b':', raw).map_or(&[], |colon| &raw[colon + 1..])
+    let name = raw.iter().position(|b| b.is_ascii_graphic() && *b != b':').unwrap_or(0);
+    memchr::memchr(b':', &raw[name..]).map_or(&[], |colon| &raw[name + colon + 1..])
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

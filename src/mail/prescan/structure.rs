@@ -24,8 +24,9 @@ const TYPED_PER_PART: usize = 2;
 /// Header bytes of all parts together, in header blocks of the largest size.
 const HEADER_BLOCKS: usize = 16;
 
-/// Walks over `bytes` until its end or the first limit.
-pub(super) fn walk<'l>(bytes: &[u8], limits: &'l Limits, scan: &'l mut Scan) {
+/// Walks over `bytes` until its end or the first limit; gives back the number
+/// of line ends that are CRLF.
+pub(super) fn walk<'l>(bytes: &[u8], limits: &'l Limits, scan: &'l mut Scan) -> usize {
     let mut sums = Sums {
         limits,
         scan,
@@ -35,7 +36,7 @@ pub(super) fn walk<'l>(bytes: &[u8], limits: &'l Limits, scan: &'l mut Scan) {
         typed: 0,
         decoded: 0,
     };
-    Walk::new(bytes, 0, 0).run(&mut sums);
+    Walk::new(bytes, 0, 0).run(&mut sums)
 }
 
 /// What is counted over the message and all that is decoded from it.
@@ -82,6 +83,7 @@ struct Walk<'b> {
     levels: Vec<Level>,
     /// Left by the structure, perhaps not by every parser.
     unclosed: Vec<Boundary>,
+    edges: Edges,
     /// A boundary stood where some parsers see one and others do not.
     strange: bool,
     header: Option<Header>,
@@ -133,6 +135,7 @@ impl<'b> Walk<'b> {
             encoded_depth,
             levels: Vec::new(),
             unclosed: Vec::new(),
+            edges: Edges([false; 256]),
             strange: false,
             header: Some(Header::at(0)),
             top: encoded_depth == 0,
@@ -140,14 +143,17 @@ impl<'b> Walk<'b> {
         }
     }
 
-    fn run(mut self, sums: &mut Sums) {
+    /// Reads all lines; gives back how many end with CRLF.
+    fn run(mut self, sums: &mut Sums) -> usize {
         let dashes = Finder::new(b"--");
         let bytes = self.bytes;
         let mut dash = dashes.find(bytes);
         let mut start = 0;
+        let mut crlf = 0;
         while start < bytes.len() && sums.scan.tripped.is_none() {
             let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1);
             let line = &bytes[start..end];
+            crlf += usize::from(line.ends_with(b"\r\n"));
             if self.header.is_some() {
                 self.header_line(sums, start, line);
             } else if field::is_named(line, b"content-type") {
@@ -161,6 +167,7 @@ impl<'b> Walk<'b> {
         }
         self.end_header(sums, bytes.len(), bytes.len());
         self.end_encoded(sums, bytes.len());
+        crlf
     }
 
     /// A line while a header is read: a field begins or goes on, or the header
@@ -195,8 +202,9 @@ impl<'b> Walk<'b> {
         let facts = header.facts;
         let in_digest = self.levels.last().is_some_and(|level| level.digest);
         for text in facts.boundaries {
-            let boundary = Some(Boundary::new(text));
-            self.levels.push(Level { boundary, digest: facts.digest });
+            let boundary = Boundary::new(text);
+            self.edges.add(&boundary);
+            self.levels.push(Level { boundary: Some(boundary), digest: facts.digest });
         }
         if facts.message || in_digest && !facts.typed {
             if let Some(encoding) = facts.encoding {
@@ -219,8 +227,7 @@ impl<'b> Walk<'b> {
         if self.levels.is_empty() && self.unclosed.is_empty() {
             return;
         }
-        let open = self.levels.iter().filter_map(|level| level.boundary.as_ref());
-        let hits = open.chain(&self.unclosed).map(|boundary| boundary.hits(line)).sum();
+        let hits = self.hits(line);
         sums.add_parts(hits);
         let delimiter = if run >= 2 { self.delimiter(&line[2..]) } else { None };
         self.strange |= hits != usize::from(delimiter.is_some());
@@ -232,6 +239,23 @@ impl<'b> Walk<'b> {
             self.header = (!closes).then(|| Header::at(start + line.len()));
             self.leave(sums, if closes { at } else { at + 1 }, forget);
         }
+    }
+
+    /// How many boundaries, open or unclosed, stand anywhere in `line`.
+    fn hits(&self, line: &[u8]) -> usize {
+        let mut hits = 0;
+        let mut from = 0;
+        while let Some(dash) = memchr(b'-', &line[from..]) {
+            let start = from + dash;
+            let run = line[start..].iter().take_while(|b| **b == b'-').count();
+            let end = start + run;
+            if run >= 2 && self.edges.may_end(line, end) {
+                let open = self.levels.iter().filter_map(|level| level.boundary.as_ref());
+                hits += open.chain(&self.unclosed).map(|b| b.hits(line, run, end)).sum::<usize>();
+            }
+            from = end;
+        }
+        hits
     }
 
     /// The level whose boundary `rest` (behind `--`) is, and whether it closes
@@ -323,25 +347,31 @@ impl Boundary {
         Self { text, dashes }
     }
 
-    /// How often `--` and the boundary stand anywhere in `line`: for each run
-    /// of dashes there is one place where they could.
-    fn hits(&self, line: &[u8]) -> usize {
-        let mut hits = 0;
-        let mut from = 0;
-        while let Some(dash) = memchr(b'-', &line[from..]) {
-            let start = from + dash;
-            let run = line[start..].iter().take_while(|b| **b == b'-').count();
-            let end = start + run;
-            if self.dashes == self.text.len() {
-                hits += run / (self.dashes + 2);
-            } else if run >= self.dashes + 2
-                && line.get(end) == self.text.get(self.dashes)
-                && line[end - self.dashes..].starts_with(&self.text)
-            {
-                hits += 1;
-            }
-            from = end;
+    /// How often `--` and the boundary end with the run of `run` dashes that
+    /// ends at `end`: for each run there is one place where they could.
+    fn hits(&self, line: &[u8], run: usize, end: usize) -> usize {
+        if self.dashes == self.text.len() {
+            run / (self.dashes + 2)
+        } else {
+            let fits = run >= self.dashes + 2 && line[end - self.dashes..].starts_with(&self.text);
+            usize::from(fits)
         }
-        hits
+    }
+}
+
+/// The bytes with which some boundary goes on behind its dashes.
+struct Edges([bool; 256]);
+
+impl Edges {
+    fn add(&mut self, boundary: &Boundary) {
+        match boundary.text.get(boundary.dashes) {
+            Some(byte) => self.0[usize::from(*byte)] = true,
+            None => self.0 = [true; 256],
+        }
+    }
+
+    /// Whether a run of dashes that ends at `end` may belong to a boundary.
+    fn may_end(&self, line: &[u8], end: usize) -> bool {
+        line.get(end).is_none_or(|byte| self.0[usize::from(*byte)])
     }
 }

@@ -171,6 +171,7 @@ fn boundaries_are_read_as_anybody_might() {
         "content-type:multipart/MIXED;BOUNDARY = \"b\\ c\"",
         "Content-Type : multipart/mixed;\r\n x=y;\r\n\tboundary=\r\n \"b c\"",
         "Con tent-Type: multipart/mixed; boundary=b c",
+        ": :Content-Type: multipart/mixed; boundary=b c",
         "X: y\r\nContent-Type: (x) multipart/mixed; boundary=b; boundary=\"b c\"",
     ] {
         let message = format!("{header}\r\n\r\n--b c\r\n\r\nx\r\n--b c\r\n\r\ny\r\n--b c--\r\n");
@@ -232,6 +233,7 @@ fn mime() -> impl Strategy<Value = String> {
         "Content-Type: ",
         "content-type:",
         "Content-Type : ",
+        ":Content-Type:",
         "multipart/mixed",
         "multipart/digest",
         "message/rfc822",
