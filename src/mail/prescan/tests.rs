@@ -187,7 +187,9 @@ fn boundaries_are_read_as_anybody_might() {
 fn real_mail_trips_nothing() {
     fn files(path: std::path::PathBuf, found: &mut Vec<std::path::PathBuf>) {
         if path.is_dir() {
-            std::fs::read_dir(path).unwrap().for_each(|e| files(e.unwrap().path(), found));
+            for entry in std::fs::read_dir(path).unwrap() {
+                files(entry.unwrap().path(), found);
+            }
         } else {
             found.push(path);
         }
