@@ -520,10 +520,14 @@ async fn a_slow_server_keeps_its_item_as_long_as_it_takes() {
         for _ in 0..5 {
             let due = world.tools.queue.find(item).await.unwrap().unwrap().record.due_at;
             world.advance(60);
-            // Time passes until the lease is renewed.
-            while world.tools.queue.find(item).await.unwrap().unwrap().record.due_at == due {
-                sleep(Duration::from_secs(1)).await;
-            }
+            // Time passes until the lease is renewed, which takes 30 s.
+            let renewed = async {
+                while world.tools.queue.find(item).await.unwrap().unwrap().record.due_at == due {
+                    sleep(Duration::from_secs(1)).await;
+                }
+            };
+            let limit = Duration::from_secs(60);
+            tokio::time::timeout(limit, renewed).await.expect("the lease is renewed");
             assert!(world.tools.queue.claim(1).await.unwrap().is_empty());
         }
     };
