@@ -1,6 +1,6 @@
-//! SPF, DKIM, DMARC, ARC and the client's name, verified by mail-auth.
+//! DKIM, DMARC, ARC and the client's name, verified by mail-auth; SPF beside.
 //!
-//! The only home of that crate's verification. RFC 7208, 6376, 9989, 8617 and
+//! The only home of that crate's verification. RFC 6376, 9989, 8617 and
 //! RFC 8601 section 3 (iprev). It is trusted with cryptography and grammar,
 //! not with policy: which From counts, which signatures are looked at and what
 //! aligns is decided here. A panic inside it makes a message unreadable,
@@ -19,7 +19,6 @@ use mail_auth::common::crypto::Algorithm;
 use mail_auth::dkim::{Canonicalization, Signature};
 use mail_auth::dmarc::Policy;
 use mail_auth::dmarc::verify::DmarcParameters;
-use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, IprevResult, MessageAuthenticator,
     Parameters, SpfOutput, SpfResult,
@@ -27,6 +26,7 @@ use mail_auth::{
 
 use super::dns::{self, Dns, Patience};
 use super::results::{Arc as ArcLine, Demand, Dkim, Dmarc, Iprev, Results, Spf, Word};
+use super::spf;
 use crate::mail::message::FromHeader;
 use crate::mail::{Address, Domain, Envelope, Message};
 
@@ -127,37 +127,19 @@ impl Authn {
         if ip.is_unspecified() {
             return (Spf::default(), SpfOutput::default());
         }
-        let sender = envelope.mail_from.to_string();
-        let (parameters, domain) = match envelope.mail_from.address() {
-            Some(address) => (
-                SpfParameters::verify_mail_from(ip, &client.helo, "", &sender),
-                address.domain().as_str(),
-            ),
-            None => (SpfParameters::verify_ehlo(ip, &client.helo, ""), client.helo.as_str()),
+        let path = envelope.mail_from.address();
+        let (local, domain) = match path {
+            Some(address) => (address.local(), address.domain().as_str()),
+            None => ("postmaster", client.helo.as_str()),
         };
-        let parameters = Parameters::new(parameters)
-            .with_txt_cache(&self.caches.spf)
-            .with_mx_cache(&self.caches.mx)
-            .with_ptr_cache(&self.caches.ptr)
-            .with_ipv4_cache(&self.caches.ipv4)
-            .with_ipv6_cache(&self.caches.ipv6);
-        let (output, records) = futures_util::join!(
-            self.authenticator.verify_spf(parameters),
-            self.dns.texts(domain, "v=spf1"),
-        );
-        let mut records = records
-            .into_iter()
-            .filter(|record| matches!(record.as_bytes().get(6), None | Some(b' ')));
-        let record = records.next();
-        // RFC 7208 section 4.5: more than one record is permerror; the library
-        // takes the first.
-        let several = records.next().is_some();
-        let output = if several { output.with_result(SpfResult::PermError) } else { output };
+        let identity = spf::Identity { ip, helo: &client.helo, local, domain };
+        let answer = spf::check(&self.dns, identity).await;
+        let output = SpfOutput::new(domain.to_owned()).with_result(spf_result(answer.word));
         let spf = Spf {
-            word: spf_word(output.result()),
+            word: answer.word,
             domain: domain.to_owned(),
-            helo: envelope.mail_from.address().is_none(),
-            record,
+            helo: path.is_none(),
+            record: answer.record,
         };
         (spf, output)
     }
@@ -331,15 +313,15 @@ fn dkim_word(result: &DkimResult) -> Word {
     }
 }
 
-fn spf_word(result: SpfResult) -> Word {
-    match result {
-        SpfResult::Pass => Word::Pass,
-        SpfResult::Fail => Word::Fail,
-        SpfResult::SoftFail => Word::SoftFail,
-        SpfResult::Neutral => Word::Neutral,
-        SpfResult::TempError => Word::TempError,
-        SpfResult::PermError => Word::PermError,
-        SpfResult::None => Word::None,
+fn spf_result(word: Word) -> SpfResult {
+    match word {
+        Word::Pass => SpfResult::Pass,
+        Word::Fail => SpfResult::Fail,
+        Word::SoftFail => SpfResult::SoftFail,
+        Word::Neutral => SpfResult::Neutral,
+        Word::TempError => SpfResult::TempError,
+        Word::PermError => SpfResult::PermError,
+        Word::None => SpfResult::None,
     }
 }
 

@@ -5,6 +5,7 @@
 //! file does not name does not exist. The demo and the tests live on it.
 //! Answers are never trusted beyond what SPF, DKIM and DMARC make of them.
 
+mod master;
 mod responder;
 mod zone;
 
@@ -17,8 +18,11 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::net::{DnsError as NetDnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
 use responder::Responder;
 pub use zone::Zone;
@@ -138,17 +142,25 @@ impl Dns {
         self.responder.is_some()
     }
 
+    /// Asks for records of one type; aliases are followed.
+    pub async fn query(&self, name: &str, kind: RecordType) -> Found {
+        // Bytes that no host name has may still be asked for (RFC 2181
+        // section 11); what makes no name at all does not exist.
+        let labels = name.trim_end_matches('.').split('.').map(str::as_bytes);
+        let Ok(mut name) = Name::from_labels(labels) else {
+            return Found::Nothing;
+        };
+        name.set_fqdn(true);
+        Found::from(self.resolver.lookup(name, kind).await, kind)
+    }
+
     /// The TXT records of `name` that begin with `prefix` (ASCII case
     /// ignored), their strings joined. Empty if there are none or DNS fails.
     pub async fn texts(&self, name: &str, prefix: &str) -> Vec<String> {
-        let Ok(mut name) = Name::from_str_relaxed(name) else {
+        let Found::Records(records) = self.query(name, RecordType::TXT).await else {
             return Vec::new();
         };
-        name.set_fqdn(true);
-        let Ok(lookup) = self.resolver.txt_lookup(name).await else {
-            return Vec::new();
-        };
-        let texts = lookup.answers().iter().filter_map(|record| match &record.data {
+        let texts = records.iter().filter_map(|record| match record {
             RData::TXT(text) => Some(text.txt_data.concat()),
             _ => None,
         });
@@ -164,14 +176,51 @@ impl Dns {
     /// The names that `ip`'s PTR records give, without the last dot. Empty if
     /// there are none or DNS fails.
     pub async fn names(&self, ip: IpAddr) -> Vec<String> {
-        let Ok(lookup) = self.resolver.reverse_lookup(ip).await else {
+        let Found::Records(records) = self.reverse(ip).await else {
             return Vec::new();
         };
-        let names = lookup.answers().iter().filter_map(|record| match &record.data {
+        let names = records.iter().filter_map(|record| match record {
             RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_owned()),
             _ => None,
         });
         names.collect()
+    }
+
+    /// Asks for the names of an address.
+    pub async fn reverse(&self, ip: IpAddr) -> Found {
+        Found::from(self.resolver.reverse_lookup(ip).await, RecordType::PTR)
+    }
+}
+
+/// What DNS said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    Records(Vec<RData>),
+    /// The name does not exist, or has nothing of this type.
+    Nothing,
+    /// No answer, or a server's failure.
+    Silence,
+}
+
+impl Found {
+    fn from(answer: Result<Lookup, NetError>, kind: RecordType) -> Self {
+        match answer {
+            Ok(lookup) => {
+                let records: Vec<RData> = lookup
+                    .answers()
+                    .iter()
+                    .filter(|record| record.record_type() == kind)
+                    .map(|record| record.data.clone())
+                    .collect();
+                if records.is_empty() { Self::Nothing } else { Self::Records(records) }
+            }
+            Err(NetError::Dns(NetDnsError::NoRecordsFound(none)))
+                if matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError) =>
+            {
+                Self::Nothing
+            }
+            Err(_) => Self::Silence,
+        }
     }
 }
 
@@ -211,10 +260,19 @@ mod tests {
         );
         let dns = Dns::new(&Source::Text(zone), &Patience::default()).unwrap();
         assert!(dns.is_local());
-        assert_eq!(dns.texts("a.example", "V=SPF1").await, ["v=spf1 -all"]);
-        assert!(dns.texts("b.example", "").await.is_empty());
-        assert!(dns.texts("example.com", "").await.is_empty());
-        assert_eq!(dns.texts("long.example", "k=rsa").await, [long], "over 512 bytes: by TCP");
+        let count = async |name, kind| match dns.query(name, kind).await {
+            Found::Records(records) => records.len(),
+            Found::Nothing => 0,
+            Found::Silence => panic!("{name} must be answered"),
+        };
+        assert_eq!(count("a.example", RecordType::TXT).await, 2);
+        assert_eq!(count("b.example", RecordType::TXT).await, 0);
+        assert_eq!(count("example.com", RecordType::A).await, 0);
+        let Found::Records(records) = dns.query("long.example", RecordType::TXT).await else {
+            panic!("over 512 bytes: by TCP");
+        };
+        let RData::TXT(text) = &records[0] else { panic!("{records:?}") };
+        assert_eq!(text.txt_data.concat(), long.as_bytes());
     }
 
     #[test]

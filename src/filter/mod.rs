@@ -17,6 +17,7 @@ mod parsed;
 pub mod policy;
 pub mod results;
 pub mod similar;
+mod spf;
 pub mod verdict;
 
 use std::sync::Arc;

@@ -2,8 +2,7 @@
 //!
 //! The resolver remembers answers; this remembers what was parsed from them
 //! (keys, policies), and what cannot be parsed. One cache for each use of a
-//! TXT record: an SPF `include:` of somebody's key record must not make that
-//! key unreadable for others. Time here is the machine's monotonic clock,
+//! TXT record: what is asked as a policy must not spoil what is a key. Time here is the machine's monotonic clock,
 //! because a TTL is not an instant of the calendar.
 
 use std::borrow::Borrow;
@@ -13,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use mail_auth::{MX, RecordSet, ResolverCache, Txt};
+use mail_auth::{RecordSet, ResolverCache, Txt};
 
 /// Locks per cache, so that cores do not wait for each other.
 const SHARDS: usize = 16;
@@ -22,10 +21,8 @@ const ENTRIES: usize = 1024;
 
 #[derive(Default)]
 pub struct Caches {
-    pub spf: Cache<Box<str>, Txt>,
     pub keys: Cache<Box<str>, Txt>,
     pub dmarc: Cache<Box<str>, Txt>,
-    pub mx: Cache<Box<str>, RecordSet<MX>>,
     pub ptr: Cache<IpAddr, RecordSet<Box<str>>>,
     pub ipv4: Cache<Box<str>, RecordSet<Ipv4Addr>>,
     pub ipv6: Cache<Box<str>, RecordSet<Ipv6Addr>>,

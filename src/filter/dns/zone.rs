@@ -1,17 +1,15 @@
 //! A zone file that is the whole of DNS: names to records.
 //!
-//! Read by hickory's master-file parser (RFC 1035 section 5, RFC 2308 `$TTL`)
-//! with the root as origin, so that names may go without the last dot. Knows
-//! aliases (CNAME), wildcards (RFC 4592) and empty non-terminals.
+//! Knows aliases (CNAME), wildcards (RFC 4592) and empty non-terminals; what
+//! it does not name does not exist.
 
 use std::collections::{HashMap, HashSet};
 
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::rdata::{SOA, TXT};
+use hickory_resolver::proto::rr::rdata::SOA;
 use hickory_resolver::proto::rr::{LowerName, Name, RData, Record, RecordType};
-use hickory_resolver::proto::serialize::txt::Parser;
 
-use super::DnsError;
+use super::{DnsError, master};
 
 /// Aliases that are followed for one question.
 const ALIASES: usize = 8;
@@ -34,25 +32,20 @@ pub struct ZoneAnswer {
 }
 
 impl Zone {
-    /// Reads a master file. Lines without a TTL get 300 seconds.
+    /// Reads a master file.
     ///
     /// # Errors
-    /// [`DnsError::Zone`] with the parser's words.
+    /// [`DnsError::Zone`] with the line and what is wrong in it.
     pub fn parse(text: &str) -> Result<Self, DnsError> {
-        let text = format!("$TTL 300\n{text}\n");
-        let (_, sets) = Parser::new(text, None, Some(Name::root()))
-            .parse()
-            .map_err(|error| DnsError::Zone(error.to_string()))?;
         let mut zone = Self::default();
-        for (key, set) in sets {
-            let records: Vec<Record> =
-                set.records_without_rrsigs().cloned().map(cut_strings).collect();
-            let mut above = Name::from(&key.name).base_name();
+        for record in master::records(text)? {
+            let mut above = record.name.base_name();
             while !above.is_root() {
                 zone.parents.insert(LowerName::new(&above));
                 above = above.base_name();
             }
-            zone.records.entry(key.name).or_default().insert(key.record_type, records);
+            let here = zone.records.entry(LowerName::new(&record.name)).or_default();
+            here.entry(record.record_type()).or_default().push(record);
         }
         Ok(zone)
     }
@@ -121,18 +114,6 @@ impl Zone {
         let soa = SOA::new(Name::root(), Name::root(), 1, 300, 300, 300, 300);
         Record::from_rdata(Name::root(), 300, RData::SOA(soa))
     }
-}
-
-/// A TXT string may have 255 bytes (RFC 1035 section 3.3); longer ones, as
-/// people paste DKIM keys, are cut into several.
-fn cut_strings(mut record: Record) -> Record {
-    if let RData::TXT(text) = &record.data
-        && text.txt_data.iter().any(|string| string.len() > 255)
-    {
-        let cut = text.txt_data.iter().flat_map(|string| string.chunks(255)).collect();
-        record.data = RData::TXT(TXT::from_bytes(cut));
-    }
-    record
 }
 
 #[cfg(test)]
