@@ -63,6 +63,10 @@ impl Hop {
         let mut line = String::new();
         while stream.read_line(&mut line).await.is_ok_and(|count| count > 0) {
             let command = std::mem::take(&mut line).trim_end().to_owned();
+            // It comes whenever the client's session ends: no test can wait.
+            if command == "QUIT" {
+                return;
+            }
             let told = self.told(&command);
             self.inner.lock().unwrap().heard.push(command.clone());
             let reply = match &command[..4] {
@@ -70,7 +74,6 @@ impl Hop {
                 _ if told.is_some() => format!("{}\r\n", told.unwrap()),
                 "EHLO" | "LHLO" => OFFER.to_owned(),
                 "DATA" => "354 go on\r\n".to_owned(),
-                "QUIT" => return,
                 _ => "250 2.0.0 fine\r\n".to_owned(),
             };
             if command.starts_with("RCPT") && reply.starts_with('2') {

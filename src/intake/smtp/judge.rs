@@ -33,7 +33,7 @@ impl Judge {
         match self {
             Self::Intake(intake) => intake.ends_here(recipient),
             #[cfg(test)]
-            Self::Script(_) => false,
+            Self::Script(script) => script.ends_here(recipient),
         }
     }
 

