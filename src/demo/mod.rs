@@ -6,11 +6,11 @@
 //! checks every promise. Its options and its JSON line are a contract that
 //! other programs hold us to (DESIGN section 6).
 
-mod client;
+pub mod client;
 pub mod corpus;
 mod feed;
 mod inbox;
-mod outside;
+pub mod outside;
 mod post;
 mod samples;
 mod story;
