@@ -203,7 +203,6 @@ impl Intake {
     /// DATA, as DESIGN section 2 tells it.
     async fn judge(&self, envelope: &Envelope, message: &Message) -> Result<Answer, Stopped> {
         let Parts { settings, directory, filter, store, notices, .. } = &self.inner.parts;
-        notices.count_inbound();
         if let [only] = envelope.rcpt_to.as_slice()
             && let Some(letter) = notices.return_path(&only.address)
         {
