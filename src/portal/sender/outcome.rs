@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::case::Case;
 use super::entered::Entered;
-use super::waiting::{details, no_release, others, recipients};
+use super::waiting::{details, lede, no_release, others, recipients};
 use crate::portal::part::{self, Brand, Icon, Page};
 use crate::portal::path::{Path, Step};
 use crate::portal::words::{Arguments, Shown, Words};
@@ -121,7 +121,7 @@ fn fate(entered: &Entered, case: &Case, state: State, several: bool) -> Markup {
                     };
                     @for one in &named.shown {
                         p.lede { (words.tell(line, &place(one))) " " (part::clock_time(at(one))) }
-                        p { (part::AddressShown(&one.address)) }
+                        p.recipient { (part::AddressShown(&one.address)) }
                         (answer(words, one, reply))
                     }
                     @if named.others > 0 { p { (others(words, &named)) } }
@@ -132,8 +132,7 @@ fn fate(entered: &Entered, case: &Case, state: State, several: bool) -> Markup {
                     (no_release(words, case.way))
                 }
                 State::Withdrawn => {
-                    p.lede { (words.say("withdrawn-text")) }
-                    (recipients(words, &named))
+                    (lede(words, "withdrawn-text", &named))
                     @for one in &named.shown { (answer(words, one, "answer-refused")) }
                     p { (words.say("withdrawn-now")) }
                 }
@@ -160,8 +159,7 @@ fn countdown(entered: &Entered, case: &Case, named: &super::case::Named<'_>) -> 
     let due = dues.filter_map(|one| one.due_at).min();
     let due = due.filter(|due| *due > case.now);
     html! {
-        p.lede { (words.say("releasing-text")) }
-        (recipients(words, named))
+        (lede(words, "releasing-text", named))
         @if let Some(due) = due {
             p.countdown {
                 (words.say("releasing-starts")) " "

@@ -53,7 +53,7 @@ pub fn page(entered: &Entered, case: &Case, asked: &Asked<'_>) -> Markup {
     };
     let body = html! {
         h1 { (Icon::Waiting) (words.say(heading)) }
-        (lede(words, "waiting-lede", Case::named(case.waiting())))
+        (lede(words, "waiting-lede", &Case::named(case.waiting())))
         (details(words, case))
         (reasons(words, case))
         @if case.way == Way::Release {
@@ -73,12 +73,13 @@ fn day(words: &Words, case: &Case) -> Arguments {
     Arguments::new().own("day", part::day(words, case.held.expires_at).plain())
 }
 
-/// "It has not been delivered to … yet." with the recipients on lines of
-/// their own, so that each is read at a glance.
-fn lede(words: &Words, id: &str, named: Named<'_>) -> Markup {
+/// A sentence that ends in its recipients, who stand on lines of their own:
+/// each is read at a glance.
+pub fn lede(words: &Words, id: &str, named: &Named<'_>) -> Markup {
+    let n = i64::try_from(named.shown.len() + named.others).unwrap_or(i64::MAX);
     html! {
-        p.lede { (words.say(id)) }
-        (recipients(words, &named))
+        p.lede { (words.tell(id, &Arguments::new().number("n", n))) }
+        (recipients(words, named))
     }
 }
 

@@ -91,7 +91,10 @@ reference = Viite
 
 ## Viestisi odottaa
 waiting = Viestisi odottaa
-waiting-lede = Sitä ei ole vielä toimitettu vastaanottajalle
+waiting-lede = { $n ->
+    [one] Sitä ei ole vielä toimitettu vastaanottajalle
+   *[other] Sitä ei ole vielä toimitettu vastaanottajille
+}
 why = Miksi viesti pysäytettiin
 why-general = Useat pienet merkit yhdessä saivat viestin näyttämään ei-toivotulta.
 declare = Millainen viesti tämä on?
@@ -129,7 +132,10 @@ disowned-ask = Sähköpostisi ylläpitäjä voi ottaa nämä käyttöön. Jos ep
 
 ## Matkalla
 moving = Viesti on matkalla
-releasing-text = Vapautit viestin. Se toimitetaan pian vastaanottajalle
+releasing-text = { $n ->
+    [one] Vapautit viestin. Se toimitetaan pian vastaanottajalle
+   *[other] Vapautit viestin. Se toimitetaan pian vastaanottajille
+}
 releasing-starts = Toimitus alkaa
 releasing-now = Toimitus alkaa nyt.
 take-back = Peru toimitus
@@ -146,7 +152,10 @@ failed-to = Verkkotunnuksen { $domain } sähköpostipalvelin kieltäytyi vastaan
 answer-refused = Palvelimen vastaus:
 failed-now = Viesti on tallessa, ja palvelun ylläpito näkee sen. Tavoita vastaanottaja muulla tavalla tai ota yhteyttä alla olevaan osoitteeseen.
 withdrawn = Toimitus on peruttu
-withdrawn-text = Toimitus peruttiin. Viestiä ei toimiteta vastaanottajalle
+withdrawn-text = { $n ->
+    [one] Toimitus peruttiin. Viestiä ei toimiteta vastaanottajalle
+   *[other] Toimitus peruttiin. Viestiä ei toimiteta vastaanottajille
+}
 withdrawn-now = Jos haluat viestin sittenkin menevän perille, lähetä se uudelleen.
 expired = Viesti on vanhentunut
 expired-text = Viestiä ei vapautettu ajoissa, ja se on poistettu.

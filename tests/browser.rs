@@ -1,0 +1,279 @@
+//! The sender's story in a real browser: keyboard only, at phone size, in
+//! light and dark, with axe-core looking at every page; without scripts; and
+//! a scanner that opens, waits, runs scripts and submits every form.
+//!
+//! Needs Debian's chromium and chromium-driver; without them (and without
+//! CI=true) the stories say that they are skipped.
+
+#[path = "browser/driver.rs"]
+mod driver;
+#[path = "browser/stage.rs"]
+mod stage;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use driver::{Driver, Page, Scheme};
+use reprieve::clock::{Clock, SignedDuration};
+use reprieve::quarantine::{Held, Outcome, State};
+use reprieve::reputation::Proofs;
+use stage::{Stage, recipient};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// A stage whose portal is served until the value is dropped.
+struct Served {
+    stage: Stage,
+    base: String,
+    _stop: oneshot::Sender<()>,
+}
+
+/// Whether the page's one script reaches the browser: the policy (CSP) lets no
+/// other run, so without the file there is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Arrives,
+    IsLost,
+}
+
+impl Served {
+    async fn new(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        // Stands still, so that "older than a second" is not a wait.
+        let stage = Stage::new(&base, Clock::stopped_at(Clock::system().now()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let portal = stage.portal.clone();
+        let ended = async {
+            let _ = stopped.await;
+        };
+        if script == Script::Arrives {
+            tokio::spawn(portal.serve(listener, ended));
+        } else {
+            let router = portal.router().layer(axum::middleware::from_fn(lose_scripts));
+            let serving = axum::serve(listener, router).with_graceful_shutdown(ended);
+            tokio::spawn(serving.into_future());
+        }
+        Self { stage, base, _stop: stop }
+    }
+
+    async fn hold(&self, change: impl FnOnce(&mut Held)) -> (uuid::Uuid, String) {
+        let (id, token) = self.stage.hold(change).await;
+        (id, format!("{}/r/{token}", self.base))
+    }
+
+    async fn settle(&self, id: uuid::Uuid, state: State, reply: &str) {
+        let at = self.stage.clock.now() + SECOND;
+        let outcome = Outcome { at, server: "mx.example.fi".to_owned(), reply: reply.to_owned() };
+        let settle = |held: &mut Held| {
+            held.recipients[0].state = state;
+            held.recipients[0].outcome = Some(outcome);
+        };
+        self.stage.change(id, settle).await;
+    }
+}
+
+async fn lose_scripts(request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/assets/script-") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    next.run(request).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_s_story_by_keyboard_on_a_phone_in_light() {
+    story(Scheme::Light).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_s_story_by_keyboard_on_a_phone_in_dark() {
+    story(Scheme::Dark).await;
+}
+
+async fn story(scheme: Scheme) {
+    let Some(driver) = Driver::start().await else { return };
+    let served = Served::new(Script::Arrives).await;
+    let page = driver.phone(scheme).await;
+    assert_eq!(page.is_dark().await, scheme == Scheme::Dark);
+    release(&served, &page).await;
+    disown(&served, &page).await;
+    bulk(&served, &page).await;
+    ends(&served, &page).await;
+    public(&served, &page).await;
+    page.close().await;
+}
+
+/// See, declare, release; the page brings itself up to date.
+async fn release(served: &Served, page: &Page) {
+    let (id, link) = served.hold(|_| {}).await;
+    page.open(&link).await;
+    page.shows("Your message is waiting").await;
+    page.is_accessible("waiting").await;
+    choose(served, page, 2).await;
+
+    page.shows("Deliver it?").await;
+    page.is_accessible("confirm").await;
+    assert_eq!(served.stage.states(id).await, [State::Held]);
+    page.tab_to("#deliver").await;
+    served.stage.clock.advance(SECOND);
+    page.press_enter().await;
+
+    page.shows("On its way").await;
+    assert_eq!(page.path().await, "/held", "no token in the address");
+    page.is_accessible("moving").await;
+    assert_eq!(served.stage.states(id).await, [State::Releasing]);
+    served.settle(id, State::Delivered, "250 2.0.0 Ok: queued as 4Q2xYz").await;
+    page.shows("Delivered").await;
+    assert!(page.text().await.contains("250 2.0.0 Ok: queued as 4Q2xYz"));
+    page.is_accessible("delivered").await;
+
+    let (id, link) = served.hold(|_| {}).await;
+    page.open(&link).await;
+    choose(served, page, 2).await;
+    page.shows("Deliver it?").await;
+    page.tab_to("#deliver").await;
+    served.stage.clock.advance(SECOND);
+    page.press_enter().await;
+    page.shows("On its way").await;
+    page.tab_to("#take-back").await;
+    served.stage.clock.advance(SECOND);
+    page.press_enter().await;
+    page.shows("Taken back").await;
+    page.is_accessible("taken back").await;
+    assert_eq!(served.stage.states(id).await, [State::Withdrawn]);
+}
+
+/// Chooses the radio button `place` and continues, all by keyboard.
+async fn choose(served: &Served, page: &Page, place: usize) {
+    page.tab_to("#what-bulk").await;
+    if place == 0 {
+        page.press(" ").await;
+    }
+    for _ in 0..place {
+        page.press_down().await;
+    }
+    page.tab_to("#continue").await;
+    served.stage.clock.advance(SECOND);
+    page.press_enter().await;
+}
+
+async fn disown(served: &Served, page: &Page) {
+    let (id, link) = served.hold(|_| {}).await;
+    page.open(&link).await;
+    choose(served, page, 1).await;
+    page.shows("You did not send it?").await;
+    page.is_accessible("disown").await;
+    assert_eq!(served.stage.states(id).await, [State::Held]);
+    page.tab_to("#disown").await;
+    served.stage.clock.advance(SECOND);
+    page.press_enter().await;
+    page.shows("Thank you: it will not be delivered").await;
+    page.is_accessible("disowned").await;
+    assert_eq!(served.stage.states(id).await, [State::Disowned]);
+}
+
+async fn bulk(served: &Served, page: &Page) {
+    let (id, link) = served.hold(|_| {}).await;
+    page.open(&link).await;
+    choose(served, page, 0).await;
+    page.shows("Mass mailers cannot release themselves").await;
+    page.is_accessible("bulk").await;
+    assert_eq!(served.stage.states(id).await, [State::Held]);
+}
+
+async fn ends(served: &Served, page: &Page) {
+    let now = served.stage.clock.now();
+    let (_, link) = served
+        .hold(|held| {
+            held.subject = include_str!("browser/naughty.txt").replace('\n', " ");
+            held.recipients = ["anna", "a.rather.long.name.of.a.person.in.a.department", "hidden"]
+                .iter()
+                .map(|name| recipient(&format!("{name}@example.fi"), *name != "hidden", now))
+                .collect();
+        })
+        .await;
+    page.open(&link).await;
+    page.is_accessible("naughty").await;
+    let asked = |held: &mut Held| {
+        held.proofs = Proofs::NONE;
+        held.score = 20.0;
+    };
+    let (_, link) = served.hold(asked).await;
+    page.open(&link).await;
+    page.shows("The recipient has been asked").await;
+    page.is_accessible("asked").await;
+    let (id, link) = served.hold(|_| {}).await;
+    served.settle(id, State::Failed, "550 5.7.1 we do not want this").await;
+    page.open(&link).await;
+    page.shows("It could not be delivered").await;
+    page.is_accessible("failed").await;
+    let (_, link) = served.hold(|held| held.recipients[0].state = State::Expired).await;
+    page.open(&link).await;
+    page.shows("This message has expired").await;
+    page.is_accessible("expired").await;
+}
+
+async fn public(served: &Served, page: &Page) {
+    for path in ["/help", "/about", "/lost", "/r/broken", "/help?lang=fi", "/help?lang=ja"] {
+        page.open(&format!("{}{path}", served.base)).await;
+        page.is_accessible(path).await;
+    }
+    let (_, link) = served.hold(|_| {}).await;
+    for (tag, heading) in [("ja", "あなたのメールは保留されています"), ("fi", "Viestisi odottaa")]
+    {
+        page.open(&format!("{link}?lang={tag}")).await;
+        page.shows(heading).await;
+        page.is_accessible(tag).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_script_is_needed() {
+    let Some(driver) = Driver::start().await else { return };
+    let served = Served::new(Script::IsLost).await;
+    let page = driver.phone(Scheme::Light).await;
+    let (id, link) = served.hold(|_| {}).await;
+    page.open(&link).await;
+    page.shows("Your message is waiting").await;
+    assert!(page.text().await.contains("UTC"), "the script did not run");
+    page.click("#what-personal").await;
+    served.stage.clock.advance(SECOND);
+    page.click("#continue").await;
+    page.shows("Deliver it?").await;
+    served.stage.clock.advance(SECOND);
+    page.click("#deliver").await;
+    page.shows("On its way").await;
+    served.settle(id, State::Delivered, "250 Ok").await;
+    page.click(".refresh a").await;
+    page.shows("Delivered").await;
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l_02_l_03_a_scanner_with_a_browser_releases_nothing() {
+    let Some(driver) = Driver::start().await else { return };
+    let served = Served::new(Script::Arrives).await;
+    let page = driver.phone(Scheme::Light).await;
+    let (id, link) = served.hold(|_| {}).await;
+    let before = served.stage.releases.held(id).await.unwrap();
+    // It opens, runs every script, presses everything, and looks on for a minute.
+    page.open(&link).await;
+    page.run("document.querySelectorAll('[type=radio], button').forEach(one => one.click())").await;
+    page.shows("Your message is waiting").await;
+    served.stage.clock.advance(SignedDuration::from_secs(60));
+    page.open(&link).await;
+    assert_eq!(served.stage.releases.held(id).await.unwrap(), before);
+    // It submits every form that it sees, at once, and follows every answer:
+    // first as the page stands, then with the first button chosen.
+    for choice in ["null", "form.querySelector('[type=radio]')"] {
+        page.open(&link).await;
+        page.submit_every_form(choice).await;
+        served.stage.clock.advance(SignedDuration::from_secs(2));
+        page.submit_every_form(choice).await;
+    }
+    assert_eq!(served.stage.states(id).await, [State::Held]);
+    page.close().await;
+}
