@@ -1,0 +1,80 @@
+//! The operator beside a running gateway: errands, backup, new keys.
+
+use super::*;
+
+use reprieve::gateway::{Errand, errand};
+use reprieve::link::KeyRing;
+use reprieve::store::Store;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errands_need_the_keys_and_reach_the_running_store() {
+    let house = House::new().await;
+    let message = mail("eva@stranger.example", "errand", "x");
+    house.send("eva@stranger.example", &["anna@ours.example"], &message).await;
+    let operations = house.gateway.as_ref().unwrap().operations;
+    let ask = |ring: KeyRing, errand: Errand| async move {
+        tokio::task::spawn_blocking(move || errand::ask(operations, &ring, &errand)).await.unwrap()
+    };
+    let ring = || KeyRing::open(&house.folder.path().join("keys")).unwrap();
+
+    let list = Errand::List { after: None, limit: 10 };
+    let refused = ask(KeyRing::ephemeral(), list.clone()).await.unwrap_err();
+    assert_eq!(refused.to_string(), "forbidden", "other keys open nothing");
+    let listed = ask(ring(), list).await.unwrap();
+    let reference = listed[0]["reference"].as_str().unwrap().to_owned();
+    assert_eq!(listed[0]["recipients"][0]["state"], "held");
+
+    let archive = house.folder.path().join("backup");
+    ask(ring(), Errand::Backup { to: archive.clone() }).await.unwrap();
+    Store::restore(&archive, &house.folder.path().join("elsewhere")).unwrap();
+
+    let which = reference.clone();
+    let released = ask(ring(), Errand::Release { which }).await.unwrap();
+    assert_eq!(released["recipients"][0]["state"], "releasing");
+    house.clock.advance(SignedDuration::from_secs(61));
+    house.arrives("anna@ours.example", &message).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_is_not_delivered_and_its_page_says_so() {
+    let house = House::new().await;
+    let message = mail("eva@stranger.example", "delete", "x");
+    let answer = house.send("eva@stranger.example", &["anna@ours.example"], &message).await;
+    let link = link_in(&answer.text).unwrap().to_owned();
+    let errands = house.gateway.as_ref().unwrap().errands().clone();
+    let listed = errands.run(Errand::List { after: None, limit: 1 }).await.unwrap();
+    let which = listed[0]["id"].as_str().unwrap().to_owned();
+    errands.run(Errand::Delete { which: which.clone() }).await.unwrap();
+    let page = Browser::default().open(&link).await.unwrap();
+    assert_eq!(page.status, 200);
+    assert!(!page.body.contains("value=\"personal\""), "{}", page.words());
+    assert!(errands.run(Errand::Release { which }).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l_09_a_new_key_signs_after_a_reload_and_old_links_still_work() {
+    let house = House::new().await;
+    let gateway = house.gateway.as_ref().unwrap();
+    let send = async |id: &str| {
+        let message = mail("eva@stranger.example", id, "x");
+        let answer = house.send("eva@stranger.example", &["anna@ours.example"], &message).await;
+        link_in(&answer.text).unwrap().to_owned()
+    };
+    let old = send("old-key").await;
+    let keys = house.folder.path().join("keys");
+    let fresh = ring::folder::new(&keys).unwrap();
+    ring::folder::promote(&keys, fresh).unwrap();
+    let text = config(house.next_hop, gateway.smtp[0], gateway.portal);
+    gateway.reload(&Config::parse(&text, house.folder.path(), &[]).unwrap());
+    let new = send("new-key").await;
+    // The key's id stands behind version and purpose.
+    let token = |link: &str| link.rsplit('/').next().unwrap()[..6].to_owned();
+    assert_ne!(token(&old), token(&new), "the new key signs");
+    for link in [&old, &new] {
+        assert_eq!(Browser::default().open(link).await.unwrap().status, 200);
+    }
+    ring::folder::retire(&keys, 1).unwrap();
+    gateway.reload(&Config::parse(&text, house.folder.path(), &[]).unwrap());
+    assert_ne!(Browser::default().open(&old).await.unwrap().status, 200);
+    assert_eq!(Browser::default().open(&new).await.unwrap().status, 200);
+}
