@@ -46,7 +46,7 @@ pub fn judged<'a>(
     }
     let from = message
         .all("Received")
-        .filter_map(|value| Origin::read(value))
+        .filter_map(Origin::read)
         .find(|origin| !contains(&networks.relays, origin.ip));
     let Some(origin) = from else {
         return (Cow::Borrowed(envelope), true);
@@ -79,12 +79,12 @@ impl Origin {
             return None;
         }
         let helo = words.next()?.to_owned();
-        let before = words.take_while(|word| !word.eq_ignore_ascii_case("by"));
+        let mut before = words.take_while(|word| !word.eq_ignore_ascii_case("by"));
         let literal = |word: &str| {
             let inner = word.split_once('[')?.1.split_once(']')?.0;
             inner.strip_prefix("IPv6:").unwrap_or(inner).parse().ok()
         };
-        let ip = before.filter_map(literal).next().or_else(|| literal(&helo))?;
+        let ip = before.find_map(literal).or_else(|| literal(&helo))?;
         Some(Self { ip, helo })
     }
 }

@@ -100,12 +100,6 @@ impl Intake {
         }
     }
 
-    /// Adds record and body to the batch.
-    pub(super) fn hold(&self, batch: &mut Batch, held: &Held, case: &Case<'_>) {
-        let content = stored::write(case.judged, case.message);
-        batch.insert(held).body(Body { id: held.id, expires: held.expires_at, content });
-    }
-
     /// The queue item of accepted mail, with its body.
     pub(super) fn accepted_item(
         &self,
@@ -135,6 +129,12 @@ impl Intake {
         batch.body(Body { id, expires, content });
         item
     }
+}
+
+/// Adds record and body to the batch.
+pub(super) fn keep(batch: &mut Batch, held: &Held, case: &Case<'_>) {
+    let content = stored::write(case.judged, case.message);
+    batch.insert(held).body(Body { id: held.id, expires: held.expires_at, content });
 }
 
 /// From the last five bytes of the id, which are random (RFC 9562).

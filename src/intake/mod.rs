@@ -104,6 +104,7 @@ impl Intake {
     }
 
     /// Answers one RCPT TO from what the envelope knows: `None` accepts it.
+    #[expect(clippy::unused_async, reason = "rules may come from a database")]
     pub async fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
         let Parts { settings, directory, links, notices, .. } = &self.inner.parts;
         let first = envelope.rcpt_to.first().map(|one| &one.address);
@@ -335,7 +336,7 @@ impl Intake {
             let mut batch = Batch::new();
             let mut held = self.record(case, &hold, &refuse, head.clone());
             let reply = self.tell(&mut batch, &mut held, case, !accept.is_empty()).await?;
-            self.hold(&mut batch, &held, case);
+            hold::keep(&mut batch, &held, case);
             let kept = held.id;
             let done = self
                 .pass_on(envelope, case.message, batch, accept.clone(), head.clone())

@@ -6,7 +6,7 @@
 //! that is wiped.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -159,7 +159,10 @@ impl KeyRing {
 
 /// The commands of `reprieve key`, on the folder itself.
 pub mod folder {
-    use super::*;
+    use super::{
+        File, Key, KeyError, KeyState, KeyStatus, OpenOptions, OpenOptionsExt, Path, Timestamp,
+        Write, active, fs, ids, io, key_path,
+    };
 
     /// Makes a key that verifies but does not sign yet, and answers its id.
     /// The first key of a folder is made active at once.
@@ -240,7 +243,7 @@ pub mod folder {
     }
 
     fn sync(folder: &Path) -> Result<(), KeyError> {
-        fs::File::open(folder)
+        File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|source| KeyError::Io { path: folder.to_owned(), source })
     }

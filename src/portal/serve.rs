@@ -62,14 +62,12 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accepted => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
-            Err(_) => {
-                // Out of descriptors, most likely: some will be given back.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
+        let Ok((stream, peer)) = accepted else {
+            // Out of descriptors, most likely: some will be given back.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
+        let peer = peer.ip().to_canonical();
         let limit = if uncounted(peer) { usize::MAX } else { bounds.per_client };
         let Some(seat) = clients.sit(peer, limit) else { continue };
         let router = router.clone();
@@ -96,7 +94,7 @@ async fn connection(
         _ = stopping.wait_for(|stop| *stop) => return,
     };
     let Ok(Ok(begun)) = first else { return };
-    let stream = Begun { begun, read: 0, stream };
+    let stream = Begun { first: begun, read: 0, stream };
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         let answer = router.clone().oneshot(request);
@@ -141,7 +139,7 @@ async fn first_line(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 
 /// A stream whose first bytes were read already.
 struct Begun {
-    begun: Vec<u8>,
+    first: Vec<u8>,
     read: usize,
     stream: TcpStream,
 }
@@ -152,15 +150,15 @@ impl AsyncRead for Begun {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let rest = &self.begun[self.read..];
+        let rest = &self.first[self.read..];
         if rest.is_empty() {
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
         let length = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..length]);
         self.read += length;
-        if self.read == self.begun.len() {
-            self.begun = Vec::new();
+        if self.read == self.first.len() {
+            self.first = Vec::new();
             self.read = 0;
         }
         Poll::Ready(Ok(()))

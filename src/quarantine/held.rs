@@ -19,6 +19,7 @@ use crate::store::{Index, Record, Table};
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A message in the quarantine: one for all held recipients of a transaction.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the session or the message")]
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Held {
     /// UUIDv7; also the id of its body.

@@ -145,7 +145,7 @@ impl Releases {
     pub async fn release(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
         for _ in 0..TRIES {
             let row = self.row(id).await?;
-            if self.already_freed(&row.record, slot) {
+            if already_freed(&row.record, slot) {
                 return Ok(row.record);
             }
             let (way, free) = self.judge(&row.record, slot).await?;
@@ -248,16 +248,6 @@ impl Releases {
 
     async fn row(&self, id: Uuid) -> Result<Row<Held>, Denied> {
         self.inner.store.find::<Held>(id.as_bytes()).await?.ok_or(Denied::Unknown)
-    }
-
-    /// Nothing of these waits any more, and something was freed: a second
-    /// press of the same button.
-    fn already_freed(&self, held: &Held, slot: u16) -> bool {
-        let freed = |one: &HeldRecipient| {
-            matches!(one.state, State::Releasing | State::Released | State::Delivered)
-        };
-        chosen(held, slot, State::Held).is_empty()
-            && places(held, slot).any(|place| freed(&held.recipients[place]))
     }
 
     /// What may be done, and the slots that may be freed, budgets aside.
@@ -395,6 +385,16 @@ impl Releases {
             Err(refusal) => Err(Denied::Store(Fault::Unavailable(refusal.to_string()))),
         }
     }
+}
+
+/// Nothing of these waits any more, and something was freed: a second
+/// press of the same button.
+fn already_freed(held: &Held, slot: u16) -> bool {
+    let freed = |one: &HeldRecipient| {
+        matches!(one.state, State::Releasing | State::Released | State::Delivered)
+    };
+    chosen(held, slot, State::Held).is_empty()
+        && places(held, slot).any(|place| freed(&held.recipients[place]))
 }
 
 /// The delivery of these copies.

@@ -38,10 +38,11 @@ pub struct Page {
 }
 
 /// As long as a loaded machine may take; an event ends it at once.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Driver {
     /// `None`, in plain words, where there is no browser to drive.
+    #[expect(clippy::unused_async, reason = "the driver needs a runtime around it")]
     pub async fn start() -> Option<Self> {
         // fantoccini's client asks for one; the driver is on loopback, without TLS.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -73,7 +74,7 @@ impl Driver {
     /// A phone of 390 x 844 pixels.
     pub async fn phone(&self, scheme: Scheme) -> Page {
         let profile = tempfile::tempdir().unwrap();
-        let preferred = if scheme == Scheme::Dark { 0 } else { 1 };
+        let preferred = i32::from(scheme != Scheme::Dark);
         let args = [
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
@@ -117,9 +118,8 @@ impl Page {
     pub async fn shows(&self, heading: &str) {
         let path = format!("//h1[contains(normalize-space(.), \"{heading}\")]");
         let wait = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&path)).await;
-        if wait.is_err() {
-            panic!("no heading {heading:?} in {}", self.text().await);
-        }
+        let text = if wait.is_err() { self.text().await } else { String::new() };
+        assert!(wait.is_ok(), "no heading {heading:?} in {text}");
     }
 
     pub async fn text(&self) -> String {
