@@ -94,7 +94,7 @@ async fn the_sender_s_story_by_keyboard_on_a_phone_in_dark() {
 }
 
 async fn story(scheme: Scheme) {
-    let Some(driver) = Driver::start().await else { return };
+    let Some(driver) = Driver::start() else { return };
     let served = Served::new(Script::Arrives).await;
     let page = driver.phone(scheme).await;
     assert_eq!(page.is_dark().await, scheme == Scheme::Dark);
@@ -232,7 +232,7 @@ async fn public(served: &Served, page: &Page) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_script_is_needed() {
-    let Some(driver) = Driver::start().await else { return };
+    let Some(driver) = Driver::start() else { return };
     let served = Served::new(Script::IsLost).await;
     let page = driver.phone(Scheme::Light).await;
     let (id, link) = served.hold(|_| {}).await;
@@ -254,7 +254,7 @@ async fn no_script_is_needed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l_02_l_03_a_scanner_with_a_browser_releases_nothing() {
-    let Some(driver) = Driver::start().await else { return };
+    let Some(driver) = Driver::start() else { return };
     let served = Served::new(Script::Arrives).await;
     let page = driver.phone(Scheme::Light).await;
     let (id, link) = served.hold(|_| {}).await;

@@ -14,10 +14,11 @@ use reprieve::directory::{Pattern, Rule, RuleAction};
 use reprieve::filter::verdict::Door;
 use reprieve::filter::{Class, Finding};
 use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
-use reprieve::portal::{Peer, Settings};
+use reprieve::portal::{Bounds, Peer, Settings};
 use reprieve::quarantine::{Outcome, State};
 use reprieve::reputation::Proofs;
 use stage::{Stage, address, recipient};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
 const HOST: &str = "mail.example";
@@ -784,4 +785,75 @@ async fn health_is_told_to_anybody_who_asks_by_address() {
     let answer = ask(&stage, health("/health/ready")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(!answer.body.contains("poisoned"));
+}
+
+/// The portal on a real socket, until the sender is dropped.
+async fn listening() -> (Stage, std::net::SocketAddr, tokio::sync::oneshot::Sender<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let settings =
+        Settings { bounds: Bounds { connections: 64, per_client: 8 }, ..Settings::default() };
+    let stage = Stage::with(&format!("http://{at}"), stopped(), settings, |_| {});
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    tokio::spawn(stage.portal.clone().serve(listener, async {
+        let _ = stopped.await;
+    }));
+    (stage, at, stop)
+}
+
+/// Sends raw bytes and reads to the end.
+async fn raw(at: std::net::SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
+    let (mut read, mut write) = stream.split();
+    let mut answer = Vec::new();
+    let (sent, _) = tokio::join!(write.write_all(bytes), read.read_to_end(&mut answer));
+    drop(sent);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn w_07_a_megabyte_of_url_or_a_body_without_end_is_refused() {
+    let (_stage, at, _stop) = listening().await;
+    let line = format!("GET /{} HTTP/1.1\r\nHost: {at}\r\n\r\n", "a".repeat(1024 * 1024));
+    assert!(raw(at, line.as_bytes()).await.starts_with("HTTP/1.1 414"));
+    let head = format!("GET /help HTTP/1.1\r\nHost: {at}\r\nX: {}\r\n\r\n", "a".repeat(100_000));
+    assert!(raw(at, head.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    let body = "a".repeat(4 * 1024 * 1024);
+    let form = format!(
+        "POST /lost HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert!(raw(at, form.as_bytes()).await.starts_with("HTTP/1.1 413"));
+}
+
+#[tokio::test]
+async fn a_client_holds_so_many_connections_and_no_more() {
+    let (_stage, at, _stop) = listening().await;
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        idle.push(tokio::net::TcpStream::connect(at).await.unwrap());
+    }
+    let ninth = raw(at, format!("GET /help HTTP/1.1\r\nHost: {at}\r\n\r\n").as_bytes()).await;
+    assert_eq!(ninth, "", "closed without an answer");
+}
+
+#[tokio::test]
+async fn the_shutdown_ends_idle_connections_and_the_server() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let stage = Stage::new(&format!("http://{at}"), stopped());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(stage.portal.clone().serve(listener, async {
+        let _ = stopped.await;
+    }));
+    let mut idle = tokio::net::TcpStream::connect(at).await.unwrap();
+    idle.write_all(format!("GET /help HTTP/1.1\r\nHost: {at}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    stop.send(()).unwrap();
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).await.unwrap();
+    serving.await.unwrap();
 }

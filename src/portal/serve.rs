@@ -93,8 +93,8 @@ async fn connection(
         first = tokio::time::timeout(HEAD_TIME, first_line(&mut stream)) => first,
         _ = stopping.wait_for(|stop| *stop) => return,
     };
-    let Ok(Ok(begun)) = first else { return };
-    let stream = Begun { first: begun, read: 0, stream };
+    let Ok(Ok(first)) = first else { return };
+    let stream = Begun { first, read: 0, stream };
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         let answer = router.clone().oneshot(request);

@@ -232,3 +232,98 @@ pub(super) fn ids() -> Vec<String> {
     let messages = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
     messages.filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::fs;
+
+    use fluent_templates::fluent_bundle::FluentResource;
+
+    use super::*;
+
+    /// Message id -> its text, of every portal file of a language's folder.
+    fn messages(language: &str) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for file in ["portal.ftl", "help.ftl"] {
+            let path = format!("{}/web/translations/{language}/{file}", env!("CARGO_MANIFEST_DIR"));
+            let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path} is missing"));
+            if let Err((_, faults)) = FluentResource::try_new(text.clone()) {
+                panic!("{path}: {faults:?}");
+            }
+            let mut id = String::new();
+            for line in text.lines().filter(|line| !line.starts_with('#')) {
+                if line.starts_with(|c: char| c.is_ascii_lowercase()) {
+                    id = line.split_once('=').unwrap().0.trim().to_owned();
+                }
+                all.entry(id.clone()).or_insert_with(String::new).push_str(line);
+            }
+        }
+        all.remove("");
+        all
+    }
+
+    fn arguments(text: &str) -> BTreeSet<&str> {
+        let found = text.split('$').skip(1);
+        found.map(|rest| rest.split([' ', ')', ',']).next().unwrap()).collect()
+    }
+
+    #[test]
+    fn every_language_says_every_sentence_with_its_arguments() {
+        let english = messages("en");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/translations");
+        let mut tags = BTreeSet::new();
+        for language in fs::read_dir(folder).unwrap() {
+            let tag = language.unwrap().file_name().into_string().unwrap();
+            let said = messages(&tag);
+            for (id, text) in &english {
+                let theirs = said.get(id).unwrap_or_else(|| panic!("{tag} does not say {id}"));
+                let extra: Vec<_> =
+                    arguments(theirs).difference(&arguments(text)).copied().collect();
+                // The number of recipients matters to some grammars only.
+                assert!(extra.is_empty() || extra == ["n"], "{tag}: {id} asks for {extra:?}");
+            }
+            for id in said.keys() {
+                assert!(english.contains_key(id), "{tag} says {id}, which nobody asks for");
+            }
+            tags.insert(tag);
+        }
+        let languages = Languages::new();
+        let served: BTreeSet<_> = languages.all().iter().map(|one| one.tag().to_owned()).collect();
+        assert_eq!(served, tags, "adding a language is adding a folder");
+        assert_eq!(languages.english().tag(), "en");
+    }
+
+    #[test]
+    fn every_sentence_is_said_somewhere() {
+        let mut sources = String::new();
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/src/portal");
+        for folder in [root.to_owned(), format!("{root}/sender")] {
+            for file in fs::read_dir(folder).unwrap() {
+                let path = file.unwrap().path();
+                if path.extension().is_some_and(|one| one == "rs") {
+                    sources.push_str(&fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        for id in messages("en").keys() {
+            assert!(sources.contains(&format!("\"{id}\"")), "nobody says {id}");
+        }
+    }
+
+    #[test]
+    fn w_01_text_of_strangers_brings_neither_markup_nor_isolates() {
+        let languages = Languages::new();
+        let arguments = Arguments::new().mail("domain", "\u{2069}<b>x\u{202e}");
+        let said = languages.english().tell("delivered-to", &arguments);
+        let html = said.render().into_string();
+        assert!(html.contains("<bdi>\\u{2069}&lt;b&gt;x\\u{202e}</bdi>"), "{html}");
+        assert_eq!(html.matches("<bdi>").count(), html.matches("</bdi>").count());
+    }
+
+    #[test]
+    fn a_finding_without_words_is_left_out() {
+        let words = Languages::new();
+        assert_eq!(words.english().finding("finding-no-such", std::iter::empty()), None);
+    }
+}

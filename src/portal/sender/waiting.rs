@@ -5,6 +5,7 @@ use maud::{Markup, Render, html};
 use super::case::{Case, Named};
 use super::entered::Entered;
 use super::{BULK, NOT_MINE, PERSONAL, outcome};
+use crate::filter::Class;
 use crate::portal::nonce::Stale;
 use crate::portal::part::{self, AddressShown, Icon};
 use crate::portal::path::Step;
@@ -137,12 +138,18 @@ pub fn details(words: &Words, case: &Case) -> Markup {
 
 /// The findings against the message, the heaviest first, in plain words; no
 /// scores, no rule names. What has no words for people is left out.
+///
+/// What only says what kind of mail it is weighs nothing; it is the reason
+/// where that kind is what was stopped.
 pub fn reasons(words: &Words, case: &Case) -> Markup {
+    let bulk = case.copies().any(|one| {
+        matches!(one.class, Class::Marketing | Class::Poll | Class::Social | Class::Mass)
+    });
     let told: Vec<_> = case
         .held
         .findings
         .iter()
-        .filter(|finding| finding.weight >= 0.0)
+        .filter(|finding| finding.weight > 0.0 || (bulk && finding.weight >= 0.0))
         .filter_map(|finding| {
             let terms =
                 || finding.terms.iter().map(|term| (term.name.as_str(), term.text.as_str()));
