@@ -167,6 +167,11 @@ impl Recorder {
         self.fates.get_mut(&id(1)).unwrap().0 = fate;
     }
 
+    /// Whether this message was ever acknowledged.
+    pub fn knows(&self, id: BodyId) -> bool {
+        self.fates.contains_key(&id)
+    }
+
     pub fn forget(&mut self) {
         self.fates.clear();
     }
@@ -199,7 +204,8 @@ impl Recorder {
     /// Opens the folder as a start would and checks it all; `deep` also
     /// computes every index key and reads every message again.
     pub fn reopen(&self, folder: &Path, index: IndexEngine, why: &str, deep: bool) {
-        if deep {
+        // A kill before the first start was done leaves no store to verify.
+        if deep && folder.join("format").exists() {
             let report = Store::verify(folder, &schemas())
                 .unwrap_or_else(|error| panic!("{why}: it does not open: {error}"));
             assert_eq!(report.problems, Vec::<String>::new(), "{why}");

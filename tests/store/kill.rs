@@ -134,7 +134,10 @@ fn t_07_between_deletion_and_punch_it_is_erased_and_stays_so() {
                     assert!(!living.contains(&id));
                     erased += 1;
                 } else {
-                    assert!(living.contains(&id), "{id} still stands on the disk");
+                    // The kill may also have left a message of no batch: the
+                    // sweep's work, hours later.
+                    let orphan = !recorder.knows(id);
+                    assert!(living.contains(&id) || orphan, "{id} still stands on the disk");
                 }
             }
         }
