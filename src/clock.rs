@@ -49,3 +49,28 @@ impl Clock {
         moved.fetch_add(micros, Ordering::SeqCst);
     }
 }
+
+/// `#[cbor(with = "crate::clock::micros")]` for a [`Timestamp`]: whole
+/// microseconds, in records and stored envelopes alike.
+pub mod micros {
+    use jiff::Timestamp;
+    use minicbor::decode::Error as DecodeError;
+    use minicbor::encode::{Error as EncodeError, Write};
+    use minicbor::{Decoder, Encoder};
+
+    /// # Errors
+    /// Those of the encoder.
+    pub fn encode<C, W: Write>(
+        time: &Timestamp,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.i64(time.as_microsecond())?.ok()
+    }
+
+    /// # Errors
+    /// Those of the decoder, and a time out of range.
+    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Timestamp, DecodeError> {
+        Timestamp::from_microsecond(d.i64()?).map_err(DecodeError::custom)
+    }
+}

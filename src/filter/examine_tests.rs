@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::policy::{Thresholds, View, decide};
 use super::verdict::Door;
 use super::*;
-use crate::directory::{Choice, Contact, Organisation, OrganisationId, Told};
+use crate::directory::sample;
 use crate::mail::{Client, Recipient, ReversePath};
 use crate::reputation::{Proof, Regard};
 
@@ -26,34 +26,11 @@ const ZONE: &str = "\
     named.example A 203.0.113.5\n\
     5.113.0.203.in-addr.arpa PTR named.example\n";
 
-fn organisation() -> Organisation {
-    Organisation {
-        id: OrganisationId::new("demo").unwrap(),
-        name: "Demo Oy".into(),
-        domains: vec![Domain::parse("demo.example").unwrap()],
-        contact: Contact {
-            postmaster: Address::parse("postmaster@demo.example").unwrap(),
-            telephone: None,
-            hours: None,
-        },
-        language: "en".into(),
-        host: None,
-        colour: None,
-        retention_days: 14,
-        told: Told::Letter,
-        marketing: Choice::Deliver,
-        poll: Choice::Deliver,
-        social: Choice::Deliver,
-        hold_first_contact: false,
-        rules: vec![],
-    }
-}
-
 fn filter_with(mut zone: dns::Zone, change: impl FnOnce(&mut Settings, &mut dns::Zone)) -> Filter {
     let mut settings = Settings::default();
     change(&mut settings, &mut zone);
     let dns = dns::Dns::of_zone(zone, &settings.patience).unwrap();
-    let directory = Directory::new(vec![organisation()]).unwrap();
+    let directory = Directory::new(vec![sample::organisation("demo")]).unwrap();
     Filter::with_dns(settings, dns, directory, Clock::stopped_at(Timestamp::UNIX_EPOCH))
 }
 
@@ -101,7 +78,7 @@ async fn judge(
     message: &Message,
 ) -> (Examination, Judgement) {
     let examination = filter.examine(envelope, message, false).await.unwrap();
-    let organisation = organisation();
+    let organisation = sample::organisation("demo");
     let view = View {
         organisation: &organisation,
         rule: None,

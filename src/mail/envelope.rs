@@ -60,30 +60,9 @@ pub struct Envelope {
     /// SMTPUTF8 (RFC 6531).
     #[n(5)]
     pub smtputf8: bool,
-    #[cbor(n(6), with = "micros")]
+    #[cbor(n(6), with = "crate::clock::micros")]
     pub received_at: Timestamp,
     /// The id under which the session is logged.
     #[n(7)]
     pub session_id: String,
-}
-
-/// Whole microseconds.
-mod micros {
-    use minicbor::decode::Error as DecodeError;
-    use minicbor::encode::{Error as EncodeError, Write};
-    use minicbor::{Decoder, Encoder};
-
-    use crate::clock::Timestamp;
-
-    pub fn encode<C, W: Write>(
-        time: &Timestamp,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.i64(time.as_microsecond())?.ok()
-    }
-
-    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Timestamp, DecodeError> {
-        Timestamp::from_microsecond(d.i64()?).map_err(DecodeError::custom)
-    }
 }

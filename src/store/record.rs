@@ -7,6 +7,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{Fault, Index, Table, Value};
+pub use crate::clock::micros;
 
 /// Something that stands in a table under its own key.
 pub trait Record: Encode<()> + for<'b> Decode<'b, ()> + Send + Sync + 'static {
@@ -93,31 +94,6 @@ pub struct Schema {
 impl Schema {
     pub fn of<R: Record>() -> Self {
         Self { table: R::TABLE, index_keys: |bytes| Ok(stored_index_keys(&decode::<R>(bytes)?)) }
-    }
-}
-
-/// `#[cbor(with = "crate::store::record::micros")]` for a
-/// [`Timestamp`](crate::clock::Timestamp): whole microseconds.
-pub mod micros {
-    use jiff::Timestamp;
-    use minicbor::decode::Error as DecodeError;
-    use minicbor::encode::{Error as EncodeError, Write};
-    use minicbor::{Decoder, Encoder};
-
-    /// # Errors
-    /// Those of the encoder.
-    pub fn encode<C, W: Write>(
-        time: &Timestamp,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.i64(time.as_microsecond())?.ok()
-    }
-
-    /// # Errors
-    /// Those of the decoder, and a time out of range.
-    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Timestamp, DecodeError> {
-        Timestamp::from_microsecond(d.i64()?).map_err(DecodeError::custom)
     }
 }
 
