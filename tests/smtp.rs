@@ -138,6 +138,8 @@ fn organisation() -> Organisation {
         social: Choice::Deliver,
         hold_first_contact: false,
         rules: Vec::new(),
+        digest: reprieve::directory::Digest::default(),
+        people_choose: true,
     }
 }
 

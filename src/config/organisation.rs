@@ -5,7 +5,8 @@ use toml::Value;
 use super::reader::{Mistake, Section};
 use super::value;
 use crate::directory::{
-    Choice, Contact, Organisation, OrganisationId, Pattern, Rule, RuleAction, Told,
+    Choice, Contact, Digest, Frequency, Organisation, OrganisationId, Pattern, Rhythm, Rule,
+    RuleAction, Told,
 };
 use crate::mail::{Address, Domain};
 
@@ -66,9 +67,44 @@ fn one(mut section: Section, hold_first_contact: bool) -> Result<Organisation, M
             )?
             .unwrap_or(hold_first_contact),
         rules: rules.into_iter().map(rule).collect::<Result<_, _>>()?,
+        digest: digest(&mut section)?,
+        people_choose: section.or("people_choose", "true", value::flag)?,
     };
     section.finish()?;
     Ok(organisation)
+}
+
+/// How recipients are told what was held for them.
+fn digest(section: &mut Section) -> Result<Digest, Mistake> {
+    let frequency = value::word(&[
+        ("off", Frequency::Off),
+        ("hourly", Frequency::Hourly),
+        ("daily", Frequency::Daily),
+        ("weekly", Frequency::Weekly),
+    ]);
+    let standard = Digest::default();
+    Ok(Digest {
+        rhythm: Rhythm {
+            frequency: section.or("digest", "\"daily\"", frequency)?,
+            hour: section.or("digest_hour", "8", hour)?,
+            ..standard.rhythm
+        },
+        zone: section.or("time_zone", "\"UTC\"", zone)?,
+    })
+}
+
+fn hour(value: &Value) -> Result<u8, String> {
+    let hour = value.as_integer().and_then(|hour| u8::try_from(hour).ok());
+    hour.filter(|hour| *hour < 24).ok_or_else(|| format!("{value} is not an hour from 0 to 23"))
+}
+
+/// A name of the IANA time zone database.
+fn zone(value: &Value) -> Result<String, String> {
+    let name = value.as_str().unwrap_or_default();
+    match jiff::tz::TimeZone::get(name) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => Err(format!("{value} is not a time zone like \"Europe/Helsinki\"")),
+    }
 }
 
 fn rule(mut section: Section) -> Result<Rule, Mistake> {

@@ -519,6 +519,7 @@ pub(super) fn reputation(mut section: Section) -> Read<ReputationSettings> {
         probation_days: section.or("probation_days", "\"7 days\"", value::days)?,
         network_lapse_days: section.or("network_lapse", "\"30 days\"", value::days)?,
         silence_days: section.optional("silence", "\"730 days\"", value::days)?,
+        flags_to_revoke: section.or("flags_to_revoke", "1", value::whole(1))?,
     };
     section.finish().map(|()| read)
 }

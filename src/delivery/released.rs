@@ -140,10 +140,11 @@ impl Delivery {
         let Some(copy) = copy.filter(on_its_way) else {
             return Ok(Some(Objection::Astray));
         };
+        let (sender, senders) = (held.sender(), held.senders());
         let rule = tools
             .directory
             .organisation(&copy.organisation)
-            .map(|organisation| organisation.rule(&copy.address, &held.senders()));
+            .map(|one| tools.directory.rule(&one, &copy.address, &sender.claim(&senders)));
         match rule {
             // An organisation that is served no more accepts nothing.
             None | Some(Some(RuleAction::Block)) => return Ok(Some(Objection::Blocked)),

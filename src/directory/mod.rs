@@ -1,17 +1,30 @@
 //! Who is served: organisations, their domains, recipients' and
 //! organisations' rules, and how each organisation wants its mail treated.
 //!
-//! In memory, built from the configuration; [`Directory::replace`] swaps it
-//! whole. A domain belongs to at most one organisation.
+//! Organisations are in memory, built from the configuration;
+//! [`Directory::replace`] swaps them whole. A domain belongs to at most one.
+//! What people decide (recipients' choices, rules) lives in the store, with a
+//! view in memory: [`People`] writes both.
 
+pub mod people;
+mod recipient;
+mod rule;
 #[cfg(test)]
 pub mod sample;
+
+pub use people::{People, PeopleError};
+pub use recipient::{Choices, Frequency, Recipient, Rhythm};
+pub use rule::{Claim, Pattern, Rule, RuleAction, StoredRule};
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::tz::TimeZone;
+use minicbor::{Decode, Encode};
+
 use crate::mail::{Address, Domain};
+use people::View;
 
 /// A short name of lower-case letters, digits and hyphens, 1 to 40 bytes.
 #[derive(
@@ -33,11 +46,16 @@ pub enum Told {
 }
 
 /// What happens to wanted-by-some mail of a class: marketing, poll, social.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The numbers stand on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Choice {
     #[default]
+    #[n(0)]
     Deliver,
+    #[n(1)]
     Hold,
+    #[n(2)]
     Reject,
 }
 
@@ -65,6 +83,19 @@ pub struct Organisation {
     /// Hold the first mail of senders without standing.
     pub hold_first_contact: bool,
     pub rules: Vec<Rule>,
+    pub digest: Digest,
+    /// Whether each recipient may choose for himself about marketing, polls
+    /// and social mail.
+    pub people_choose: bool,
+}
+
+/// How an organisation's recipients are told what was held for them, unless
+/// they chose otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    pub rhythm: Rhythm,
+    /// A name of the IANA time zone database.
+    pub zone: String,
 }
 
 /// Whom a blocked sender may turn to.
@@ -77,34 +108,11 @@ pub struct Contact {
     pub hours: Option<String>,
 }
 
-/// A block or an allowance, for one recipient or the whole organisation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// `None`: the whole organisation.
-    pub recipient: Option<Address>,
-    pub sender: Pattern,
-    pub action: RuleAction,
-}
-
-/// Whom a rule is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pattern {
-    /// One mailbox, compared by its base address.
-    Address(Address),
-    /// A domain and all below it.
-    Domain(Domain),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RuleAction {
-    Block,
-    Allow,
-}
-
 /// All organisations. Clones share them.
 #[derive(Clone, Default)]
 pub struct Directory {
     inner: Arc<RwLock<Arc<Organisations>>>,
+    view: Arc<RwLock<View>>,
 }
 
 #[derive(Default)]
@@ -141,29 +149,32 @@ impl fmt::Display for OrganisationId {
     }
 }
 
-impl Pattern {
-    pub fn matches(&self, sender: &Address) -> bool {
-        match self {
-            Self::Address(address) => address.base() == sender.base(),
-            Self::Domain(domain) => {
-                let theirs = sender.domain().as_str();
-                theirs
-                    .strip_suffix(domain.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            }
-        }
+impl Default for Digest {
+    fn default() -> Self {
+        let rhythm = Rhythm { frequency: Frequency::Daily, hour: 8, weekday: 0 };
+        Self { rhythm, zone: "UTC".to_owned() }
+    }
+}
+
+impl Digest {
+    /// UTC where the system does not know the zone.
+    pub fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.zone).unwrap_or(TimeZone::UTC)
     }
 }
 
 impl Organisation {
-    /// What a rule says of mail from these addresses to `recipient`. A block
-    /// beats every allowance (DESIGN: a block beats every trust).
-    pub fn rule(&self, recipient: &Address, senders: &[&Address]) -> Option<RuleAction> {
+    /// What the configuration's rules say of this mail to `recipient`. A
+    /// block beats every allowance (DESIGN: a block beats every trust).
+    fn rule(&self, recipient: &Address, claim: &Claim<'_>) -> Option<RuleAction> {
+        if self.rules.is_empty() {
+            return None;
+        }
         let recipient = recipient.base();
         let mut found = None;
         for rule in &self.rules {
             let his = rule.recipient.as_ref().is_none_or(|one| one.base() == recipient);
-            if his && senders.iter().any(|sender| rule.sender.matches(sender)) {
+            if his && rule.sender.matches(claim) {
                 if rule.action == RuleAction::Block {
                     return Some(RuleAction::Block);
                 }
@@ -223,6 +234,49 @@ impl Directory {
     /// Whether mail to this domain is ours to judge.
     pub fn serves(&self, domain: &Domain) -> bool {
         self.current().by_domain.contains_key(domain)
+    }
+
+    /// What the rules of the organisation and of `recipient` say of this mail,
+    /// those of the configuration and those that people made. A block beats
+    /// every allowance.
+    pub fn rule(
+        &self,
+        organisation: &Organisation,
+        recipient: &Address,
+        claim: &Claim<'_>,
+    ) -> Option<RuleAction> {
+        let written = organisation.rule(recipient, claim);
+        if written == Some(RuleAction::Block) {
+            return written;
+        }
+        self.read(|view| view.rule(&organisation.id, recipient, claim)).or(written)
+    }
+
+    /// What `recipient` chose about marketing, polls and social mail.
+    pub fn choices(&self, recipient: &Address) -> Choices {
+        self.read(|view| view.choices(recipient))
+    }
+
+    /// The mailbox behind an address: itself without tag, or whose alias it is.
+    pub fn mailbox(&self, address: &Address) -> Address {
+        self.read(|view| view.mailbox(address))
+    }
+
+    /// Remembers that mail for this recipient was taken.
+    pub fn learn(&self, recipient: &Address, organisation: &OrganisationId) {
+        let base = recipient.base();
+        if !self.read(|view| view.knows(&base)) {
+            self.view(|view| view.learn(base, organisation));
+        }
+    }
+
+    fn read<T>(&self, ask: impl FnOnce(&View) -> T) -> T {
+        ask(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the view; for [`People`].
+    fn view(&self, change: impl FnOnce(&mut View)) {
+        change(&mut self.view.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn current(&self) -> Arc<Organisations> {

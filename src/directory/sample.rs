@@ -1,6 +1,6 @@
 //! Organisations for the tests of every room above.
 
-use super::{Choice, Contact, Directory, Organisation, OrganisationId, Rule, Told};
+use super::{Choice, Contact, Digest, Directory, Organisation, OrganisationId, Rule, Told};
 use crate::mail::{Address, Domain};
 
 /// An organisation `name` that serves `name.example`.
@@ -25,6 +25,8 @@ pub fn organisation(name: &str) -> Organisation {
         social: Choice::Deliver,
         hold_first_contact: false,
         rules: Vec::new(),
+        digest: Digest::default(),
+        people_choose: true,
     }
 }
 

@@ -82,6 +82,7 @@ async fn judge(
     let view = View {
         organisation: &organisation,
         rule: None,
+        choices: crate::directory::Choices::default(),
         regard: Regard::Unknown,
         correspondent: false,
         role_address: false,

@@ -7,7 +7,7 @@
 //! the score, the first contact and the rate of the sender himself; never
 //! malware, phishing, forgery or a replay.
 
-use crate::directory::{Choice, Organisation, RuleAction};
+use crate::directory::{Choice, Choices, Organisation, RuleAction};
 use crate::filter::verdict::Door;
 use crate::filter::{Class, Examination, Judgement, Verdict};
 use crate::reputation::Regard;
@@ -33,6 +33,8 @@ pub struct View<'a> {
     pub organisation: &'a Organisation,
     /// The rule of the recipient or his organisation for this sender.
     pub rule: Option<RuleAction>,
+    /// What the recipient chose himself, stricter or milder.
+    pub choices: Choices,
     /// What we think of the sender, for this organisation.
     pub regard: Regard,
     /// The organisation has written to this address before.
@@ -89,9 +91,9 @@ pub fn decide(examination: &Examination, view: &View<'_>, thresholds: &Threshold
     if let Some(category) = category(examination) {
         let organisation = view.organisation;
         let choice = match category {
-            Class::Poll => organisation.poll,
-            Class::Social => organisation.social,
-            _ => organisation.marketing,
+            Class::Poll => view.choices.poll.unwrap_or(organisation.poll),
+            Class::Social => view.choices.social.unwrap_or(organisation.social),
+            _ => view.choices.marketing.unwrap_or(organisation.marketing),
         };
         return match choice {
             Choice::Hold if !allowed => hold(category, Door::Appeal),

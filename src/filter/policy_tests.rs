@@ -43,6 +43,8 @@ fn organisation(choice: Choice, hold_first_contact: bool) -> Organisation {
         social: choice,
         hold_first_contact,
         rules: vec![],
+        digest: crate::directory::Digest::default(),
+        people_choose: true,
     }
 }
 
@@ -95,6 +97,7 @@ impl Case {
         let view = View {
             organisation: &organisation,
             rule: self.rule,
+            choices: crate::directory::Choices::default(),
             regard: self.regard,
             correspondent: self.correspondent,
             role_address: self.role,
@@ -250,6 +253,7 @@ fn i_15_a_replay_of_a_trusted_sender_is_held() {
     let view = View {
         organisation: &organisation,
         rule: None,
+        choices: crate::directory::Choices::default(),
         regard: Regard::Trusted,
         correspondent: true,
         role_address: false,
@@ -258,6 +262,37 @@ fn i_15_a_replay_of_a_trusted_sender_is_held() {
     replayed.findings.push(Finding::new("replayed", 0.0));
     let judgement = decide(&replayed, &view, &Thresholds::default());
     assert_eq!((judgement.class, judgement.verdict), (Class::Mass, Verdict::Hold));
+}
+
+#[test]
+fn a_recipient_chooses_stricter_or_milder_for_himself() {
+    let table = [
+        (Choice::Deliver, Some(Choice::Reject), Verdict::Reject),
+        (Choice::Reject, Some(Choice::Hold), Verdict::Hold),
+        (Choice::Hold, Some(Choice::Deliver), Verdict::Accept),
+        (Choice::Hold, None, Verdict::Hold),
+    ];
+    for (theirs, his, expected) in table {
+        let organisation = organisation(theirs, false);
+        for class in [Class::Marketing, Class::Poll, Class::Social] {
+            let his = |of: Class| his.filter(|_| of == class);
+            let view = View {
+                organisation: &organisation,
+                rule: None,
+                choices: crate::directory::Choices {
+                    marketing: his(Class::Marketing),
+                    poll: his(Class::Poll),
+                    social: his(Class::Social),
+                },
+                regard: Regard::Unknown,
+                correspondent: false,
+                role_address: false,
+            };
+            let judgement =
+                decide(&examination(&[class], 0.0, true), &view, &Thresholds::default());
+            assert_eq!(judgement.verdict, expected, "{class:?} {theirs:?}");
+        }
+    }
 }
 
 /// What must hold for every combination, whatever the table says.
@@ -282,6 +317,7 @@ fn no_combination_opens_what_must_stay_closed() {
                         let view = View {
                             organisation: &choice[usize::from(flag(0))],
                             rule,
+                            choices: crate::directory::Choices::default(),
                             regard,
                             correspondent: flag(1),
                             role_address: flag(2),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
-use crate::directory::{Directory, DirectoryError};
+use crate::directory::{Directory, DirectoryError, People, Recipient, StoredRule};
 use crate::filter::{self, Filter, catalogue, dns, policy, similar};
 use crate::intake::direction::Networks;
 use crate::intake::{self, Intake, smtp};
@@ -22,7 +22,7 @@ use crate::quarantine::Held;
 use crate::queue::{self, Courier, Item, Queue};
 use crate::release::{self, Releases};
 use crate::reputation::correspondent::Correspondent;
-use crate::reputation::{Reputation, Standing};
+use crate::reputation::{Flag, Reputation, Standing};
 use crate::store::record::Schema;
 use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, Store};
 use crate::suppression::{Suppressed, Suppression};
@@ -55,13 +55,15 @@ pub enum StartError {
     CourierTls(#[from] queue::tls::TlsError),
     #[error("smtp.hostname: no address can be made of it: {0}")]
     Hostname(#[from] AddressError),
+    #[error("the directory in the store cannot be read: {0}")]
+    People(#[from] crate::store::Fault),
     #[error("cannot listen: {0}")]
     Listen(#[from] std::io::Error),
 }
 
 /// Every table, as `store verify` sees it.
-pub static SCHEMAS: std::sync::LazyLock<[Schema; 8]> = std::sync::LazyLock::new(|| {
-    [
+pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(|| {
+    vec![
         Schema::of::<Held>(),
         Schema::of::<Item>(),
         Schema::of::<Standing>(),
@@ -70,6 +72,9 @@ pub static SCHEMAS: std::sync::LazyLock<[Schema; 8]> = std::sync::LazyLock::new(
         Schema::of::<Suppressed>(),
         Schema::of::<LastLetter>(),
         Schema::of::<Breaker>(),
+        Schema::of::<Recipient>(),
+        Schema::of::<StoredRule>(),
+        Schema::of::<Flag>(),
     ]
 });
 
@@ -80,6 +85,7 @@ pub(super) struct Rooms {
     pub ring: KeyRing,
     pub certificate: Option<smtp::Certificate>,
     pub directory: Directory,
+    pub people: People,
     pub notices: Notices,
     pub smtp: smtp::Server,
     pub portal: Portal,
@@ -106,6 +112,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let courier = courier(config, &clock)?;
     let (store, opened) = open_store(config, &clock).await?;
 
+    let people = People::open(store.clone(), clock.clone(), directory.clone()).await?;
     let reputation = Reputation::new(store.clone(), clock.clone(), config.reputation);
     let queue = Queue::new(store.clone(), clock.clone(), queue_settings(config));
     let suppression = Suppression::new(store.clone(), clock.clone());
@@ -185,6 +192,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         ring,
         certificate,
         directory,
+        people,
         notices,
         portal,
         delivery,

@@ -180,6 +180,7 @@ impl Rooms {
         Keeping {
             keeper: self.keeper.clone(),
             queue: self.queue.clone(),
+            people: self.people.clone(),
             maillog: self.maillog.clone(),
         }
     }
@@ -189,6 +190,7 @@ impl Rooms {
 struct Keeping {
     keeper: crate::keeper::Keeper,
     queue: crate::queue::Queue,
+    people: crate::directory::People,
     maillog: Maillog,
 }
 
@@ -204,6 +206,9 @@ impl Keeping {
             if done == 0 {
                 break;
             }
+        }
+        if let Err(fault) = self.people.step().await {
+            self.maillog.step_failed("directory", &fault.to_string());
         }
         if let Ok(load) = self.queue.load().await {
             self.maillog.queue_waiting(load.open);

@@ -19,7 +19,7 @@ use self::direction::Networks;
 use self::repeat::{Earlier, Passed};
 use self::verdict::Outcome;
 use crate::clock::Clock;
-use crate::directory::{Directory, Organisation, RuleAction};
+use crate::directory::{Choices, Claim, Directory, Organisation, RuleAction};
 use crate::filter::policy::{self, Thresholds, View};
 use crate::filter::{Class, Examination, Filter, Judgement};
 use crate::link::Links;
@@ -134,7 +134,8 @@ impl Intake {
         }
         let sender = envelope.mail_from.address()?;
         let blocked = !is_role(recipient)
-            && organisation.rule(recipient, &[sender]) == Some(RuleAction::Block);
+            && directory.rule(&organisation, recipient, &Claim::of_path(&[sender]))
+                == Some(RuleAction::Block);
         blocked.then(|| barred(links, &organisation))
     }
 
@@ -280,6 +281,7 @@ impl Intake {
         let sender = &examination.sender;
         let mut senders: Vec<&Address> = sender.address.iter().collect();
         senders.extend(envelope.mail_from.address());
+        let claim = sender.claim(&senders);
         let mut known: Option<(Arc<Organisation>, Regard, bool)> = None;
         let mut judgements = Vec::with_capacity(envelope.rcpt_to.len());
         for recipient in &envelope.rcpt_to {
@@ -298,7 +300,12 @@ impl Intake {
             let Some((organisation, regard, correspondent)) = &known else { continue };
             let view = View {
                 organisation,
-                rule: organisation.rule(&recipient.address, &senders),
+                rule: directory.rule(organisation, &recipient.address, &claim),
+                choices: if organisation.people_choose {
+                    directory.choices(&recipient.address)
+                } else {
+                    Choices::default()
+                },
                 regard: *regard,
                 correspondent: *correspondent,
                 role_address: is_role(&recipient.address),
@@ -320,6 +327,7 @@ impl Intake {
         let envelope = case.envelope;
         let head = self.head(case.judged, Some(&case.examination.authentication));
         self.count_accepted(case, &accept).await;
+        self.learn(envelope, accept.iter().chain(&hold));
         if let Some(first) = accept.first() {
             let class = case.judgements[*first].class.as_str();
             self.inner.parts.maillog.accepted(&envelope.session_id, class, accept.len());
@@ -352,6 +360,17 @@ impl Intake {
             }
         }
         Err(Stopped::Conflict)
+    }
+
+    /// Remembers for whom mail was taken: the next hop knows them.
+    fn learn<'a>(&self, envelope: &Envelope, slots: impl Iterator<Item = &'a usize>) {
+        let directory = &self.inner.parts.directory;
+        for slot in slots {
+            let recipient = &envelope.rcpt_to[*slot].address;
+            if let Some(organisation) = directory.organisation_of(recipient.domain()) {
+                directory.learn(recipient, &organisation.id);
+            }
+        }
     }
 
     /// The record of an earlier try, of which the next hop did not take the

@@ -223,6 +223,18 @@ impl Maillog {
         warn!(event = "held-back", %held, class);
     }
 
+    /// A recipient of `organisation` said "spam"; `by` is `person` or
+    /// `machine`; `ended` a trust.
+    pub fn flagged(&self, organisation: &str, by: &'static str, ended: bool) {
+        self.decision("flag");
+        info!(event = "flagged", organisation, by, ended);
+    }
+
+    pub fn flag_undone(&self, organisation: &str) {
+        self.decision("undo-flag");
+        info!(event = "flag-undone", organisation);
+    }
+
     /// A page was answered; `route` is the route's pattern, never its path.
     pub fn page(&self, route: &'static str, status: u16, took: Duration) {
         self.meters.page_seconds.observe(took.as_secs_f64());
@@ -443,6 +455,8 @@ mod tests {
         log.taken_back(id);
         log.disowned(id);
         log.held_back(id, "malware");
+        log.flagged("example", "person", true);
+        log.flag_undone("example");
         log.page("/r/{token}", 200, took);
         log.delivered(id, id, &anna, &foreign, &foreign, took);
         log.delivery_deferred(id, 1, &foreign, &foreign);

@@ -288,7 +288,9 @@ impl Releases {
         let Some(organisation) = self.inner.directory.organisation(&one.organisation) else {
             return true;
         };
-        organisation.rule(&one.address, &held.senders()) == Some(RuleAction::Block)
+        let (sender, senders) = (held.sender(), held.senders());
+        let rule = self.inner.directory.rule(&organisation, &one.address, &sender.claim(&senders));
+        rule == Some(RuleAction::Block)
     }
 
     fn uses_served_domain(&self, held: &Held) -> bool {

@@ -1,11 +1,10 @@
 //! Identity: the RFC5322.From address and what proved it.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use minicbor::{Decode, Encode};
 
+use crate::directory::Claim;
 use crate::mail::Address;
+pub use crate::mail::Network;
 
 /// What proved an address; each only when aligned with it (relaxed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,11 +20,6 @@ pub enum Proof {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Proofs(#[n(0)] u8);
-
-/// A client's network: its /24 (IPv4) or /48 (IPv6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Network(#[n(0)] IpAddr);
 
 /// Who sent a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,26 +58,6 @@ impl Proofs {
     }
 }
 
-impl Network {
-    pub fn of(ip: IpAddr) -> Self {
-        Self(match ip.to_canonical() {
-            IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & 0xffff_ff00)),
-            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 80 << 80)),
-        })
-    }
-
-    /// The first address of the network.
-    pub fn first(self) -> IpAddr {
-        self.0
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.0, if self.0.is_ipv4() { 24 } else { 48 })
-    }
-}
-
 impl Sender {
     /// Whether anything but the client's network vouches for the address.
     pub fn is_proved(&self) -> bool {
@@ -93,5 +67,15 @@ impl Sender {
     /// The address, where it was proved.
     pub fn proved_address(&self) -> Option<&Address> {
         self.address.as_ref().filter(|_| self.is_proved())
+    }
+
+    /// What rules look at; `senders` are RFC5322.From and the reverse-path.
+    pub fn claim<'a>(&'a self, senders: &'a [&'a Address]) -> Claim<'a> {
+        Claim {
+            senders,
+            from: self.address.as_ref(),
+            proved: self.is_proved(),
+            network: Some(self.network),
+        }
     }
 }

@@ -5,8 +5,10 @@
 //! content score and the first-contact hold, nothing else.
 
 pub mod correspondent;
+pub mod flag;
 pub mod identity;
 pub mod standing;
 
+pub use flag::{Flag, FlagBy, FlagError, Flags};
 pub use identity::{Network, Proof, Proofs, Sender};
 pub use standing::{Regard, Reputation, Scope, Standing, StandingState};

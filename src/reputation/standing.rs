@@ -99,6 +99,8 @@ pub struct Settings {
     pub network_lapse_days: u16,
     /// Days of silence that end a trust; `None`: never, as senders are promised.
     pub silence_days: Option<u16>,
+    /// Organisations whose people must flag a trusted sender to end his trust.
+    pub flags_to_revoke: u16,
 }
 
 impl Default for Settings {
@@ -108,6 +110,7 @@ impl Default for Settings {
             probation_days: 7,
             network_lapse_days: 30,
             silence_days: None,
+            flags_to_revoke: 1,
         }
     }
 }
@@ -199,6 +202,11 @@ impl Record for Standing {
 impl Reputation {
     pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
         Self { store, clock, settings }
+    }
+
+    /// At least one.
+    pub fn flags_to_revoke(&self) -> usize {
+        usize::from(self.settings.flags_to_revoke.max(1))
     }
 
     /// What we think of `sender` when he writes to this organisation. Trust
@@ -329,7 +337,7 @@ impl Reputation {
     }
 }
 
-fn scope_of(sender: &Sender, organisation: &OrganisationId) -> Scope {
+pub(super) fn scope_of(sender: &Sender, organisation: &OrganisationId) -> Scope {
     if sender.is_proved() {
         Scope::Everywhere
     } else {

@@ -24,6 +24,12 @@ pub enum Table {
     Correspondent = 0x07,
     /// Outcomes of the last letters: one record.
     Breaker = 0x08,
+    /// Mailboxes of our organisations, by base address.
+    Recipient = 0x20,
+    /// Blocks and allowances that people made.
+    Rule = 0x21,
+    /// Recipients' flags, by the sender's and the recipient's hash.
+    Flag = 0x22,
 }
 
 /// An index over a table. The number stands on disk.
@@ -40,6 +46,10 @@ pub enum Index {
     ItemDue = 0x85,
     /// Items that failed, by the time at which they are forgotten.
     ItemKept = 0x86,
+    RecipientById = 0xa0,
+    /// By the time at which the next digest is due.
+    RecipientDue = 0xa1,
+    FlagByRecipient = 0xa2,
 }
 
 impl Table {

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
-use reprieve::directory::{Choice, Contact, Directory, Organisation, OrganisationId, Rule, Told};
+use reprieve::directory::{
+    Choice, Contact, Digest, Directory, Organisation, OrganisationId, Rule, Told,
+};
 use reprieve::filter::verdict::Door;
 use reprieve::filter::{Class, Finding};
 use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
@@ -132,6 +134,8 @@ pub fn organisation() -> Organisation {
         social: Choice::Deliver,
         hold_first_contact: false,
         rules: Vec::new(),
+        digest: Digest::default(),
+        people_choose: true,
     }
 }
 
