@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::BodyId;
 use super::record::{Record, Row, encode, stored_index_keys};
+use super::watch::After;
 use crate::clock::Timestamp;
 
 /// What must be true of a key for the batch to be carried out.
@@ -41,6 +42,8 @@ pub struct Batch {
     pub(super) changes: Vec<Change>,
     pub(super) bodies: Vec<Body>,
     pub(super) erased: Vec<BodyId>,
+    /// Whom the store tells of it.
+    pub(super) after: After,
 }
 
 impl Batch {

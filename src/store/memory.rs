@@ -66,6 +66,7 @@ impl Memory {
         for id in batch.erased {
             state.bodies.remove(&id);
         }
+        batch.after.tell(sequence);
         Ok(Committed { sequence })
     }
 

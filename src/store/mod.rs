@@ -8,6 +8,7 @@
 //!
 //! `Store` is an enum of its engines and not a trait: the set is closed.
 
+pub mod arena;
 mod batch;
 mod checkpoint;
 pub mod counter;
@@ -15,6 +16,7 @@ mod embedded;
 mod memory;
 pub mod record;
 pub mod table;
+mod watch;
 
 pub use batch::{Batch, Body};
 pub use counter::Counter;
@@ -26,12 +28,15 @@ pub use embedded::{
 };
 pub use record::{Record, Row};
 pub use table::{Index, Table};
+pub use watch::News;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use self::record::Schema;
+use self::watch::Watchers;
 
 /// Names a stored body (a message with its envelope): a `UUIDv7`.
 pub type BodyId = uuid::Uuid;
@@ -40,6 +45,7 @@ pub type BodyId = uuid::Uuid;
 #[derive(Clone)]
 pub struct Store {
     engine: Engine,
+    watchers: Watchers,
 }
 
 #[derive(Clone)]
@@ -97,9 +103,19 @@ pub enum Fault {
 }
 
 impl Store {
+    fn of(engine: Engine) -> Self {
+        Self { engine, watchers: Watchers::default() }
+    }
+
+    /// Tells `watcher` of every change of `table` from now on, on the thread
+    /// that writes: it must be quick and may not wait.
+    pub fn watch(&self, table: Table, watcher: impl Fn(&News<'_>) + Send + Sync + 'static) {
+        self.watchers.add(table, Arc::new(watcher));
+    }
+
     /// A store that keeps everything in memory and forgets it: for tests.
     pub fn in_memory() -> Self {
-        Self { engine: Engine::Memory(memory::Memory::default()) }
+        Self::of(Engine::Memory(memory::Memory::default()))
     }
 
     /// Opens the store in `folder`, or begins one there. Blocks for as long as
@@ -109,7 +125,7 @@ impl Store {
     /// [`OpenError`], a sentence that says what is wrong and what to do.
     pub fn open(folder: &Path, settings: EmbeddedSettings) -> Result<(Self, Opened), OpenError> {
         let (embedded, opened) = embedded::Embedded::open(folder, settings, None)?;
-        Ok((Self { engine: Engine::Embedded(embedded) }, opened))
+        Ok((Self::of(Engine::Embedded(embedded)), opened))
     }
 
     /// Carries out what was asked before and leaves the mark of a clean stop.
@@ -244,7 +260,8 @@ impl Store {
     /// # Errors
     /// [`Refusal`], and then nothing of the batch was carried out (save
     /// [`Refusal::Unknown`]).
-    pub async fn commit(&self, batch: Batch) -> Result<Committed, Refusal> {
+    pub async fn commit(&self, mut batch: Batch) -> Result<Committed, Refusal> {
+        batch.after = self.watchers.after(&batch.changes);
         match &self.engine {
             Engine::Memory(memory) => memory.commit(batch),
             Engine::Embedded(embedded) => embedded.commit(batch).await,

@@ -30,6 +30,14 @@ pub enum Table {
     Rule = 0x21,
     /// Recipients' flags, by the sender's and the recipient's hash.
     Flag = 0x22,
+    /// Administrators, by login.
+    Account = 0x40,
+    /// Their sessions, by the hash of the cookie's secret.
+    Session = 0x41,
+    /// Bearer tokens of the API, by hash.
+    ApiToken = 0x42,
+    /// Every decision, the latest first.
+    Audit = 0x43,
 }
 
 /// An index over a table. The number stands on disk.
@@ -50,6 +58,7 @@ pub enum Index {
     /// By the time at which the next digest is due.
     RecipientDue = 0xa1,
     FlagByRecipient = 0xa2,
+    SessionByLogin = 0xc0,
 }
 
 impl Table {

@@ -23,6 +23,7 @@ use super::keeper::Chore;
 use super::status::Status;
 use super::{EmbeddedSettings, recover};
 use crate::store::batch::{Change, Check};
+use crate::store::watch::After;
 use crate::store::{BodyId, Committed, Refusal};
 
 /// Batches in one group.
@@ -46,6 +47,7 @@ pub(super) struct Request {
     pub bodies: Vec<Packed>,
     pub erased: Vec<BodyId>,
     pub bytes: usize,
+    pub after: After,
     pub answer: oneshot::Sender<Result<Committed, Refusal>>,
     /// Room in the queue, given back when this is dropped.
     pub room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
@@ -156,6 +158,9 @@ impl Committer {
             let _ = self.chores.send(Chore::Erase(staged.erased));
         }
         for (request, outcome) in group.into_iter().zip(staged.outcomes) {
+            if let Ok(sequence) = outcome {
+                request.after.tell(sequence);
+            }
             let answer = outcome.map(|sequence| Committed { sequence });
             // Room is given back first, so that who is answered finds some.
             drop(request.room);
