@@ -11,6 +11,7 @@
 //! - [`notice`] tells the sender, by the reply or by a letter, one [`link`].
 //! - [`portal`] is where the link leads: see, declare, release.
 //! - [`release`] is the one batch: state, standing, queue item.
+//! - [`account`] knows the administrators, and keeps what they decided.
 //! - [`queue`] brings it to the recipient's server; [`delivery`] checks again,
 //!   sends, and settles the answer.
 //!
@@ -27,6 +28,7 @@ pub mod maillog;
 pub mod link;
 pub mod store;
 
+pub mod account;
 pub mod directory;
 pub mod filter;
 pub mod quarantine;

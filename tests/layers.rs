@@ -43,6 +43,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sled", &["store/embedded/index/sled.rs"]),
     ("redb", &["store/embedded/index/redb.rs"]),
     ("mail_auth", &["filter/authn", "notice/sign.rs"]),
+    ("argon2", &["account/password.rs"]),
+    ("totp_rs", &["account/totp.rs"]),
     ("toml", &["config/"]),
     ("clap", &["cli"]),
     ("listenfd", &["gateway"]),

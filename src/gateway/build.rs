@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::account::{self, Account, ApiToken, Session};
 use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
@@ -75,6 +76,10 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Recipient>(),
         Schema::of::<StoredRule>(),
         Schema::of::<Flag>(),
+        Schema::of::<Account>(),
+        Schema::of::<Session>(),
+        Schema::of::<ApiToken>(),
+        Schema::of::<account::Entry>(),
     ]
 });
 

@@ -1,0 +1,177 @@
+//! The audit: who decided what, about what, why, before and after.
+//!
+//! Append-only: an entry is written in the batch of the decision that it
+//! tells of, under a key of its own that must be absent, and nothing here
+//! changes or removes one. Texts are made visible when they are recorded, so
+//! that nothing that a stranger chose can break a line or a terminal.
+
+use std::net::IpAddr;
+
+use minicbor::{Decode, Encode};
+
+use crate::clock::{Clock, Timestamp};
+use crate::mail::display;
+use crate::store::{Batch, Fault, Record, Row, Store, Table};
+
+/// Characters of one text.
+const LONGEST: usize = 500;
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Entry {
+    #[cbor(n(0), with = "crate::store::record::micros")]
+    pub at: Timestamp,
+    /// Tells apart what happened in the same microsecond.
+    #[n(1)]
+    random: u64,
+    /// A login, `console`, `token …` or `system`.
+    #[n(2)]
+    pub who: String,
+    /// `release`, `delete`, `log-in`, …
+    #[n(3)]
+    pub what: String,
+    /// The kind of thing that it is about: `held`, `sender`, `account`, …
+    #[n(4)]
+    pub kind: String,
+    /// Which one.
+    #[n(5)]
+    pub about: String,
+    /// The reason that was given.
+    #[n(6)]
+    pub why: String,
+    #[n(7)]
+    pub before: String,
+    #[n(8)]
+    pub after: String,
+    #[n(9)]
+    pub client: Option<IpAddr>,
+    /// Whose mail it is about; empty: the whole service's.
+    #[n(10)]
+    pub organisations: Vec<crate::directory::OrganisationId>,
+}
+
+/// The record of all decisions. Clones share the store.
+#[derive(Clone)]
+pub struct Audit {
+    store: Store,
+    clock: Clock,
+}
+
+impl Entry {
+    /// An entry to be filled and recorded.
+    pub fn new(who: &str, what: &str) -> Self {
+        Self {
+            at: Timestamp::UNIX_EPOCH,
+            random: 0,
+            who: safe(who),
+            what: safe(what),
+            kind: String::new(),
+            about: String::new(),
+            why: String::new(),
+            before: String::new(),
+            after: String::new(),
+            client: None,
+            organisations: Vec::new(),
+        }
+    }
+
+    pub fn from(mut self, client: IpAddr) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    pub fn about(mut self, kind: &str, about: &str) -> Self {
+        self.kind = safe(kind);
+        self.about = safe(about);
+        self
+    }
+
+    pub fn why(mut self, why: &str) -> Self {
+        self.why = safe(why.trim());
+        self
+    }
+
+    pub fn before(mut self, before: impl AsRef<str>) -> Self {
+        self.before = safe(before.as_ref());
+        self
+    }
+
+    pub fn after(mut self, after: impl AsRef<str>) -> Self {
+        self.after = safe(after.as_ref());
+        self
+    }
+
+    pub fn of(mut self, organisations: Vec<crate::directory::OrganisationId>) -> Self {
+        self.organisations = organisations;
+        self
+    }
+
+    /// Whether any of its texts contains `needle`, which is lower case.
+    pub fn contains(&self, needle: &str) -> bool {
+        let texts =
+            [&self.who, &self.what, &self.kind, &self.about, &self.why, &self.before, &self.after];
+        texts.iter().any(|text| text.to_lowercase().contains(needle))
+    }
+
+    /// The cursor behind it.
+    pub fn cursor(&self) -> Vec<u8> {
+        self.key()
+    }
+}
+
+fn safe(text: &str) -> String {
+    display::excerpt(text, LONGEST)
+}
+
+impl Record for Entry {
+    const TABLE: Table = Table::Audit;
+
+    /// The latest first: a scan goes upwards.
+    fn key(&self) -> Vec<u8> {
+        let micros = u64::try_from(self.at.as_microsecond()).unwrap_or(0);
+        let mut key = (u64::MAX - micros).to_be_bytes().to_vec();
+        key.extend_from_slice(&self.random.to_be_bytes());
+        key
+    }
+}
+
+impl Audit {
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    /// Adds the entry to the batch of its decision.
+    ///
+    /// # Panics
+    /// If the system gives no random bytes.
+    pub fn record(&self, batch: &mut Batch, mut entry: Entry) {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).expect("the system has random bytes");
+        entry.at = self.clock.now();
+        entry.random = u64::from_be_bytes(random);
+        batch.insert(&entry);
+    }
+
+    /// Records what is no change of its own: a look at a body, a refusal.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store does not take it; then it must not happen.
+    pub async fn note(&self, entry: Entry) -> Result<(), Fault> {
+        let mut batch = Batch::new();
+        self.record(&mut batch, entry);
+        match self.store.commit(batch).await {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(Fault::Unavailable(refusal.to_string())),
+        }
+    }
+
+    /// At most `limit` entries, the latest first, behind a cursor (empty: from
+    /// the latest).
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn page(&self, after: &[u8], limit: usize) -> Result<Vec<Entry>, Fault> {
+        let rows: Vec<Row<Entry>> = self.store.page(after, limit).await?;
+        Ok(rows.into_iter().map(|row| row.record).collect())
+    }
+}

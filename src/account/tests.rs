@@ -1,0 +1,227 @@
+//! Accounts over a store in memory.
+
+use std::net::IpAddr;
+
+use super::session::Secret;
+use super::totp::Totp;
+use super::*;
+use crate::clock::SignedDuration;
+use crate::directory::OrganisationId;
+
+const PASSWORD: &str = "correct horse battery";
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+struct Stage {
+    accounts: Accounts,
+    clock: Clock,
+    totp: Totp,
+    codes: Vec<String>,
+}
+
+fn by() -> Entry {
+    Entry::new("console", "test")
+}
+
+fn login() -> Login {
+    Login::parse("Anna").unwrap()
+}
+
+async fn stage() -> Stage {
+    let clock = Clock::stopped_at(Timestamp::from_second(1_795_600_005).unwrap());
+    let accounts = Accounts::new(Store::in_memory(), clock.clone(), Cost::NONE);
+    let secret = accounts.add(&by(), login(), Role::Operator).await.unwrap();
+    let totp = Totp::new();
+    let code = totp.code(clock.now());
+    let codes =
+        accounts.set_up(&by(), (&login(), &secret), PASSWORD, (&totp, &code)).await.unwrap();
+    clock.advance(SignedDuration::from_secs(60));
+    Stage { accounts, clock, totp, codes }
+}
+
+impl Stage {
+    async fn attempt(&self, password: &str, code: &str) -> Result<login::LoggedIn, LoginRefused> {
+        let login = "anna";
+        self.accounts.log_in(&Attempt { login, password, code, client: CLIENT, agent: "t" }).await
+    }
+
+    /// Logs in with the next code.
+    async fn enter(&self) -> login::LoggedIn {
+        self.clock.advance(SignedDuration::from_secs(60));
+        let code = self.totp.code(self.clock.now());
+        self.attempt(PASSWORD, &code).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    async fn lives(&self, secret: &Secret) -> bool {
+        self.accounts.session(secret).await.unwrap().is_some()
+    }
+}
+
+#[tokio::test]
+async fn a_login_needs_every_part() {
+    let stage = stage().await;
+    let code = stage.totp.code(stage.clock.now());
+    assert!(stage.attempt("wrong password!", &code).await.is_err());
+    assert!(stage.attempt(PASSWORD, "").await.is_err());
+    assert!(stage.attempt(PASSWORD, "000000").await.is_err() || code == "000000");
+    let done = stage.attempt(PASSWORD, &code).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(stage.lives(&done.session).await);
+    assert!(stage.attempt(PASSWORD, &code).await.is_err(), "A-02: a code opens once");
+    let again = stage.attempt(PASSWORD, &stage.codes[0]).await;
+    assert!(again.is_ok(), "a recovery code in its place");
+    assert!(stage.attempt(PASSWORD, &stage.codes[0]).await.is_err(), "once");
+}
+
+#[tokio::test]
+async fn a_05_every_session_is_dead_at_once() {
+    let stage = stage().await;
+    let (one, two) = (stage.enter().await, stage.enter().await);
+    assert_ne!(one.session.to_text(), two.session.to_text());
+    stage.accounts.logout(&by(), &login()).await.unwrap();
+    assert!(!stage.lives(&one.session).await && !stage.lives(&two.session).await);
+
+    let one = stage.enter().await;
+    let new = "another long password";
+    let wrong = stage.accounts.change_password(&by(), &login(), "not it, really", new).await;
+    assert_eq!(wrong, Err(AccountError::Code));
+    assert!(stage.lives(&one.session).await);
+    stage.accounts.change_password(&by(), &login(), PASSWORD, new).await.unwrap();
+    assert!(!stage.lives(&one.session).await);
+    stage.accounts.change_password(&by(), &login(), new, PASSWORD).await.unwrap();
+
+    let one = stage.enter().await;
+    let other = Login::parse("other").unwrap();
+    stage.accounts.add_for_demo(other, PASSWORD).await.unwrap();
+    stage.accounts.set_disabled(&by(), &login(), true).await.unwrap();
+    assert!(!stage.lives(&one.session).await);
+    stage.clock.advance(SignedDuration::from_secs(60));
+    let code = stage.totp.code(stage.clock.now());
+    assert!(stage.attempt(PASSWORD, &code).await.is_err());
+    stage.accounts.set_disabled(&by(), &login(), false).await.unwrap();
+    assert!(!stage.lives(&one.session).await, "enabling brings no session back");
+}
+
+#[tokio::test]
+async fn sessions_end_by_idleness_and_age_and_one_by_one() {
+    let stage = stage().await;
+    let (one, two) = (stage.enter().await, stage.enter().await);
+    let listed = stage.accounts.sessions(&two.account).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    let short = one.session.hash().short();
+    stage.accounts.end_session(&by(), &login(), &short).await.unwrap();
+    assert!(!stage.lives(&one.session).await && stage.lives(&two.session).await);
+    for _ in 0..13 {
+        stage.clock.advance(SignedDuration::from_hours(11));
+        assert!(stage.lives(&two.session).await);
+    }
+    stage.clock.advance(SignedDuration::from_hours(26));
+    assert!(!stage.lives(&two.session).await);
+    let three = stage.enter().await;
+    stage.clock.advance(SignedDuration::from_hours(12));
+    assert!(!stage.lives(&three.session).await, "idle");
+}
+
+#[tokio::test]
+async fn a_setup_link_is_good_once_and_for_a_day() {
+    let stage = stage().await;
+    let accounts = &stage.accounts;
+    let secret = accounts.reset(&by(), &login()).await.unwrap();
+    let totp = Totp::new();
+    let code = |clock: &Clock| totp.code(clock.now());
+    assert!(stage.attempt(PASSWORD, &stage.codes[1]).await.is_err(), "reset forgets the password");
+    let wrong = accounts.setup_of("anna", &Secret::new()).await;
+    assert_eq!(wrong, Err(AccountError::Setup));
+    let set_up = |password: &'static str, code: String| {
+        let (accounts, secret, totp) = (accounts.clone(), secret.clone(), totp.clone());
+        async move { accounts.set_up(&by(), (&login(), &secret), password, (&totp, &code)).await }
+    };
+    let short = set_up("short", code(&stage.clock)).await;
+    assert_eq!(short, Err(AccountError::Password(BadPassword::Short)));
+    assert_eq!(set_up(PASSWORD, "12".to_owned()).await, Err(AccountError::Code));
+    assert!(set_up(PASSWORD, code(&stage.clock)).await.is_ok());
+    assert_eq!(set_up(PASSWORD, code(&stage.clock)).await, Err(AccountError::Setup));
+    let secret = accounts.reset(&by(), &login()).await.unwrap();
+    stage.clock.advance(SignedDuration::from_hours(24));
+    assert_eq!(accounts.setup_of("anna", &secret).await, Err(AccountError::Setup));
+}
+
+#[tokio::test]
+async fn the_first_operator_s_link_is_made_while_nobody_can_log_in() {
+    let clock = Clock::stopped_at(Timestamp::from_second(1_795_600_005).unwrap());
+    let accounts = Accounts::new(Store::in_memory(), clock.clone(), Cost::NONE);
+    let (login, first) = accounts.first_operator().await.unwrap().unwrap();
+    let (_, second) = accounts.first_operator().await.unwrap().unwrap();
+    assert!(accounts.setup_of(login.as_str(), &first).await.is_err(), "the later one counts");
+    let totp = Totp::new();
+    let code = totp.code(clock.now());
+    accounts.set_up(&by(), (&login, &second), PASSWORD, (&totp, &code)).await.unwrap();
+    assert!(accounts.first_operator().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_last_operator_stays() {
+    let stage = stage().await;
+    let last = Err(AccountError::LastOperator(login()));
+    assert_eq!(stage.accounts.set_disabled(&by(), &login(), true).await, last);
+    assert_eq!(stage.accounts.set_role(&by(), &login(), Role::Auditor).await, last);
+    let again = stage.accounts.add(&by(), login(), Role::Auditor).await;
+    assert_eq!(again.err(), Some(AccountError::Taken(login())));
+}
+
+#[tokio::test]
+async fn a_08_the_audit_keeps_everything_on_one_line() {
+    let stage = stage().await;
+    let entry = Entry::new("anna", "release").about("held", "x\r\n\u{1b}[31my\u{202e}");
+    stage.accounts.audit().note(entry.why("first\nsecond")).await.unwrap();
+    stage.clock.advance(SignedDuration::from_secs(1));
+    stage.accounts.audit().note(Entry::new("anna", "delete")).await.unwrap();
+    let page = stage.accounts.audit().page(&[], 2).await.unwrap();
+    assert_eq!((page[0].what.as_str(), page[1].what.as_str()), ("delete", "release"));
+    assert_eq!(page[1].about, "x  \\u{1b}[31my\\u{202e}");
+    assert_eq!(page[1].why, "first second");
+    let rest = stage.accounts.audit().page(&page[1].cursor(), 10).await.unwrap();
+    assert_eq!(rest.len(), 2, "made and set up");
+    assert!(rest.iter().all(|entry| entry.about == "anna"));
+}
+
+#[tokio::test]
+async fn a_token_acts_for_its_maker_until_it_ends() {
+    let stage = stage().await;
+    let accounts = &stage.accounts;
+    let kind = (token::Scope::Read, 30);
+    let text = accounts.make_token(&by(), &login(), "nightly\n", kind).await.unwrap();
+    let (account, found) = accounts.bearer(&text).await.unwrap().unwrap();
+    assert_eq!((account.login, found.name.as_str()), (login(), "nightly"));
+    assert!(accounts.bearer(&text[9..]).await.unwrap().is_none());
+    assert!(accounts.bearer("reprieve_x").await.unwrap().is_none());
+    let other = Login::parse("other").unwrap();
+    let short = found.hash.short();
+    accounts.revoke_token(&by(), Some(&other), &short).await.unwrap();
+    assert!(accounts.bearer(&text).await.unwrap().is_some(), "not his to revoke");
+    stage.clock.advance(SignedDuration::from_hours(30 * 24));
+    assert!(accounts.bearer(&text).await.unwrap().is_none(), "expired");
+    let text = accounts.make_token(&by(), &login(), "nightly", kind).await.unwrap();
+    let short = accounts.tokens().await.unwrap()[0].hash.short();
+    accounts.revoke_token(&by(), None, &short).await.unwrap();
+    assert!(accounts.bearer(&text).await.unwrap().is_none(), "revoked");
+}
+
+#[test]
+fn logins_are_plain() {
+    assert_eq!(Login::parse(" Anna.K@Example.fi ").unwrap().as_str(), "anna.k@example.fi");
+    for bad in ["", "a b", "ä", "a\n", &"x".repeat(65), "a/b"] {
+        assert!(Login::parse(bad).is_err() || bad == "a\n", "{bad:?}");
+    }
+}
+
+#[test]
+fn roles_and_powers() {
+    let own = OrganisationId::new("example").unwrap();
+    let other = OrganisationId::new("other").unwrap();
+    let admin = Role::OrganisationAdmin(vec![own.clone()]);
+    assert!(admin.may(Power::Decide) && admin.may(Power::Read) && !admin.may(Power::Operate));
+    assert!(!admin.may(Power::SeeAll));
+    assert!(admin.covers(&own) && !admin.covers(&other));
+    assert!(Role::Auditor.may(Power::SeeAll) && !Role::Auditor.may(Power::Read));
+    assert!(!Role::Auditor.may(Power::Decide));
+    assert!(Role::Operator.may(Power::Operate));
+}
