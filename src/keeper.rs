@@ -84,13 +84,16 @@ impl Keeper {
             }
         }
         held.erased = true;
-        if waited && held.telling == Telling::Untold {
-            self.inner.notices.tell_expired(&mut batch, &held).await?;
-        }
+        let told = waited
+            && held.telling == Telling::Untold
+            && self.inner.notices.tell_expired(&mut batch, &held).await?;
         batch.update(row, &held).erase(held.id);
         let done = self.carried_out(batch).await?;
         if done {
             self.inner.maillog.expired(held.id);
+            if told {
+                self.inner.maillog.told(held.id, "dsn");
+            }
         }
         Ok(done)
     }

@@ -7,7 +7,6 @@
 //! 250 and that batch repeats one attempt (RFC 5321 section 4.5.5 allows a
 //! duplicate, never a loss), and the log counts it.
 
-mod dsn;
 mod released;
 mod settle;
 
@@ -32,7 +31,6 @@ use crate::queue::item::{Item, ItemState, Kind};
 use crate::queue::{Claimed, Courier, Outcome, Parcel, Queue, Report};
 use crate::reputation::Reputation;
 use crate::store::{Batch, Fault, Record, Refusal, Row, Store};
-use crate::suppression::Suppression;
 
 /// How often a decision is made again when another came first.
 const TRIES: usize = 8;
@@ -41,7 +39,7 @@ const BUSY: SignedDuration = SignedDuration::from_secs(5);
 /// Between two attempts to write an answer down.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How much is attempted at the same time, and who writes DSNs.
+/// How much is attempted at the same time.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Loops of [`Delivery::run`]; more than the places at any one next hop,
@@ -49,20 +47,13 @@ pub struct Settings {
     pub workers: usize,
     /// Items that one step claims.
     pub batch: usize,
-    /// RFC5322.From of DSNs about mail that we had accepted.
-    pub dsn_from: Address,
-    /// Our name as the reporting MTA.
+    /// Our name, where an answer is of our own making.
     pub host: Domain,
 }
 
 impl Settings {
-    /// DSNs come from `mailer-daemon` at `host`.
-    ///
-    /// # Errors
-    /// [`AddressError`](crate::mail::AddressError) if that is no address.
-    pub fn new(host: Domain) -> Result<Self, crate::mail::AddressError> {
-        let dsn_from = Address::parse(&format!("mailer-daemon@{host}"))?;
-        Ok(Self { workers: 16, batch: 8, dsn_from, host })
+    pub fn new(host: Domain) -> Self {
+        Self { workers: 16, batch: 8, host }
     }
 }
 
@@ -76,8 +67,7 @@ pub struct Tools {
     pub filter: Filter,
     pub directory: Directory,
     pub reputation: Reputation,
-    pub suppression: Suppression,
-    /// Hears what became of its letters.
+    /// Hears what became of its letters, and writes DSNs.
     pub notices: Notices,
     pub maillog: Maillog,
 }

@@ -4,14 +4,34 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{AGAIN, Delivery, Stopped, TRIES, Tools, is_claim};
 use crate::clock::Timestamp;
 use crate::mail::Message;
+use crate::maillog::Maillog;
+use crate::notice::{LetterSettled, Refused};
 use crate::quarantine::{Held, Outcome as Heard, State};
 use crate::queue::item::{Item, ItemRecipient, ItemState, Kind};
 use crate::queue::{Claimed, Outcome, Report};
 use crate::store::{Batch, Fault, Refusal};
+
+/// What telling senders came to, for the log.
+#[derive(Default)]
+struct Told {
+    letters: Vec<LetterSettled>,
+    /// Why the sender of accepted mail that failed is not told.
+    withheld: Option<Refused>,
+}
+
+impl Told {
+    fn log(&self, maillog: &Maillog, item: Uuid) {
+        self.letters.iter().for_each(|letter| letter.log(maillog));
+        if let Some(refused) = self.withheld {
+            maillog.dsn_withheld(item, &refused.to_string());
+        }
+    }
+}
 
 impl Delivery {
     /// Writes what an attempt came to. `reports` are for those who waited, in
@@ -27,9 +47,10 @@ impl Delivery {
             let mut batch = Batch::new();
             let settled = self.write(&mut batch, claimed, reports, about).await;
             let refusal = match settled {
-                Ok(item) => match store.commit(batch).await {
+                Ok((item, told)) => match store.commit(batch).await {
                     Ok(_) => {
                         self.log(claimed, &item, reports);
+                        told.log(&self.inner.tools.maillog, item.id);
                         self.inner.tools.queue.wake();
                         return Ok(());
                     }
@@ -56,7 +77,7 @@ impl Delivery {
         claimed: &Claimed,
         reports: &[Report],
         about: Option<&Message>,
-    ) -> Result<Item, Fault> {
+    ) -> Result<(Item, Told), Fault> {
         let Tools { queue, clock, notices, .. } = &self.inner.tools;
         let now = clock.now();
         let held = self.held(claimed.item()).await?;
@@ -67,29 +88,31 @@ impl Delivery {
             mark(&mut record, claimed.item(), &item, reports, now);
             batch.update(&row, &record);
         }
+        let mut told = Told::default();
         match item.kind {
             Kind::Accepted => {
                 let mut failed = newly(claimed.item(), &item).collect::<Vec<_>>();
                 failed.retain(|one| one.state == ItemState::Failed);
                 if let Some(about) = about.filter(|_| !failed.is_empty()) {
-                    self.bounce(batch, &item, &failed, about).await?;
+                    let dsn = notices.tell_undelivered(batch, &item, &failed, about).await?;
+                    told.withheld = dsn.err();
                 }
             }
             // A letter, or the DSN that stands for one.
-            Kind::Letter | Kind::Dsn if !item.held.is_nil() => {
+            Kind::Letter | Kind::Dsn => {
                 for (one, report) in newly(claimed.item(), &item).zip(reports) {
                     // Five days of 4xx say nothing of the address.
                     if report.outcome != Outcome::Transient {
                         let bounced = report.outcome == Outcome::Permanent;
-                        notices.letter_settled(batch, &one.address, bounced).await?;
+                        let settled = notices.letter_settled(batch, &one.address, bounced).await?;
+                        told.letters.push(settled);
                     }
                 }
             }
-            // The sender of a released message has his page; a DSN of our own is
-            // the last word.
-            Kind::Release | Kind::Letter | Kind::Dsn => {}
+            // The sender of a released message has his page.
+            Kind::Release => {}
         }
-        Ok(item)
+        Ok((item, told))
     }
 
     fn log(&self, claimed: &Claimed, item: &Item, reports: &[Report]) {

@@ -12,17 +12,18 @@ use crate::filter::verdict::Door;
 use crate::filter::{self, Class, dns};
 use crate::link::{ALL_RECIPIENTS, KeyRing, Links};
 use crate::mail::{Client, Envelope, Recipient, ReversePath};
-use crate::notice::{self, Signer};
+use crate::notice::{self, Signer, generate_dkim};
 use crate::queue::client::Timeouts;
 use crate::queue::memory::Memory;
 use crate::queue::pool::Bounds;
 use crate::queue::relay::Relay;
 use crate::queue::route::{self, Routes, TlsPolicy};
 use crate::queue::tls::ClientTls;
-use crate::queue::{self, Draft};
+use crate::queue::{self, Draft, Origin};
 use crate::release::{self, Denied, Releases};
 use crate::reputation::standing;
 use crate::store::Body;
+use crate::suppression::Suppression;
 
 #[expect(dead_code, reason = "the courier's own tests use the rest")]
 #[path = "../../tests/delivery/sink.rs"]
@@ -38,6 +39,7 @@ struct World {
     sent: Memory,
     delivery: Delivery,
     releases: Releases,
+    suppression: Suppression,
 }
 
 impl World {
@@ -62,6 +64,7 @@ impl World {
         let maillog = Maillog::default();
         let notice_domain = Domain::parse("notice.example").unwrap();
         let keys = tempfile::tempdir().unwrap();
+        generate_dkim(keys.path(), "e1", &notice_domain).unwrap();
         let notices = Notices::new(
             notice::Settings::new(notice_domain.clone()),
             notice::Tools {
@@ -75,6 +78,7 @@ impl World {
                 maillog: maillog.clone(),
             },
         );
+        notices.set_ready(true);
         let releases = Releases::new(
             store.clone(),
             clock.clone(),
@@ -84,21 +88,11 @@ impl World {
             maillog.clone(),
             release::Settings::default(),
         );
-        let tools = Tools {
-            store,
-            clock,
-            queue,
-            courier,
-            filter,
-            directory,
-            reputation,
-            suppression,
-            notices,
-            maillog,
-        };
-        let settings = Settings::new(Domain::parse("gateway.example").unwrap()).unwrap();
+        let tools =
+            Tools { store, clock, queue, courier, filter, directory, reputation, notices, maillog };
+        let settings = Settings::new(Domain::parse("gateway.example").unwrap());
         let delivery = Delivery::new(settings, tools.clone());
-        Self { tools, sent, delivery, releases }
+        Self { tools, sent, delivery, releases, suppression }
     }
 
     /// Holds a message from `sender@far.example`.
@@ -148,23 +142,30 @@ impl World {
         to: &str,
         content: Bytes,
     ) -> Item {
-        let body = Uuid::now_v7();
-        let item = self.tools.queue.draft(Draft {
+        let item = self.draft(kind, held, from, to);
+        self.post(&item, content).await;
+        item
+    }
+
+    fn draft(&self, kind: Kind, held: Uuid, from: ReversePath, to: &str) -> Item {
+        self.tools.queue.draft(Draft {
             kind,
             held,
-            body,
+            body: Uuid::now_v7(),
             mail_from: from,
             recipients: vec![(address(to), 0)],
             trace: String::new(),
             eight_bit: false,
             smtputf8: false,
             due_at: self.tools.clock.now(),
-        });
+        })
+    }
+
+    async fn post(&self, item: &Item, content: Bytes) {
         let mut batch = Batch::new();
-        batch.body(Body { id: body, expires: item.expires_at, content });
-        self.tools.queue.enqueue(&mut batch, &item);
+        batch.body(Body { id: item.body, expires: self.tools.queue.body_expires(item), content });
+        self.tools.queue.enqueue(&mut batch, item);
         self.tools.store.commit(batch).await.unwrap();
-        item
     }
 
     /// Nothing is left behind.
@@ -440,8 +441,8 @@ async fn a_letter_that_bounces_suppresses_its_address() {
     }
     world.run().await;
     assert_eq!(world.sent.sent()[0].bytes, letter);
-    assert!(world.tools.suppression.covers(&address(bad)).await.unwrap());
-    assert!(!world.tools.suppression.covers(&address(good)).await.unwrap());
+    assert!(world.suppression.covers(&address(bad)).await.unwrap());
+    assert!(!world.suppression.covers(&address(good)).await.unwrap());
     assert!(world.is_idle().await, "a letter's failure writes no further letter");
 }
 
@@ -456,17 +457,23 @@ async fn accepted_mail_is_delivered_and_its_body_goes_with_the_item() {
     assert!(world.tools.store.body(item.body).await.unwrap().is_none());
 }
 
+/// Accepted mail from `path` that its recipient's server refuses.
+async fn refused(world: &World, path: &str, proved: Option<&str>, message: &'static [u8]) -> Item {
+    let anna = "anna@ours.example";
+    world.sent.answer(&address(anna), Outcome::Permanent, "550 5.1.1 unknown");
+    let content = stored::write(&envelope(&[anna]), &message_of(message));
+    let path = ReversePath::parse(path, false).unwrap();
+    let mut item = world.draft(Kind::Accepted, Uuid::nil(), path, anna);
+    item.origin = proved.map(|proved| Origin { proved: Some(address(proved)), score: 0.0 });
+    world.post(&item, content).await;
+    world.run().await;
+    world.tools.queue.find(item.id).await.unwrap().expect("a failed item is kept").record
+}
+
 #[tokio::test]
-async fn accepted_mail_that_fails_is_told_to_its_reverse_path_once() {
+async fn accepted_mail_that_fails_is_told_to_a_proved_reverse_path_once() {
     let world = World::new();
-    world.sent.answer(&address("anna@ours.example"), Outcome::Permanent, "550 5.1.1 unknown");
-    let content = stored::write(&envelope(&["anna@ours.example"]), &message_of(MESSAGE));
-    let from = ReversePath::Address(address("sender@far.example"));
-    for from in [from, ReversePath::Null] {
-        let to = "anna@ours.example";
-        world.enqueue(Kind::Accepted, Uuid::nil(), from, to, content.clone()).await;
-        world.run().await;
-    }
+    refused(&world, "sender@far.example", Some("sender@far.example"), MESSAGE).await;
     let sent = world.sent.sent();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].mail_from, ReversePath::Null);
@@ -477,11 +484,43 @@ async fn accepted_mail_that_fails_is_told_to_its_reverse_path_once() {
         "Action: failed",
         "Status: 5.1.1",
         "Diagnostic-Code: smtp; 550 5.1.1 unknown",
-        "From: <mailer-daemon@gateway.example>",
+        "From: <notices@notice.example>",
+        "DKIM-Signature: ",
     ] {
         assert!(dsn.contains(line), "{line} is missing in:\n{dsn}");
     }
     assert!(!dsn.contains("hello"), "nothing of the body");
+    refused(&world, "sender@far.example", Some("sender@far.example"), MESSAGE).await;
+    assert_eq!(world.sent.sent().len(), 1, "one in 24 hours");
+}
+
+#[tokio::test]
+async fn accepted_mail_that_fails_is_no_backscatter() {
+    const LIST: &[u8] = b"From: sender@far.example\r\nPrecedence: bulk\r\n\r\nhello\r\n";
+    const OWN: &[u8] = b"From: sender@far.example\r\nReprieve-Notice: 1\r\n\r\nhello\r\n";
+    let sender = "sender@far.example";
+    for (path, proved, message) in [
+        (sender, None, MESSAGE),
+        ("victim@other.example", Some(sender), MESSAGE),
+        ("", Some(sender), MESSAGE),
+        ("owner-list@far.example", Some(sender), MESSAGE),
+        (sender, Some(sender), LIST),
+        (sender, Some(sender), OWN),
+    ] {
+        let world = World::new();
+        let item = refused(&world, path, proved, message).await;
+        assert_eq!(world.sent.sent().len(), 0, "{path} {proved:?}");
+        assert!(world.is_idle().await, "{path}: nothing is written");
+        // Kept as it failed: to be seen, and tried again.
+        assert_eq!(item.recipients[0].state, ItemState::Failed);
+        assert!(world.tools.store.body(item.body).await.unwrap().is_some());
+        let counted = "reprieve_told_total{how=\"withheld\"} 1";
+        assert!(world.tools.maillog.encode().contains(counted), "{path}");
+    }
+    let world = World::new();
+    world.tools.notices.set_ready(false);
+    refused(&world, sender, Some(sender), MESSAGE).await;
+    assert_eq!(world.sent.sent().len(), 0, "the notice domain is not ready");
 }
 
 #[tokio::test]

@@ -15,7 +15,6 @@ use crate::intake::direction::Networks;
 use crate::intake::{self, Intake, smtp};
 use crate::keeper::Keeper;
 use crate::link::{BadBase, KeyError, KeyRing, Links};
-use crate::mail::AddressError;
 use crate::maillog::Maillog;
 use crate::notice::{self, Breaker, LastLetter, Notices, SignError, Signer};
 use crate::portal::{self, Portal};
@@ -54,8 +53,6 @@ pub enum StartError {
     Certificate(#[from] smtp::tls::TlsError),
     #[error(transparent)]
     CourierTls(#[from] queue::tls::TlsError),
-    #[error("smtp.hostname: no address can be made of it: {0}")]
-    Hostname(#[from] AddressError),
     #[error("the directory in the store cannot be read: {0}")]
     People(#[from] crate::store::Fault),
     #[error("cannot listen: {0}")]
@@ -129,7 +126,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             links: links.clone(),
             directory: directory.clone(),
             queue: queue.clone(),
-            suppression: suppression.clone(),
+            suppression,
             signer,
             maillog: maillog.clone(),
         },
@@ -147,7 +144,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let delivery = Delivery::new(
         delivery::Settings {
             workers: config.delivery.workers,
-            ..delivery::Settings::new(config.smtp.hostname.clone())?
+            ..delivery::Settings::new(config.smtp.hostname.clone())
         },
         delivery::Tools {
             store: store.clone(),
@@ -157,7 +154,6 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             filter: filter.clone(),
             directory: directory.clone(),
             reputation: reputation.clone(),
-            suppression,
             notices: notices.clone(),
             maillog: maillog.clone(),
         },

@@ -7,7 +7,7 @@ use crate::clock::SignedDuration;
 use crate::filter::{Examination, Judgement};
 use crate::mail::{Address, Envelope, Message, display};
 use crate::quarantine::{Fingerprint, Held, HeldRecipient, Reference, State, Telling, stored};
-use crate::queue::{Draft, Item, Kind};
+use crate::queue::{Draft, Item, Kind, Origin};
 use crate::store::{Batch, Body};
 
 /// Texts from mail in a record are cut to so many bytes.
@@ -26,6 +26,14 @@ pub(super) struct Case<'a> {
     pub examination: &'a Examination,
     pub judgements: &'a [Judgement],
     pub relayed: bool,
+}
+
+impl Case<'_> {
+    /// What vouches for the sender of the accepted part.
+    pub fn origin(&self) -> Origin {
+        let Examination { sender, score, .. } = self.examination;
+        Origin { proved: sender.proved_address().cloned(), score: *score }
+    }
 }
 
 impl Intake {
@@ -108,12 +116,13 @@ impl Intake {
         message: &Message,
         accept: &[usize],
         trace: String,
+        origin: Origin,
     ) -> Item {
         let id = Uuid::now_v7();
         let recipient = |&slot: &usize| {
             (envelope.rcpt_to[slot].address.clone(), u16::try_from(slot).unwrap_or(u16::MAX))
         };
-        let item = self.inner.parts.queue.draft(Draft {
+        let mut item = self.inner.parts.queue.draft(Draft {
             kind: Kind::Accepted,
             held: Uuid::nil(),
             body: id,
@@ -124,6 +133,7 @@ impl Intake {
             smtputf8: envelope.smtputf8,
             due_at: self.inner.parts.clock.now(),
         });
+        item.origin = Some(origin);
         let content = stored::write(envelope, message);
         let expires = self.inner.parts.queue.body_expires(&item);
         batch.body(Body { id, expires, content });

@@ -27,7 +27,7 @@ use crate::mail::{Address, Envelope, Message, Reply};
 use crate::maillog::Maillog;
 use crate::notice::Notices;
 use crate::quarantine::{Fingerprint, Held, State, Telling};
-use crate::queue::Queue;
+use crate::queue::{Origin, Queue};
 use crate::reputation::{Regard, Reputation, correspondent};
 use crate::store::{self, Batch, Fault, Refusal, Row, Store};
 
@@ -257,6 +257,10 @@ impl Intake {
         let from = message.from();
         let from = from.address().or(envelope.mail_from.address());
         let organisation = from.and_then(|from| directory.organisation_of(from.domain()));
+        // Who sends from his own network or login is who he says, as far as
+        // that domain is ours.
+        let proved = organisation.as_ref().and(from).cloned();
+        let origin = Origin { proved, score: 0.0 };
         if let Some(organisation) = organisation {
             let outside: Vec<&Address> = envelope
                 .rcpt_to
@@ -268,7 +272,7 @@ impl Intake {
         }
         let all = (0..envelope.rcpt_to.len()).collect();
         let head = self.head(envelope, None);
-        self.pass_on(envelope, message, Batch::new(), all, head).await
+        self.pass_on(envelope, message, Batch::new(), all, head, origin).await
     }
 
     /// One judgement per recipient, in the order of the envelope.
@@ -326,6 +330,7 @@ impl Intake {
     ) -> Result<Answer, Stopped> {
         let envelope = case.envelope;
         let head = self.head(case.judged, Some(&case.examination.authentication));
+        let origin = case.origin();
         self.count_accepted(case, &accept).await;
         self.learn(envelope, accept.iter().chain(&hold));
         if let Some(first) = accept.first() {
@@ -333,11 +338,13 @@ impl Intake {
             self.inner.parts.maillog.accepted(&envelope.session_id, class, accept.len());
         }
         if hold.is_empty() && refuse.is_empty() {
-            return self.pass_on(envelope, case.message, Batch::new(), accept, head).await;
+            let batch = Batch::new();
+            return self.pass_on(envelope, case.message, batch, accept, head, origin).await;
         }
         if let Some(held) = self.kept_before(case, &accept, &hold).await? {
             self.inner.parts.maillog.held_again(&envelope.session_id, held);
-            let answer = self.pass_on(envelope, case.message, Batch::new(), accept, head).await?;
+            let batch = Batch::new();
+            let answer = self.pass_on(envelope, case.message, batch, accept, head, origin).await?;
             return Ok(Answer { held: Some(held), ..answer });
         }
         for _ in 0..TRIES {
@@ -347,7 +354,14 @@ impl Intake {
             hold::keep(&mut batch, &held, case);
             let kept = held.id;
             let done = self
-                .pass_on(envelope, case.message, batch, accept.clone(), head.clone())
+                .pass_on(
+                    envelope,
+                    case.message,
+                    batch,
+                    accept.clone(),
+                    head.clone(),
+                    origin.clone(),
+                )
                 .await
                 .map(|answer| Answer { reply, held: Some(kept), ..answer });
             match done {
@@ -424,11 +438,13 @@ impl Intake {
         mut batch: Batch,
         accept: Vec<usize>,
         head: String,
+        origin: Origin,
     ) -> Result<Answer, Stopped> {
         let Parts { settings, queue, store, .. } = &self.inner.parts;
         let queued = settings.queue_accepted && !accept.is_empty();
         if queued {
-            let item = self.accepted_item(&mut batch, envelope, message, &accept, head.clone());
+            let trace = head.clone();
+            let item = self.accepted_item(&mut batch, envelope, message, &accept, trace, origin);
             queue.enqueue(&mut batch, &item);
         }
         if !batch.is_empty() {

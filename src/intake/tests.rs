@@ -381,13 +381,27 @@ async fn s_38_loops_are_refused_without_a_notice() {
 
 #[tokio::test]
 async fn accepted_mail_without_a_next_hop_in_the_session_is_queued_first() {
-    let world = World::with(|_| {}, |settings| settings.queue_accepted = true);
+    let world = World::with(
+        |_| {},
+        |settings| {
+            settings.queue_accepted = true;
+            settings.thresholds.hold = 1000.0;
+        },
+    );
     let envelope = world.envelope("bo@good.example", GOOD, &["anna@ours.example"]);
     let answer = world.intake.receive(&envelope, &message("bo@good.example", "", "hello")).await;
     assert_eq!((answer.pass, answer.reply.code()), (Vec::new(), 250));
     let items = world.items(Kind::Accepted).await;
     assert_eq!(items.len(), 1);
     assert!(world.store.body(items[0].body).await.unwrap().is_some());
+    let proved = |item: &Item| item.origin.as_ref().and_then(|origin| origin.proved.clone());
+    assert_eq!(proved(&items[0]).unwrap().to_string(), "bo@good.example");
+
+    let forged = world.envelope("bo@weak.example", BAD, &["anna@ours.example"]);
+    world.intake.receive(&forged, &message("bo@weak.example", "", "hi")).await;
+    let items = world.items(Kind::Accepted).await;
+    assert_eq!(items.iter().map(proved).filter(Option::is_none).count(), items.len() - 1);
+    assert_eq!(items.len(), 2, "no proof, and still accepted");
 }
 
 #[tokio::test]

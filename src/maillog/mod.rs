@@ -139,7 +139,8 @@ impl Maillog {
     }
 }
 
-/// Telling the sender. `how` is `letter`, `reply`, `untold`, `dsn` or `lost`.
+/// Telling the sender. `how` is `letter`, `reply`, `untold`, `dsn`, `lost` or
+/// `withheld`.
 impl Maillog {
     pub fn told(&self, held: Uuid, how: &'static str) {
         self.meters.told.get_or_create(&[("how", how)]).inc();
@@ -179,6 +180,12 @@ impl Maillog {
     pub fn suppressed(&self, address: &Address, reason: &'static str) {
         self.meters.suppressed.inc();
         info!(event = "suppressed", address = %Masked(address), reason);
+    }
+
+    /// Accepted mail failed, and its sender may not be told.
+    pub fn dsn_withheld(&self, item: Uuid, reason: &str) {
+        self.meters.told.get_or_create(&[("how", "withheld")]).inc();
+        warn!(event = "dsn-withheld", %item, reason = %Scrubbed(reason));
     }
 
     /// A letter could not be composed or signed: the sender was told otherwise.
@@ -449,6 +456,7 @@ mod tests {
         log.bounce_forged();
         log.suppressed(&anna, "bounced");
         log.letter_failed(id, &foreign);
+        log.dsn_withheld(id, &foreign);
         log.link_opened(id, "page");
         log.link_invalid([192, 0, 2, 1].into());
         log.released(id, 1, true);

@@ -10,6 +10,7 @@ use super::breaker::Breaker;
 use super::{Notices, return_path};
 use crate::mail::dsn::{self, Action};
 use crate::mail::{Address, Envelope, Message, Reply, ReversePath};
+use crate::maillog::Maillog;
 use crate::quarantine::Held;
 use crate::store::{Batch, Fault, Refusal};
 use crate::suppression::Reason;
@@ -17,10 +18,33 @@ use crate::suppression::Reason;
 /// How often an outcome is written again when another came first.
 const TRIES: usize = 8;
 
+/// What the outcome of one letter changed.
+#[derive(Clone, Debug)]
+#[must_use = "it is logged once its batch is committed"]
+pub struct LetterSettled {
+    address: Address,
+    bounced: bool,
+    /// The breaker opened: so many bounced, of so many.
+    opened: Option<(usize, usize)>,
+    suppressed: bool,
+}
+
+impl LetterSettled {
+    pub fn log(&self, maillog: &Maillog) {
+        maillog.letter_settled(&self.address, self.bounced);
+        if let Some((bounced, of)) = self.opened {
+            maillog.breaker_opened(bounced, of);
+        }
+        if self.suppressed {
+            maillog.suppressed(&self.address, "bounced");
+        }
+    }
+}
+
 impl Notices {
     /// Writes the outcome of the letter to `address` into the batch that
     /// settles its delivery: `bounced` for a permanent failure. On a conflict
-    /// settle again in a fresh batch.
+    /// settle again in a fresh batch; once it is committed, log what it was.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -29,20 +53,20 @@ impl Notices {
         batch: &mut Batch,
         address: &Address,
         bounced: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<LetterSettled, Fault> {
         let tools = &self.inner.tools;
         let row = tools.store.find::<Breaker>(Breaker::KEY).await?;
         let mut breaker = row.as_ref().map(|row| row.record.clone()).unwrap_or_default();
         let opened = breaker.settle(address, bounced, self.now());
         batch.upsert(row.as_ref(), &breaker);
-        tools.maillog.letter_settled(address, bounced);
-        if opened {
-            tools.maillog.breaker_opened(breaker.bounced(), breaker.remembered());
-        }
-        if bounced && tools.suppression.suppress(batch, address, Reason::Bounced).await? {
-            tools.maillog.suppressed(address, "bounced");
-        }
-        Ok(())
+        let suppressed =
+            bounced && tools.suppression.suppress(batch, address, Reason::Bounced).await?;
+        Ok(LetterSettled {
+            address: address.clone(),
+            bounced,
+            opened: opened.then(|| (breaker.bounced(), breaker.remembered())),
+            suppressed,
+        })
     }
 
     /// The held message whose letters bounce to this address, if it is a
@@ -111,9 +135,12 @@ impl Notices {
         let Some(address) = row.record.rfc5322_from.clone() else { return Ok(()) };
         for _ in 0..TRIES {
             let mut batch = Batch::new();
-            self.letter_settled(&mut batch, &address, true).await?;
+            let settled = self.letter_settled(&mut batch, &address, true).await?;
             match store.commit(batch).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    settled.log(&self.inner.tools.maillog);
+                    return Ok(());
+                }
                 Err(Refusal::Conflict(_)) => {}
                 Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
             }

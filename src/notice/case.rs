@@ -7,9 +7,9 @@ use super::may_notify::{Facts, PathKind};
 use crate::directory::{Organisation, Told};
 use crate::filter::verdict::Door;
 use crate::filter::{Class, Examination};
-use crate::mail::{Address, Envelope, Message, ReversePath};
+use crate::mail::{Address, Envelope, Message, ReversePath, automatic};
 use crate::quarantine::Held;
-use crate::reputation::{Proof, Sender};
+use crate::queue::Item;
 
 /// What telling depends on besides the record.
 #[derive(Clone, Copy, Debug)]
@@ -78,29 +78,47 @@ impl Case<'_> {
 /// The facts that the record alone tells, for a letter to `to`.
 pub(super) fn of_held(held: &Held, to: Option<&Address>, settings: &Settings) -> Facts {
     let sender = held.sender();
-    let from = sender.proved_address();
+    Facts {
+        path: kind_of(&held.rfc5321_mail_from),
+        personal: !held.automatic,
+        harmless: has_door(held),
+        score: held.score,
+        ..of_addresses(to, sender.proved_address(), settings)
+    }
+}
+
+/// The facts of accepted mail that could not be delivered: a DSN goes to the
+/// reverse-path, which must be of the proved domain too.
+pub(super) fn of_accepted(item: &Item, about: &Message, settings: &Settings) -> Facts {
+    let Some(origin) = &item.origin else { return Facts::default() };
+    let to = item.mail_from.address();
+    let facts = of_addresses(to, origin.proved.as_ref(), settings);
+    let written = automatic::is_list(about) || automatic::is_bulk(about);
+    Facts {
+        path: kind_of(&item.mail_from),
+        personal: !written && !automatic::is_automatic(about),
+        foreign: facts.foreign && !about.has(NOTICE_FIELD),
+        // Malware and phishing are never accepted.
+        harmless: true,
+        score: origin.score,
+        ..facts
+    }
+}
+
+/// What the two addresses tell: the one that is written to, and the one that
+/// SPF or DKIM proved.
+fn of_addresses(to: Option<&Address>, proved: Option<&Address>, settings: &Settings) -> Facts {
     let same = |one: &Address, other: &Address| {
         one.domain().organisational() == other.domain().organisational()
     };
     Facts {
-        proved: is_proved(&sender),
-        aligned: to.zip(from).is_some_and(|(to, from)| same(to, from)),
-        path: kind_of(&held.rfc5321_mail_from),
-        personal: !held.automatic,
+        proved: proved.is_some(),
+        aligned: to.zip(proved).is_some_and(|(to, proved)| same(to, proved)),
         foreign: to.is_some_and(|to| *to.domain() != settings.domain),
         answerable: to.is_some_and(is_answerable),
-        harmless: has_door(held),
-        score: held.score,
         ceiling: settings.ceiling,
         ..Facts::default()
     }
-}
-
-/// SPF or DKIM, aligned with RFC5322.From; DMARC passes only by one of them.
-fn is_proved(sender: &Sender) -> bool {
-    let proofs = sender.proofs;
-    let proof = [Proof::Spf, Proof::Dkim, Proof::Dmarc].into_iter().any(|one| proofs.contains(one));
-    sender.is_proved() && proof
 }
 
 /// Whether a link exists at all (DESIGN section 2.5).

@@ -6,18 +6,18 @@
 
 use uuid::Uuid;
 
+use super::Notices;
 use super::case::of_held;
 use super::words::{Arguments, Words};
-use super::{Notices, may_notify};
 use crate::mail::dsn::{Action, Dsn, Report};
-use crate::mail::{Address, Message, ReversePath};
+use crate::mail::{Address, Message};
 use crate::quarantine::{Held, State, Telling, stored};
-use crate::queue::{Draft, Kind};
 use crate::store::{Batch, Fault};
 
 impl Notices {
     /// Puts the DSN of a message that expires into the batch that expires it;
-    /// `false` if none may be written, or the sender was told before.
+    /// `false` if none may be written, or the sender was told before. Logged
+    /// by the caller, once that batch is committed.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -27,41 +27,17 @@ impl Notices {
         if held.telling != Telling::Untold {
             return Ok(false);
         }
-        let facts = self.facts(of_held(held, Some(to), &self.inner.settings));
-        if may_notify(&facts.at_best()).is_err() {
-            return Ok(false);
-        }
-        let (facts, ledger) = self.with_records(facts, to).await?;
-        if may_notify(&facts).is_err() {
-            return Ok(false);
-        }
+        let facts = of_held(held, Some(to), &self.inner.settings);
+        let Ok(ledger) = self.permit(facts, to).await? else { return Ok(false) };
         let Some(body) = tools.store.body(held.id).await? else { return Ok(false) };
         let (_, message) = stored::read(&body)?;
         let id = Uuid::now_v7();
         let Some(written) = self.dsn(id, held, to, &message) else { return Ok(false) };
-        let Some(bytes) = self.signed(held.id, &written) else { return Ok(false) };
-        if !ledger.take(&tools.store, batch, self.now()).await? {
-            return Ok(false);
-        }
-        let item = tools.queue.draft(Draft {
-            kind: Kind::Dsn,
-            held: held.id,
-            body: id,
-            mail_from: ReversePath::Null,
-            recipients: vec![(to.clone(), crate::link::ALL_RECIPIENTS)],
-            trace: String::new(),
-            eight_bit: false,
-            smtputf8: false,
-            due_at: self.now(),
-        });
-        self.enqueue(batch, &item, bytes);
-        tools.maillog.told(held.id, "dsn");
-        Ok(true)
+        Ok(self.post_dsn(batch, &ledger, (id, held.id), to, &written).await?.is_ok())
     }
 
     fn dsn(&self, id: Uuid, held: &Held, to: &Address, about: &Message) -> Option<Vec<u8>> {
-        let domain = &self.inner.settings.domain;
-        let from = Address::parse(&format!("notices@{domain}")).ok()?;
+        let from = self.own_address()?;
         let expired = || held.recipients.iter().filter(|one| one.state == State::Expired);
         let organisation = expired()
             .next()
@@ -90,7 +66,7 @@ impl Notices {
             to,
             subject: &words.say("letter-expired-subject", &arguments),
             text: &format!("{}\r\n", words.say("letter-expired", &arguments)),
-            reporting_mta: domain,
+            reporting_mta: &self.inner.settings.domain,
             arrived_at: held.received_at,
             now: self.now(),
             id: &id.to_string(),

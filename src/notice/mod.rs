@@ -18,8 +18,10 @@ mod return_path;
 pub mod sign;
 #[cfg(test)]
 mod tests;
+mod undelivered;
 mod words;
 
+pub use bounce::LetterSettled;
 pub use breaker::Breaker;
 pub use budget::LastLetter;
 pub use case::Case;
@@ -218,15 +220,9 @@ impl Notices {
         held: &Held,
         case: &Case<'_>,
     ) -> Result<bool, Fault> {
-        let facts = self.facts(case.facts(held, &self.inner.settings));
         let Some(to) = held.rfc5322_from.as_ref() else { return Ok(false) };
-        if may_notify(&facts.at_best()).is_err() {
-            return Ok(false);
-        }
-        let (facts, ledger) = self.with_records(facts, to).await?;
-        if may_notify(&facts).is_err() {
-            return Ok(false);
-        }
+        let facts = case.facts(held, &self.inner.settings);
+        let Ok(ledger) = self.permit(facts, to).await? else { return Ok(false) };
         let id = Uuid::now_v7();
         let link = self.link(held, case.organisation);
         let frame = self.frame(id, case.organisation, to);
@@ -239,6 +235,17 @@ impl Notices {
         }
         self.post(batch, id, held.id, to, bytes);
         Ok(true)
+    }
+
+    /// Asks [`may_notify`] with what the records say; they are not read for
+    /// nothing. Allowed, the budgets that the letter takes from.
+    async fn permit(&self, facts: Facts, to: &Address) -> Result<Result<Ledger, Refused>, Fault> {
+        let facts = self.facts(facts);
+        if let Err(refused) = may_notify(&facts.at_best()) {
+            return Ok(Err(refused));
+        }
+        let (facts, ledger) = self.with_records(facts, to).await?;
+        Ok(may_notify(&facts).map(|()| ledger))
     }
 
     /// The facts that this module knows without the store.
@@ -302,6 +309,41 @@ impl Notices {
             due_at: self.now(),
         });
         self.enqueue(batch, &item, bytes);
+    }
+
+    /// The same for a DSN, signed, from the null path (RFC 5321 section
+    /// 4.5.5), with what it takes from the budgets.
+    async fn post_dsn(
+        &self,
+        batch: &mut Batch,
+        ledger: &Ledger,
+        (id, held): (Uuid, Uuid),
+        to: &Address,
+        written: &[u8],
+    ) -> Result<Result<(), Refused>, Fault> {
+        let tools = &self.inner.tools;
+        let Some(bytes) = self.signed(held, written) else { return Ok(Err(Refused::NotReady)) };
+        if !ledger.take(&tools.store, batch, self.now()).await? {
+            return Ok(Err(Refused::Budget));
+        }
+        let item = tools.queue.draft(Draft {
+            kind: Kind::Dsn,
+            held,
+            body: id,
+            mail_from: ReversePath::Null,
+            recipients: vec![(to.clone(), ALL_RECIPIENTS)],
+            trace: String::new(),
+            eight_bit: false,
+            smtputf8: false,
+            due_at: self.now(),
+        });
+        self.enqueue(batch, &item, bytes);
+        Ok(Ok(()))
+    }
+
+    /// Letters and DSNs come from this address.
+    fn own_address(&self) -> Option<Address> {
+        Address::parse(&format!("notices@{}", self.inner.settings.domain)).ok()
     }
 
     fn enqueue(&self, batch: &mut Batch, item: &Item, content: Bytes) {

@@ -529,8 +529,9 @@ async fn the_breaker_ends_letters_until_an_operator_closes_it() {
     for number in 0..6 {
         let mut batch = Batch::new();
         let address = Address::parse(&format!("dead{number}@other.example")).unwrap();
-        world.notices.letter_settled(&mut batch, &address, true).await.unwrap();
+        let settled = world.notices.letter_settled(&mut batch, &address, true).await.unwrap();
         world.store.commit(batch).await.unwrap();
+        settled.log(&world.maillog);
     }
     assert!(world.maillog.encode().contains("reprieve_breaker_open 1"));
     assert_replied(&world, world.personal(), "breaker").await;

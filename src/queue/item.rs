@@ -77,6 +77,21 @@ pub struct Item {
     /// Until when an item that ended with a failure can be tried again.
     #[cbor(n(15), with = "crate::store::record::maybe_micros")]
     pub kept_until: Option<Timestamp>,
+    /// What was known of the sender of [`Kind::Accepted`] mail: whether he may
+    /// be told that it failed. `None`: nothing, so he may not.
+    #[n(16)]
+    pub origin: Option<Origin>,
+}
+
+/// What vouched for the sender of accepted mail when it was accepted.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Origin {
+    /// RFC5322.From, if SPF or DKIM proved it, or if we serve its domain and
+    /// its own network or login sent it.
+    #[n(0)]
+    pub proved: Option<Address>,
+    #[n(1)]
+    pub score: f32,
 }
 
 /// The parts of an item that its maker decides.
@@ -153,6 +168,7 @@ impl Item {
             generation: 0,
             claimed: false,
             kept_until: None,
+            origin: None,
         }
     }
 

@@ -19,7 +19,7 @@ pub mod tls;
 pub mod wire;
 
 pub use courier::{Courier, Outcome, Parcel, Report};
-pub use item::{Draft, Item, ItemRecipient, ItemState, Kind};
+pub use item::{Draft, Item, ItemRecipient, ItemState, Kind, Origin};
 pub use schedule::Schedule;
 
 use std::sync::Arc;

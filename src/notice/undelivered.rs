@@ -1,65 +1,55 @@
 //! The DSN about mail that we had answered with 250 and could not deliver.
 //!
-//! RFC 5321 section 4.5.5 and 6.1: who took responsibility tells the reverse-
-//! path, from the null path; about mail from the null path nobody is told.
-//! Released mail gets none: its sender has his page.
+//! RFC 5321 sections 4.5.5 and 6.1: who took responsibility tells the
+//! reverse-path, from the null path. But anybody can write a reverse-path, so
+//! it is told only where a letter might be written (`may_notify`): whoever
+//! forged it would have us write to his victim. Released mail gets no DSN:
+//! its sender has his page.
 
 use uuid::Uuid;
 
-use super::Delivery;
+use super::case::of_accepted;
+use super::{Notices, Refused};
+use crate::mail::Message;
 use crate::mail::dsn::{Action, Dsn, Report};
-use crate::mail::{Message, ReversePath};
-use crate::queue::item::{Draft, Item, ItemRecipient, Kind};
-use crate::store::{Batch, Body, Fault};
+use crate::queue::{Item, ItemRecipient};
+use crate::store::{Batch, Fault};
 
-impl Delivery {
-    /// Adds the DSN to the batch that settles the failure, if there is
-    /// anybody to tell.
+impl Notices {
+    /// Puts the DSN into the batch that settles the failure of `item`, or
+    /// answers why nobody is told.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
-    pub(super) async fn bounce(
+    pub async fn tell_undelivered(
         &self,
         batch: &mut Batch,
         item: &Item,
         failed: &[&ItemRecipient],
         about: &Message,
-    ) -> Result<(), Fault> {
-        let Some(to) = item.mail_from.address() else { return Ok(()) };
-        let (settings, tools) = (&self.inner.settings, &self.inner.tools);
-        if tools.suppression.covers(to).await? {
-            return Ok(());
-        }
-        let now = tools.clock.now();
+    ) -> Result<Result<(), Refused>, Fault> {
+        let settings = &self.inner.settings;
+        let Some(to) = item.mail_from.address() else { return Ok(Err(Refused::Path)) };
+        let ledger = match self.permit(of_accepted(item, about, settings), to).await? {
+            Ok(ledger) => ledger,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let Some(from) = self.own_address() else { return Ok(Err(Refused::NotReady)) };
         let id = Uuid::now_v7();
         let recipients: Vec<Report> = failed.iter().map(|one| report(one)).collect();
         let dsn = Dsn {
-            from: &settings.dsn_from,
+            from: &from,
             to,
             subject: "Undelivered mail",
-            text: &text(&settings.host.display(), failed),
-            reporting_mta: &settings.host,
+            text: &text(&settings.domain.display(), failed),
+            reporting_mta: &settings.domain,
             arrived_at: item.created_at,
-            now,
+            now: self.now(),
             id: &id.to_string(),
             recipients: &recipients,
             about,
         };
-        let fresh = tools.queue.draft(Draft {
-            kind: Kind::Dsn,
-            held: Uuid::nil(),
-            body: id,
-            mail_from: ReversePath::Null,
-            recipients: vec![(to.clone(), 0)],
-            trace: String::new(),
-            eight_bit: !to.is_ascii(),
-            smtputf8: !to.is_ascii(),
-            due_at: now,
-        });
-        let content = dsn.write().into();
-        batch.body(Body { id, expires: tools.queue.body_expires(&fresh), content });
-        tools.queue.enqueue(batch, &fresh);
-        Ok(())
+        self.post_dsn(batch, &ledger, (id, item.held), to, &dsn.write()).await
     }
 }
 
