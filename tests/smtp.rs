@@ -3,25 +3,32 @@
 
 mod dialogue;
 mod hop;
+mod postfix;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dialogue::{Client, Writes};
 use hop::Hop;
+use postfix::Postfix;
 use reprieve::clock::Clock;
-use reprieve::directory::{Choice, Contact, Directory, Organisation, OrganisationId, Told};
+use reprieve::config::{Config, MINIMAL};
+use reprieve::directory::Directory;
 use reprieve::filter::dns::{Dns, Zone};
 use reprieve::filter::{self, Filter};
 use reprieve::intake::direction::Networks;
-use reprieve::intake::smtp::{self, Certificate, Door, NextHop, Place, Protocol, Server, tls};
+use reprieve::intake::smtp::{self, Certificate, Door, NextHop, Server};
 use reprieve::intake::{Intake, Parts, Settings};
 use reprieve::link::{KeyRing, Links};
-use reprieve::mail::{Address, Domain};
+use reprieve::mail::Domain;
 use reprieve::maillog::Maillog;
 use reprieve::notice::{self, Notices, Tools, sign::Signer};
 use reprieve::quarantine::{Held, State};
+use reprieve::queue::client::Timeouts;
+use reprieve::queue::route::{self, Protocol, TlsPolicy};
+use reprieve::queue::tls::ClientTls;
 use reprieve::queue::{self, Item, Queue};
 use reprieve::reputation::{Reputation, standing};
 use reprieve::store::Store;
@@ -82,7 +89,7 @@ fn intake(
     queue_accepted: bool,
 ) -> Intake {
     let links = Links::new(KeyRing::ephemeral(), "https://mail.example").unwrap();
-    let directory = Directory::new(vec![organisation()]).unwrap();
+    let directory = directory();
     let queue = Queue::new(store.clone(), clock.clone(), queue::Settings::default());
     let domain = Domain::parse("notice.example").unwrap();
     let tools = Tools {
@@ -118,29 +125,11 @@ fn intake(
     })
 }
 
-fn organisation() -> Organisation {
-    Organisation {
-        id: OrganisationId::new("ours").unwrap(),
-        name: "Ours Oy".to_owned(),
-        contact: Contact {
-            postmaster: Address::parse("postmaster@ours.example").unwrap(),
-            telephone: None,
-            hours: None,
-        },
-        domains: vec![Domain::parse("ours.example").unwrap()],
-        language: "en".to_owned(),
-        host: None,
-        colour: None,
-        retention_days: 14,
-        told: Told::Letter,
-        marketing: Choice::Deliver,
-        poll: Choice::Deliver,
-        social: Choice::Deliver,
-        hold_first_contact: false,
-        rules: Vec::new(),
-        digest: reprieve::directory::Digest::default(),
-        people_choose: true,
-    }
+/// The organisation of the minimal configuration, as `ours.example`.
+fn directory() -> Directory {
+    let text = MINIMAL.replace("example.com", "ours.example");
+    let config = Config::parse(&text, Path::new("/"), &[]).unwrap();
+    Directory::new(config.organisations).unwrap()
 }
 
 /// Runs what blocks beside the server.
@@ -156,7 +145,7 @@ async fn every_dialogue_goes_as_written() {
     std::fs::write(&chain, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let certificate = Certificate::load(&chain, &key).unwrap();
-    let trusting = tls::client_config(Some(&chain)).unwrap();
+    let trusting = ClientTls::trusting(Some(&chain)).unwrap().verified();
     let keys = keys();
     let dialogues = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dialogues");
     for entry in std::fs::read_dir(dialogues).unwrap() {
@@ -186,20 +175,29 @@ async fn every_dialogue_goes_as_written() {
 async fn in_front_of_a_hop() -> (World, Hop) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hop = Hop::default();
-    let next_hop = NextHop {
-        place: Place::Tcp(listener.local_addr().unwrap().to_string()),
-        protocol: Protocol::Smtp,
-        ask_recipients: true,
-        tls: None,
-        xforward: false,
-        helo: "mx.ours.example".to_owned(),
-        patience: Duration::from_secs(5),
-        data_patience: Duration::from_secs(5),
-    };
+    let next_hop = next_hop(listener.local_addr().unwrap(), None);
     tokio::spawn(hop.clone().serve(listener));
     let settings =
         smtp::Settings { next_hop: Some(next_hop), ..smtp::Settings::new("mx.ours.example") };
     (World::start(settings, &keys()).await, hop)
+}
+
+/// Without TLS, or with a certificate that these roots vouch for.
+fn next_hop(address: SocketAddr, roots: Option<&Path>) -> NextHop {
+    NextHop {
+        server: route::NextHop {
+            host: address.ip().to_string(),
+            port: address.port(),
+            protocol: Protocol::Smtp,
+            tls: if roots.is_some() { TlsPolicy::Verified } else { TlsPolicy::None },
+            helo: "mx.ours.example".to_owned(),
+            auth: None,
+        },
+        tls: ClientTls::trusting(roots).unwrap(),
+        timeouts: Timeouts::all(Duration::from_secs(20)),
+        ask_recipients: true,
+        xforward: true,
+    }
 }
 
 /// Sends one message and gives the answer to it.
@@ -278,4 +276,50 @@ async fn the_next_hops_5xx_withdraws_the_hold() {
     assert_eq!(reply, "550 5.7.9 never");
     let held = world.held().await;
     assert!(held.iter().flat_map(|held| &held.recipients).all(|one| one.state != State::Held));
+}
+
+/// A stock smtpd behind us, by a verified certificate: its answer to RCPT, and
+/// the message in its queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_postfix_takes_what_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let more = format!(
+        "smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n\
+         smtpd_authorized_xforward_hosts = 127.0.0.1\nrelay_domains = ours.example\n\
+         smtpd_recipient_restrictions = check_recipient_access inline:{{gone@ours.example=REJECT}}",
+        chain.display(),
+        key.display(),
+    );
+    let Some(postfix) = Postfix::start(&more).await else { return };
+    let settings = smtp::Settings {
+        next_hop: Some(next_hop(postfix.address, Some(&chain))),
+        ..smtp::Settings::new("mx.ours.example")
+    };
+    let world = World::start(settings, &keys()).await;
+
+    let reply = send(&world, &["b@ours.example"], "Good morning.\r\n..dot").await;
+    assert!(reply.starts_with("250"), "{reply}");
+    let kept = postfix.held();
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].contains("Received: from client.sender.example"), "{}", kept[0]);
+    assert!(kept[0].contains("(Postfix) with ESMTPS id"), "{}", kept[0]);
+    assert!(kept[0].ends_with("\n\nGood morning.\n.dot\n"), "{}", kept[0]);
+    assert!(world.held().await.is_empty());
+
+    let address = world.address;
+    let refused = beside(move || {
+        let mut client = Client::connect(address, Writes::Whole);
+        client.reply();
+        client.ask("EHLO client.sender.example");
+        client.ask("MAIL FROM:<a@sender.example>");
+        let refused = client.ask("RCPT TO:<gone@ours.example>");
+        client.ask("QUIT");
+        refused
+    })
+    .await;
+    assert!(refused.starts_with("554 5.7.1 <gone@ours.example>"), "{refused}");
 }

@@ -14,7 +14,7 @@ mod value;
 pub use reader::{Known, Mistake};
 pub use sections::{
     Delivery, Dns, Filter, Hop, Index, Keys, Listen, Log, LogFormat, Networks, NextHop, Notice,
-    Place, Portal, Protocol, Ready, Release, Route, Smtp, StoreAt, Tls,
+    Place, Portal, Protocol, Ready, Release, Route, SmarthostAuth, Smtp, StoreAt, Tls,
 };
 
 use std::cell::RefCell;
@@ -142,7 +142,10 @@ impl Config {
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.smtp.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let paths = [&mut self.store.folder, &mut self.keys.folder];
-        for path in paths.into_iter().chain(self.dns.zone.as_mut()).chain(tls) {
+        let delivery = &mut self.delivery;
+        let password = delivery.smarthost_auth.as_mut().map(|auth| &mut auth.password);
+        let more = delivery.ca.as_mut().into_iter().chain(password);
+        for path in paths.into_iter().chain(self.dns.zone.as_mut()).chain(tls).chain(more) {
             *path = folder.join(&*path);
         }
     }

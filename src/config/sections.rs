@@ -15,6 +15,7 @@ use super::reader::{Mistake, Section};
 use super::value;
 use crate::filter::catalogue::Weights;
 use crate::mail::{Domain, Limits};
+use crate::queue::route::TlsPolicy;
 use crate::reputation::standing::Settings as ReputationSettings;
 
 /// `[listen]`: where the doors are.
@@ -94,6 +95,7 @@ pub struct NextHop {
     pub server: Hop,
     /// Pass each RCPT on as it comes, and answer what it answers.
     pub ask_recipients: bool,
+    pub tls: TlsPolicy,
 }
 
 /// A server to hand mail to.
@@ -120,6 +122,9 @@ pub enum Place {
 pub struct Delivery {
     /// For domains without a route that are not served; `None`: the next hop.
     pub smarthost: Option<Hop>,
+    pub smarthost_auth: Option<SmarthostAuth>,
+    /// Certificates that are trusted besides the system's, of every server.
+    pub ca: Option<PathBuf>,
     pub routes: Vec<Route>,
     pub first_retry: Duration,
     pub longest_retry: Duration,
@@ -129,6 +134,14 @@ pub struct Delivery {
     pub connections: usize,
     /// Require a verified certificate of every next hop.
     pub require_tls: bool,
+}
+
+/// Who we are at the smarthost.
+#[derive(Clone, Debug)]
+pub struct SmarthostAuth {
+    pub login: String,
+    /// A file with the password in its first line.
+    pub password: PathBuf,
 }
 
 #[derive(Clone, Debug)]
@@ -359,6 +372,16 @@ impl NextHop {
         let read = Self {
             server: section.required("server", "\"smtp:127.0.0.1:10026\"", hop)?,
             ask_recipients: section.or("ask_recipients", "true", value::flag)?,
+            tls: section.or(
+                "tls",
+                "\"opportunistic\"",
+                value::word(&[
+                    ("off", TlsPolicy::None),
+                    ("opportunistic", TlsPolicy::Opportunistic),
+                    ("required", TlsPolicy::Required),
+                    ("verified", TlsPolicy::Verified),
+                ]),
+            )?,
         };
         section.finish().map(|()| read)
     }
@@ -367,8 +390,11 @@ impl NextHop {
 impl Delivery {
     pub(super) fn read(mut section: Section) -> Read<Self> {
         let routes = section.list("route", "domain")?;
+        let smarthost = section.optional("smarthost", "\"smtp:127.0.0.1:10026\"", hop)?;
         let read = Self {
-            smarthost: section.optional("smarthost", "\"smtp:127.0.0.1:10026\"", hop)?,
+            smarthost_auth: smarthost_auth(&mut section, smarthost.is_some())?,
+            smarthost,
+            ca: section.optional("ca", "\"/etc/ssl/certs/our-ca.pem\"", value::path)?,
             first_retry: section.or("first_retry", "\"5 min\"", some_time)?,
             longest_retry: section.or("longest_retry", "\"4000 s\"", some_time)?,
             lifetime: section.or("lifetime", "\"5 days\"", some_time)?,
@@ -378,6 +404,29 @@ impl Delivery {
             routes: routes.into_iter().map(Route::read).collect::<Result<_, _>>()?,
         };
         section.finish().map(|()| read)
+    }
+}
+
+/// Login and password file, both or none, and only for a smarthost.
+fn smarthost_auth(section: &mut Section, smarthost: bool) -> Read<Option<SmarthostAuth>> {
+    let (name, secret) = ("\"reprieve\"", "\"keys/smarthost.password\"");
+    let login = section.optional("smarthost_login", name, value::text)?;
+    let password = section.optional("smarthost_password", secret, value::path)?;
+    match (login, password) {
+        (None, None) => Ok(None),
+        (Some(login), Some(password)) if smarthost => Ok(Some(SmarthostAuth { login, password })),
+        (Some(_), Some(_)) => {
+            let wrong = "is missing beside delivery.smarthost_login";
+            Err(section.mistake("smarthost", wrong, "\"smtp:mail.example.com:587\""))
+        }
+        (Some(_), None) => {
+            let wrong = "is missing beside delivery.smarthost_login";
+            Err(section.mistake("smarthost_password", wrong, secret))
+        }
+        (None, Some(_)) => {
+            let wrong = "is missing beside delivery.smarthost_password";
+            Err(section.mistake("smarthost_login", wrong, name))
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::maillog::Maillog;
 use crate::notice::{self, Breaker, LastLetter, Notices, SignError, Signer};
 use crate::portal::{self, Portal};
 use crate::quarantine::Held;
-use crate::queue::{self, Courier, Item, Queue};
+use crate::queue::{self, Item, Queue};
 use crate::release::{self, Releases};
 use crate::reputation::correspondent::Correspondent;
 use crate::reputation::{Flag, Reputation, Standing};
@@ -28,6 +28,7 @@ use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, St
 use crate::suppression::{Suppressed, Suppression};
 
 use super::errand::Errands;
+use super::hops::{HopError, Hops};
 use super::sockets::BindError;
 
 /// Why the gateway does not start. Each is a sentence for the operator.
@@ -52,7 +53,7 @@ pub enum StartError {
     #[error(transparent)]
     Certificate(#[from] smtp::tls::TlsError),
     #[error(transparent)]
-    CourierTls(#[from] queue::tls::TlsError),
+    Hop(#[from] HopError),
     #[error("the directory in the store cannot be read: {0}")]
     People(#[from] crate::store::Fault),
     #[error("cannot listen: {0}")]
@@ -111,7 +112,8 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         None => None,
     };
     let filter = Filter::new(filter_settings(config)?, directory.clone(), clock.clone())?;
-    let courier = courier(config, &clock)?;
+    let hops = Hops::new(config)?;
+    let courier = hops.courier(config, &clock);
     let (store, opened) = open_store(config, &clock).await?;
 
     let people = People::open(store.clone(), clock.clone(), directory.clone()).await?;
@@ -170,7 +172,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         links: links.clone(),
         maillog: maillog.clone(),
     });
-    let smtp_settings = smtp_settings(config, certificate.clone());
+    let smtp_settings = smtp_settings(config, certificate.clone(), hops.in_session(config));
     let stopping = Arc::new(AtomicBool::new(false));
     let portal = Portal::new(
         portal_settings(config),
@@ -300,7 +302,11 @@ pub(super) fn thresholds(config: &Config) -> policy::Thresholds {
     policy::Thresholds { hold: config.filter.hold, correspondent: config.filter.correspondent }
 }
 
-fn smtp_settings(config: &Config, certificate: Option<smtp::Certificate>) -> smtp::Settings {
+fn smtp_settings(
+    config: &Config,
+    certificate: Option<smtp::Certificate>,
+    next_hop: smtp::NextHop,
+) -> smtp::Settings {
     let hostname = config.smtp.hostname.to_string();
     let networks = &config.networks;
     let defaults = smtp::Limits::default();
@@ -319,81 +325,8 @@ fn smtp_settings(config: &Config, certificate: Option<smtp::Certificate>) -> smt
         proxies: networks.proxies.clone(),
         normalised: networks.normalise.clone(),
         uncounted: networks.relays.iter().chain(&networks.proxies).copied().collect(),
-        next_hop: Some(session_hop(config)),
+        next_hop: Some(next_hop),
         ..smtp::Settings::new(hostname)
-    }
-}
-
-/// The next hop inside the session.
-fn session_hop(config: &Config) -> smtp::NextHop {
-    let hop = &config.next_hop.server;
-    smtp::NextHop {
-        place: match &hop.place {
-            config::Place::Tcp { host, port } if host.contains(':') => {
-                smtp::relay::Place::Tcp(format!("[{host}]:{port}"))
-            }
-            config::Place::Tcp { host, port } => smtp::relay::Place::Tcp(format!("{host}:{port}")),
-            config::Place::Unix(path) => smtp::relay::Place::Unix(path.clone()),
-        },
-        protocol: match hop.protocol {
-            config::Protocol::Smtp => smtp::Protocol::Smtp,
-            config::Protocol::Lmtp => smtp::Protocol::Lmtp,
-        },
-        ask_recipients: config.next_hop.ask_recipients,
-        tls: None,
-        xforward: true,
-        helo: config.smtp.hostname.to_string(),
-        patience: Duration::from_secs(30),
-        data_patience: Duration::from_mins(5),
-    }
-}
-
-/// The courier: routes, then served domains to the next hop, the rest to the
-/// smarthost.
-fn courier(config: &Config, clock: &Clock) -> Result<Courier, StartError> {
-    let hop = |hop: &config::Hop| courier_hop(config, hop);
-    let mut per_domain = std::collections::HashMap::new();
-    for organisation in &config.organisations {
-        for domain in &organisation.domains {
-            per_domain.insert(domain.clone(), hop(&config.next_hop.server));
-        }
-    }
-    for route in &config.delivery.routes {
-        per_domain.insert(route.domain.clone(), hop(&route.server));
-    }
-    let default = hop(config.delivery.smarthost.as_ref().unwrap_or(&config.next_hop.server));
-    let bounds = queue::pool::Bounds {
-        connections: config.delivery.connections,
-        ..queue::pool::Bounds::default()
-    };
-    Ok(Courier::Relay(queue::relay::Relay::new(
-        queue::route::Routes { default, per_domain },
-        queue::tls::ClientTls::new(Vec::new())?,
-        queue::client::Timeouts::default(),
-        bounds,
-        clock.clone(),
-    )))
-}
-
-fn courier_hop(config: &Config, hop: &config::Hop) -> queue::route::NextHop {
-    let (host, port) = match &hop.place {
-        config::Place::Tcp { host, port } => (host.clone(), *port),
-        config::Place::Unix(path) => (path.display().to_string(), 0),
-    };
-    queue::route::NextHop {
-        host,
-        port,
-        protocol: match hop.protocol {
-            config::Protocol::Smtp => queue::route::Protocol::Smtp,
-            config::Protocol::Lmtp => queue::route::Protocol::Lmtp,
-        },
-        tls: if config.delivery.require_tls {
-            queue::route::TlsPolicy::Verified
-        } else {
-            queue::route::TlsPolicy::Opportunistic
-        },
-        helo: config.smtp.hostname.to_string(),
-        auth: None,
     }
 }
 

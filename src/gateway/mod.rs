@@ -9,6 +9,7 @@
 
 mod build;
 pub mod errand;
+mod hops;
 mod limits;
 mod operations;
 mod ready;

@@ -24,6 +24,10 @@ use crate::queue::tls::ClientTls;
 pub use crate::queue::wire::{ServerReply, WireError};
 use crate::queue::wire::{Stream, Wire};
 
+/// Commands that are said before their replies are read: few enough that both
+/// fit into what a system buffers (RFC 2920 section 3.1).
+const PIPELINED: usize = 100;
+
 /// How long each step may take: RFC 5321 section 4.5.3.2, a connect as Postfix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -55,6 +59,22 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// The same for each step.
+    pub fn all(limit: Duration) -> Self {
+        Self {
+            connect: limit,
+            greeting: limit,
+            mail: limit,
+            rcpt: limit,
+            data: limit,
+            block: limit,
+            end: limit,
+            rset: limit,
+        }
+    }
+}
+
 /// A step of the dialogue, as error messages name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -63,6 +83,7 @@ pub enum Step {
     Hello,
     StartTls,
     Auth,
+    Forward,
     Mail,
     Rcpt,
     Data,
@@ -104,6 +125,10 @@ pub struct Offers {
     pub smtputf8: bool,
     /// RFC 1870: `Some(0)` is without a limit.
     pub size: Option<u64>,
+    /// RFC 2920.
+    pub pipelining: bool,
+    /// The attributes that XFORWARD may carry (Postfix's `XFORWARD_README`).
+    pub xforward: Option<String>,
     auth_plain: bool,
     auth_login: bool,
 }
@@ -267,6 +292,11 @@ impl Connection {
         from: &ReversePath,
         parameters: MailParameters,
     ) -> Result<ServerReply, ClientError> {
+        self.command(Step::Mail, &self.mail_line(from, parameters)).await
+    }
+
+    /// MAIL as it is said to this server, for [`Connection::exchange`].
+    pub fn mail_line(&self, from: &ReversePath, parameters: MailParameters) -> String {
         let mut line = format!("MAIL FROM:<{from}>");
         if let Some(size) = parameters.size.filter(|_| self.offers.size.is_some()) {
             // Writing to a string cannot fail.
@@ -278,7 +308,33 @@ impl Connection {
         if parameters.smtputf8 && self.offers.smtputf8 {
             line.push_str(" SMTPUTF8");
         }
-        self.command(Step::Mail, &line).await
+        line
+    }
+
+    /// Says commands and reads a reply to each; many at a time if the server
+    /// takes pipelining (RFC 2920). Any reply is an answer, not an error.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the connection is of no use any more.
+    pub async fn exchange(
+        &mut self,
+        commands: &[(Step, String)],
+    ) -> Result<Vec<ServerReply>, ClientError> {
+        if commands.iter().any(|(_, line)| !is_line(line)) {
+            return Err(ClientError::Unsendable);
+        }
+        let together = if self.offers.pipelining { PIPELINED } else { 1 };
+        let mut replies = Vec::with_capacity(commands.len());
+        for group in commands.chunks(together) {
+            let step = group[0].0;
+            let lines: String = group.iter().flat_map(|(_, line)| [line, "\r\n"]).collect();
+            let written = self.wire.write(lines.as_bytes(), self.limit(step)).await;
+            written.map_err(|fault| ClientError::Wire { step, fault })?;
+            for (step, _) in group {
+                replies.push(self.reply(*step).await?);
+            }
+        }
+        Ok(replies)
     }
 
     /// RCPT TO. Any reply is an answer, not an error.
@@ -333,13 +389,9 @@ impl Connection {
     }
 
     async fn command(&mut self, step: Step, line: &str) -> Result<ServerReply, ClientError> {
-        if line.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return Err(ClientError::Unsendable);
-        }
-        let limit = self.limit(step);
-        let written = self.wire.write(format!("{line}\r\n").as_bytes(), limit).await;
-        written.map_err(|fault| ClientError::Wire { step, fault })?;
-        self.reply(step).await
+        let mut replies = self.exchange(&[(step, line.to_owned())]).await?;
+        // One command, one reply.
+        replies.pop().ok_or(ClientError::Unsendable)
     }
 
     async fn reply(&mut self, step: Step) -> Result<ServerReply, ClientError> {
@@ -351,7 +403,7 @@ impl Connection {
         match step {
             Step::Connect => self.timeouts.connect,
             Step::Greeting | Step::Hello | Step::StartTls | Step::Auth => self.timeouts.greeting,
-            Step::Mail => self.timeouts.mail,
+            Step::Forward | Step::Mail => self.timeouts.mail,
             Step::Rcpt => self.timeouts.rcpt,
             Step::Data => self.timeouts.data,
             Step::Message => self.timeouts.block,
@@ -359,6 +411,11 @@ impl Connection {
             Step::Reset => self.timeouts.rset,
         }
     }
+}
+
+/// Whether nothing but one line stands there.
+fn is_line(line: &str) -> bool {
+    !line.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 /// Connects to the socket, or to each address of the host in turn; answers
@@ -435,6 +492,8 @@ impl Offers {
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
             match keyword.as_str() {
                 "STARTTLS" => offers.starttls = true,
+                "PIPELINING" => offers.pipelining = true,
+                "XFORWARD" => offers.xforward = Some(words.collect::<Vec<_>>().join(" ")),
                 "8BITMIME" => offers.eight_bit = true,
                 "SMTPUTF8" => offers.smtputf8 = true,
                 "SIZE" => {
@@ -461,6 +520,7 @@ impl Step {
             Self::Hello => "EHLO",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
+            Self::Forward => "XFORWARD",
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
             Self::Data => "DATA",

@@ -4,10 +4,12 @@
 //! who only listens, encryption without authentication is better than none.
 //! The key exchange is still proved to be the certificate's.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
@@ -20,10 +22,36 @@ pub struct ClientTls {
 
 /// Why TLS towards next hops cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("TLS towards next hops cannot be set up: {0}")]
-pub struct TlsError(#[from] rustls::Error);
+pub enum TlsError {
+    #[error("{path}: {cause} (a PEM file of certificates is needed)")]
+    Unreadable { path: PathBuf, cause: pem::Error },
+    #[error("{0}: there is no certificate in this file")]
+    Empty(PathBuf),
+    #[error("TLS towards next hops cannot be set up: {0}")]
+    Setup(#[from] rustls::Error),
+}
 
 impl ClientTls {
+    /// Trusts the system's roots, and those of the PEM file `roots` besides.
+    ///
+    /// # Errors
+    /// [`TlsError`] if the file holds anything but certificates.
+    pub fn trusting(roots: Option<&Path>) -> Result<Self, TlsError> {
+        let Some(path) = roots else { return Self::new(Vec::new()) };
+        let read = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|cause| TlsError::Unreadable { path: path.into(), cause })?;
+        if read.is_empty() {
+            return Err(TlsError::Empty(path.into()));
+        }
+        Self::new(read)
+    }
+
+    /// TLS that takes only a trusted certificate for the server's name.
+    pub fn verified(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.verified)
+    }
+
     /// Trusts the system's roots and these besides.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use memchr::{memchr3_iter, memmem};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -130,23 +131,42 @@ impl Wire {
     /// # Errors
     /// [`WireError`]; the server may already have answered then.
     pub async fn message(&mut self, parts: &[&[u8]], limit: Duration) -> Result<(), WireError> {
-        let mut out = Vec::with_capacity(WRITE_BYTES + LINE_BYTES);
+        let size: usize = parts.iter().map(|part| part.len()).sum();
+        let mut out = Vec::with_capacity(WRITE_BYTES.min(size + LINE_BYTES));
         let mut line_start = true;
-        for part in parts {
-            for line in part.split_inclusive(|byte| *byte == b'\n') {
-                if line_start && line[0] == b'.' {
-                    out.push(b'.');
-                }
-                out.extend_from_slice(line);
-                line_start = line.ends_with(b"\n");
-                if out.len() >= WRITE_BYTES {
-                    self.write(&out, limit).await?;
-                    out.clear();
-                }
+        for part in parts.iter().filter(|part| !part.is_empty()) {
+            let mut rest = *part;
+            if line_start && rest[0] == b'.' {
+                out.push(b'.');
             }
+            while let Some(at) = memmem::find(rest, b"\n.") {
+                let (lines, next) = rest.split_at(at + 1);
+                self.gather(&mut out, lines, limit).await?;
+                out.push(b'.');
+                rest = next;
+            }
+            self.gather(&mut out, rest, limit).await?;
+            line_start = part.ends_with(b"\n");
         }
         out.extend_from_slice(if line_start { b".\r\n" } else { b"\r\n.\r\n" });
         self.write(&out, limit).await
+    }
+
+    /// Adds bytes to what leaves in one write, and lets it leave when full.
+    async fn gather(
+        &mut self,
+        out: &mut Vec<u8>,
+        bytes: &[u8],
+        limit: Duration,
+    ) -> Result<(), WireError> {
+        for piece in bytes.chunks(WRITE_BYTES) {
+            if out.len() + piece.len() > WRITE_BYTES {
+                self.write(out, limit).await?;
+                out.clear();
+            }
+            out.extend_from_slice(piece);
+        }
+        Ok(())
     }
 }
 
@@ -154,16 +174,26 @@ impl Wire {
 /// make. Such a message is never sent: a server that reads the lone one as a
 /// line's end would find commands of a stranger in it.
 pub fn has_stray(parts: &[&[u8]]) -> bool {
-    let mut before = 0;
-    for part in parts {
-        for &byte in *part {
-            if byte == 0 || (byte == b'\n') != (before == b'\r') {
+    // Whether a CR was the last byte so far.
+    let mut after_cr = false;
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        if after_cr && part[0] != b'\n' {
+            return true;
+        }
+        for at in memchr3_iter(b'\r', b'\n', 0, part) {
+            let before = if at == 0 { after_cr } else { part[at - 1] == b'\r' };
+            let paired = match part[at] {
+                b'\n' => before,
+                b'\r' => part.get(at + 1).is_none_or(|next| *next == b'\n'),
+                _ => false,
+            };
+            if !paired {
                 return true;
             }
-            before = byte;
         }
+        after_cr = part.ends_with(b"\r");
     }
-    before == b'\r'
+    after_cr
 }
 
 /// Code, whether it is the reply's last line, and the text.

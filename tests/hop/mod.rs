@@ -5,8 +5,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_rustls::TlsAcceptor;
+
+/// A connection, encrypted or not.
+trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Both for S {}
+
+type Stream = BufReader<Box<dyn Both>>;
 
 /// A server that says 250 unless it was told otherwise, and keeps what it
 /// heard.
@@ -22,9 +30,12 @@ struct HopInner {
     /// For lines that begin so, the answers to come; empty: it hangs up.
     answers: HashMap<&'static str, VecDeque<&'static str>>,
     lmtp: bool,
+    tls: Option<TlsAcceptor>,
+    /// Sessions that were encrypted.
+    encrypted: usize,
 }
 
-const OFFER: &str = "250-hop.example\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n\
+const OFFER: &str = "250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n\
                      250-XFORWARD NAME ADDR PROTO HELO SOURCE\r\n250 ENHANCEDSTATUSCODES\r\n";
 
 impl Hop {
@@ -50,14 +61,31 @@ impl Hop {
         self.inner.lock().unwrap().lmtp = true;
     }
 
+    /// Offers STARTTLS.
+    pub fn offer_tls(&self, acceptor: TlsAcceptor) {
+        self.inner.lock().unwrap().tls = Some(acceptor);
+    }
+
+    /// How many sessions were encrypted.
+    pub fn encrypted(&self) -> usize {
+        self.inner.lock().unwrap().encrypted
+    }
+
     pub async fn serve(self, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(self.clone().session(stream));
+            tokio::spawn(self.clone().session(Box::new(stream)));
         }
     }
 
-    async fn session(self, stream: TcpStream) {
+    pub async fn serve_socket(self, listener: UnixListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(self.clone().session(Box::new(stream)));
+        }
+    }
+
+    async fn session(self, stream: Box<dyn Both>) {
         let mut stream = BufReader::new(stream);
+        let mut tls = self.inner.lock().unwrap().tls.clone();
         stream.write_all(b"220 hop.example\r\n").await.unwrap();
         let mut recipients = 0;
         let mut line = String::new();
@@ -67,12 +95,25 @@ impl Hop {
             if command == "QUIT" {
                 return;
             }
+            if command == "STARTTLS"
+                && let Some(acceptor) = tls.take()
+            {
+                stream.write_all(b"220 2.0.0 go on\r\n").await.unwrap();
+                // Who does not trust us hangs up.
+                let Ok(secure) = acceptor.accept(stream.into_inner()).await else { return };
+                stream = BufReader::new(Box::new(secure));
+                self.inner.lock().unwrap().encrypted += 1;
+                continue;
+            }
             let told = self.told(&command);
             self.inner.lock().unwrap().heard.push(command.clone());
             let reply = match &command[..4] {
                 _ if told == Some("") => return,
                 _ if told.is_some() => format!("{}\r\n", told.unwrap()),
-                "EHLO" | "LHLO" => OFFER.to_owned(),
+                "EHLO" | "LHLO" if tls.is_some() => {
+                    format!("250-hop.example\r\n250-STARTTLS\r\n{OFFER}")
+                }
+                "EHLO" | "LHLO" => format!("250-hop.example\r\n{OFFER}"),
                 "DATA" => "354 go on\r\n".to_owned(),
                 _ => "250 2.0.0 fine\r\n".to_owned(),
             };
@@ -92,7 +133,7 @@ impl Hop {
     }
 
     /// Reads to the end of data, and answers.
-    async fn message(&self, stream: &mut BufReader<TcpStream>, recipients: usize) -> Option<()> {
+    async fn message(&self, stream: &mut Stream, recipients: usize) -> Option<()> {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n.\r\n") {
             bytes.push(stream.read_u8().await.ok()?);

@@ -22,7 +22,7 @@ mod transaction;
 mod wire;
 
 pub use limits::Limits;
-pub use relay::{NextHop, NextHopTls, Place, Protocol};
+pub use relay::NextHop;
 pub use server::{Door, Server};
 pub use tls::Certificate;
 

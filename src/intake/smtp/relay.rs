@@ -1,72 +1,34 @@
 //! The client's half of the pass-through proxy: one connection to the next
-//! hop for each session, SMTP (RFC 5321) or LMTP (RFC 2033).
+//! hop for each session, by the queue's client (SMTP or LMTP).
 //!
 //! Opened at the first RCPT. Its answers go to our client as they come. What
 //! the next hop says is trusted as an answer, never as bytes: replies are
 //! rebuilt. A message goes out exactly as it came in, trace fields in front,
 //! and never with a lone CR or LF.
 
-mod connection;
 mod reply;
 
-use std::fmt::Write;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-
-use crate::mail::{Envelope, Message, Reply, ReversePath};
+use crate::mail::{Envelope, Message, Reply};
 use crate::maillog::Maillog;
+use crate::queue::client::{ClientError, Connection, MailParameters, Step, Timeouts};
+use crate::queue::route::{self, Protocol};
+use crate::queue::tls::ClientTls;
+use crate::queue::wire::{ServerReply, WireError, has_stray};
 
-use super::data::flaw;
 use super::forward::to_xtext;
-use connection::Connection;
+use reply::{is_done, rebuilt};
 
 /// The server that accepted mail is passed on to.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct NextHop {
-    pub place: Place,
-    pub protocol: Protocol,
+    pub server: route::NextHop,
+    pub tls: ClientTls,
+    pub timeouts: Timeouts,
     /// Pass each RCPT on as it comes, and answer what it answers. If not, the
     /// next hop hears of recipients when a message passes.
     pub ask_recipients: bool,
-    /// STARTTLS is required, and the certificate checked.
-    pub tls: Option<NextHopTls>,
     /// Tell it the client by XFORWARD, if it offers that.
     pub xforward: bool,
-    /// Our name in EHLO or LHLO.
-    pub helo: String,
-    /// To connect, and for each command.
-    pub patience: Duration,
-    /// For the answer to a whole message (RFC 5321 section 4.5.3.2.6 lets our
-    /// client wait 10 minutes).
-    pub data_patience: Duration,
-}
-
-/// Where the next hop listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// `host:port`.
-    Tcp(String),
-    /// A socket's path; TLS is not spoken there.
-    Unix(PathBuf),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    Smtp,
-    /// One answer for each recipient at the end of data.
-    Lmtp,
-}
-
-/// What the next hop must prove.
-#[derive(Clone, Debug)]
-pub struct NextHopTls {
-    /// [`client_config`](super::tls::client_config).
-    pub config: std::sync::Arc<ClientConfig>,
-    /// The name in its certificate.
-    pub name: ServerName<'static>,
 }
 
 /// What became of a message that was to be passed on.
@@ -80,25 +42,6 @@ pub enum Delivery {
         taken: Vec<usize>,
         reply: Reply,
     },
-}
-
-/// Why the next hop gave no answer. Our client is told 451 4.4.1.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RelayError {
-    #[error("the next hop cannot be reached: {0}")]
-    Unreachable(std::io::Error),
-    #[error("the next hop did not answer in time")]
-    Slow,
-    #[error("the next hop closed the connection")]
-    Closed,
-    #[error("the next hop's answer is not SMTP")]
-    NotSmtp,
-    #[error("the next hop does not offer STARTTLS, which is required")]
-    NoTls,
-    #[error("TLS with the next hop failed: {0}")]
-    Tls(std::io::Error),
-    #[error("the next hop refused our session: {0}")]
-    Refused(Reply),
 }
 
 /// One session's way to the next hop.
@@ -148,7 +91,7 @@ impl Relay {
         match answer {
             Ok(mut replies) => match replies.pop() {
                 Some(reply) if is_done(&reply) || !reply.is_positive() => reply,
-                _ => self.lost(&RelayError::NotSmtp),
+                _ => self.lost(&broken(Step::Rcpt, WireError::Malformed)),
             },
             Err(error) => self.lost(&error),
         }
@@ -166,7 +109,7 @@ impl Relay {
         slots: &[usize],
         head: &str,
     ) -> Delivery {
-        if flaw(head.as_bytes()).or_else(|| flaw(message.bytes())).is_some() {
+        if has_stray(&[head.as_bytes(), message.bytes()]) {
             self.maillog.next_hop_failed(&self.session, "a lone CR or LF, or a NUL, is not sent");
             return refused(Reply::new(550, (5, 6, 0), "The message cannot be passed on"));
         }
@@ -177,9 +120,10 @@ impl Relay {
             .collect();
         let size = head.len() + message.bytes().len();
         let ready = self.state == State::Open(raws.len()) && raws.len() == envelope.rcpt_to.len();
-        let permitted = match if ready { self.start().await } else { Err(RelayError::Closed) } {
-            Ok(reply) => Ok(reply),
-            Err(_) => self.start_again(envelope, size, &raws).await,
+        let started = if ready { self.start().await.ok() } else { None };
+        let permitted = match started {
+            Some(reply) => Ok(reply),
+            None => self.start_again(envelope, size, &raws).await,
         };
         match permitted {
             Ok(reply) if reply.code() == 354 => {}
@@ -213,15 +157,16 @@ impl Relay {
         envelope: &Envelope,
         size: Option<usize>,
         raws: &[&str],
-    ) -> Result<Vec<Reply>, RelayError> {
+    ) -> Result<Vec<Reply>, ClientError> {
         // A connection that idled since the last message may be gone.
         if self.connection.is_some() {
             match self.open(envelope, size, raws).await {
-                Err(RelayError::Closed | RelayError::Slow) => self.connection = None,
+                Err(ClientError::Wire { .. }) => self.connection = None,
                 answer => return answer,
             }
         }
-        self.connection = Some(Connection::open(&self.next_hop).await?);
+        let NextHop { server, tls, timeouts, .. } = &self.next_hop;
+        self.connection = Some(Connection::open(server, tls, *timeouts).await?);
         self.state = State::Clean;
         self.open(envelope, size, raws).await
     }
@@ -231,50 +176,56 @@ impl Relay {
         envelope: &Envelope,
         size: Option<usize>,
         raws: &[&str],
-    ) -> Result<Vec<Reply>, RelayError> {
-        let connection = self.connection.as_mut().ok_or(RelayError::Closed)?;
-        if envelope.smtputf8 && !connection.offers("SMTPUTF8") {
+    ) -> Result<Vec<Reply>, ClientError> {
+        let connection = self.connection.as_mut().ok_or_else(closed)?;
+        if envelope.smtputf8 && !connection.offers().smtputf8 {
             let reply = Reply::new(550, (5, 6, 7), "The recipient's server does not take SMTPUTF8");
             return Ok(vec![reply; raws.len()]);
         }
         let mut commands = Vec::with_capacity(raws.len() + 3);
         if self.state == State::Stale {
-            commands.push("RSET".to_owned());
+            commands.push((Step::Reset, "RSET".to_owned()));
         }
         if self.next_hop.xforward
-            && let Some(offered) = connection.keyword("XFORWARD")
+            && let Some(offered) = &connection.offers().xforward
         {
             commands.extend(xforward(offered, envelope));
         }
-        commands.push(mail(connection, envelope, size));
+        let parameters = MailParameters {
+            eight_bit: envelope.eight_bit,
+            smtputf8: envelope.smtputf8,
+            size: size.map(|size| size as u64),
+        };
+        commands.push((Step::Mail, connection.mail_line(&envelope.mail_from, parameters)));
         let before = commands.len();
-        commands.extend(raws.iter().map(|raw| format!("RCPT TO:<{raw}>")));
+        commands.extend(raws.iter().map(|raw| rcpt(raw)));
         self.state = State::Stale;
         let mut replies = connection.exchange(&commands).await?;
-        let answers = replies.split_off(before);
+        let answers: Vec<Reply> = replies.split_off(before).into_iter().map(rebuilt).collect();
         let Some(mail) = replies.pop().filter(|reply| !reply.is_positive()) else {
             self.state = State::Open(answers.iter().filter(|reply| is_done(reply)).count());
             return Ok(answers);
         };
-        Ok(vec![mail; raws.len()])
+        Ok(vec![rebuilt(mail); raws.len()])
     }
 
-    async fn further(&mut self, raws: &[&str]) -> Result<Vec<Reply>, RelayError> {
-        let connection = self.connection.as_mut().ok_or(RelayError::Closed)?;
-        let commands: Vec<String> = raws.iter().map(|raw| format!("RCPT TO:<{raw}>")).collect();
+    async fn further(&mut self, raws: &[&str]) -> Result<Vec<Reply>, ClientError> {
+        let connection = self.connection.as_mut().ok_or_else(closed)?;
+        let commands: Vec<_> = raws.iter().map(|raw| rcpt(raw)).collect();
         let replies = connection.exchange(&commands).await?;
+        let replies: Vec<Reply> = replies.into_iter().map(rebuilt).collect();
         if let State::Open(count) = &mut self.state {
             *count += replies.iter().filter(|reply| is_done(reply)).count();
         }
         Ok(replies)
     }
 
-    async fn start(&mut self) -> Result<Reply, RelayError> {
-        let connection = self.connection.as_mut().ok_or(RelayError::Closed)?;
+    async fn start(&mut self) -> Result<Reply, ClientError> {
+        let connection = self.connection.as_mut().ok_or_else(closed)?;
         self.state = State::Stale;
-        let reply = connection.exchange(&["DATA".to_owned()]).await?.pop();
+        let reply = connection.data().await?;
         // RFC 5321 section 3.8: 421 says that the connection is lost.
-        reply.filter(|reply| reply.code() != 421).ok_or(RelayError::Closed)
+        if reply.code == 421 { Err(closed()) } else { Ok(rebuilt(reply)) }
     }
 
     /// A new transaction for these recipients only. If one of them is refused
@@ -284,7 +235,7 @@ impl Relay {
         envelope: &Envelope,
         size: usize,
         raws: &[&str],
-    ) -> Result<Reply, RelayError> {
+    ) -> Result<Reply, ClientError> {
         self.end_transaction();
         let answers = self.begin(envelope, Some(size), raws).await?;
         match worst(&answers) {
@@ -293,24 +244,39 @@ impl Relay {
         }
     }
 
+    /// The message, and an answer for all or (LMTP) for each recipient.
     async fn send(
         &mut self,
         head: &[u8],
         message: &[u8],
         recipients: usize,
-    ) -> Result<Vec<Reply>, RelayError> {
-        let connection = self.connection.as_mut().ok_or(RelayError::Closed)?;
-        let answers = match self.next_hop.protocol {
+    ) -> Result<Vec<Reply>, ClientError> {
+        let connection = self.connection.as_mut().ok_or_else(closed)?;
+        let answers = match self.next_hop.server.protocol {
             Protocol::Smtp => 1,
             Protocol::Lmtp => recipients,
         };
-        let replies = connection.send(head, message, answers).await?;
+        connection.message(&[head, message]).await?;
+        let mut replies: Vec<ServerReply> = Vec::with_capacity(answers);
+        while replies.len() < answers {
+            match connection.end().await {
+                Ok(reply) => replies.push(reply),
+                Err(error) if replies.is_empty() => return Err(error),
+                Err(error) => {
+                    // Those who have the message keep it; the others wait.
+                    let lost = self.lost(&error);
+                    let mut replies: Vec<Reply> = replies.into_iter().map(rebuilt).collect();
+                    replies.resize(answers, lost);
+                    return Ok(replies);
+                }
+            }
+        }
         self.state = State::Clean;
-        Ok(replies)
+        Ok(replies.into_iter().map(rebuilt).collect())
     }
 
     /// The connection is of no use any more.
-    fn lost(&mut self, error: &RelayError) -> Reply {
+    fn lost(&mut self, error: &ClientError) -> Reply {
         self.connection = None;
         self.state = State::Clean;
         self.maillog.next_hop_failed(&self.session, &error.to_string());
@@ -338,10 +304,6 @@ fn worst(replies: &[Reply]) -> Option<&Reply> {
     transient.or_else(|| replies.iter().find(|reply| !is_done(reply)))
 }
 
-fn is_done(reply: &Reply) -> bool {
-    (200..300).contains(&reply.code())
-}
-
 /// One answer for all, or (LMTP) one for each of `slots`.
 fn combine(slots: &[usize], replies: &[Reply]) -> Delivery {
     let Some(reply) = worst(replies) else { return Delivery::Taken };
@@ -350,27 +312,21 @@ fn combine(slots: &[usize], replies: &[Reply]) -> Delivery {
     Delivery::Refused { taken, reply: never_positive(reply.clone()) }
 }
 
-fn mail(connection: &Connection, envelope: &Envelope, size: Option<usize>) -> String {
-    let mut command = match &envelope.mail_from {
-        ReversePath::Null => "MAIL FROM:<>".to_owned(),
-        ReversePath::Address(address) => format!("MAIL FROM:<{address}>"),
-    };
-    if let Some(size) = size.filter(|_| connection.offers("SIZE")) {
-        // Writing to a String does not fail.
-        let _ = write!(command, " SIZE={size}");
-    }
-    if envelope.eight_bit && connection.offers("8BITMIME") {
-        command.push_str(" BODY=8BITMIME");
-    }
-    if envelope.smtputf8 {
-        command.push_str(" SMTPUTF8");
-    }
-    command
+fn rcpt(raw: &str) -> (Step, String) {
+    (Step::Rcpt, format!("RCPT TO:<{raw}>"))
+}
+
+fn closed() -> ClientError {
+    broken(Step::Connect, WireError::Closed)
+}
+
+fn broken(step: Step, fault: WireError) -> ClientError {
+    ClientError::Wire { step, fault }
 }
 
 /// Postfix's `XFORWARD_README`. One command each: a line has 512 bytes, and a
 /// HELO name may take half of it.
-fn xforward(offered: &str, envelope: &Envelope) -> Vec<String> {
+fn xforward(offered: &str, envelope: &Envelope) -> Vec<(Step, String)> {
     let client = &envelope.client;
     let ip = match client.ip {
         std::net::IpAddr::V4(ip) => ip.to_string(),
@@ -391,6 +347,6 @@ fn xforward(offered: &str, envelope: &Envelope) -> Vec<String> {
     attributes
         .into_iter()
         .filter(|(name, value)| is_offered(name) && value.len() < 480)
-        .map(|(name, value)| format!("XFORWARD {name}={value}"))
+        .map(|(name, value)| (Step::Forward, format!("XFORWARD {name}={value}")))
         .collect()
 }

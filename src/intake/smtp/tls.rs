@@ -1,14 +1,14 @@
 //! STARTTLS (RFC 3207) by rustls: our certificate, which can be exchanged
-//! while the server runs, and the roots that a next hop is checked against.
+//! while the server runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// Why there is no TLS.
@@ -73,25 +73,6 @@ impl ResolvesServerCert for Resolver {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
     }
-}
-
-/// What a next hop's certificate is checked against: the PEM file `roots`, or
-/// the system's own.
-///
-/// # Errors
-/// [`TlsError`].
-pub fn client_config(roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut store = RootCertStore::empty();
-    let trusted = match roots {
-        Some(path) => chain(path)?,
-        None => rustls_native_certs::load_native_certs().certs,
-    };
-    store.add_parsable_certificates(trusted);
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }
 
 /// Version and cipher of a session as RFC 8446 writes them, for the envelope

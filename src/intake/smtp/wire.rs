@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::mail::Reply;
@@ -24,8 +24,6 @@ use super::limits::ENDLESS_BYTES;
 pub enum Stream {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
-    /// LMTP's usual place.
-    Unix(UnixStream),
     /// The twin for tests of time.
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
@@ -236,16 +234,6 @@ impl Wire {
         let _ = write!(self.output, "{reply}\r\n");
     }
 
-    /// Queues bytes as they are.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.output.extend_from_slice(bytes);
-    }
-
-    /// Bytes that wait to be sent.
-    pub fn queued(&self) -> usize {
-        self.output.len()
-    }
-
     /// Queues a line of a reply that goes on.
     pub fn say_more(&mut self, code: u16, text: &str) {
         self.output.extend_from_slice(format!("{code}-{text}\r\n").as_bytes());
@@ -319,7 +307,6 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -336,7 +323,6 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -347,7 +333,6 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_flush(cx),
             Self::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -358,7 +343,6 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),

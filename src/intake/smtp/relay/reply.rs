@@ -1,76 +1,30 @@
-//! Reads the next hop's replies (RFC 5321 section 4.2, RFC 2034).
+//! Rebuilds the next hop's replies for our client (RFC 2034, RFC 3463).
 
 use crate::mail::Reply;
+use crate::queue::wire::ServerReply;
 
-/// One line of a reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplyLine {
-    code: u16,
-    last: bool,
-    text: String,
-}
-
-/// A reply with all its lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    code: u16,
-    lines: Vec<String>,
-}
-
-impl ReplyLine {
-    /// `None` unless it is `250 text`, `250-text` or `250`.
-    pub fn parse(line: &[u8]) -> Option<Self> {
-        let (digits, rest) = line.split_at_checked(3)?;
-        let valid = (b'2'..=b'5').contains(&digits[0]) && digits.iter().all(u8::is_ascii_digit);
-        let code = std::str::from_utf8(digits).ok().filter(|_| valid)?.parse().ok()?;
-        let (last, text) = match rest.split_first() {
-            None => (true, rest),
-            Some((b' ', text)) => (true, text),
-            Some((b'-', text)) => (false, text),
-            Some(_) => return None,
-        };
-        Some(Self { code, last, text: String::from_utf8_lossy(text).into_owned() })
+/// The same on one line: our client reads what the next hop said, in
+/// characters that cannot be anything but text.
+pub fn rebuilt(reply: ServerReply) -> Reply {
+    let mut enhanced = None;
+    let mut words = String::new();
+    for line in &reply.lines {
+        let (status, text) = split_status(line, reply.code);
+        enhanced = enhanced.or(status);
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(text.trim());
+    }
+    match enhanced {
+        Some(enhanced) => Reply::new(reply.code, enhanced, words),
+        None => Reply::plain(reply.code, words),
     }
 }
 
-impl Answer {
-    /// Adds a line; `true` if it was the last. `None`: the codes differ.
-    pub fn add(&mut self, line: ReplyLine) -> Option<bool> {
-        if !self.lines.is_empty() && self.code != line.code {
-            return None;
-        }
-        self.code = line.code;
-        self.lines.push(line.text);
-        Some(line.last)
-    }
-
-    pub fn code(&self) -> u16 {
-        self.code
-    }
-
-    /// The lines of an EHLO answer behind the first.
-    pub fn into_keywords(self) -> Vec<String> {
-        self.lines.into_iter().skip(1).collect()
-    }
-
-    /// The same on one line: our client reads what the next hop said, in
-    /// characters that cannot be anything but text.
-    pub fn reply(self) -> Reply {
-        let mut enhanced = None;
-        let mut words = String::new();
-        for line in &self.lines {
-            let (status, text) = split_status(line, self.code);
-            enhanced = enhanced.or(status);
-            if !words.is_empty() {
-                words.push(' ');
-            }
-            words.push_str(text.trim());
-        }
-        match enhanced {
-            Some(enhanced) => Reply::new(self.code, enhanced, words),
-            None => Reply::plain(self.code, words),
-        }
-    }
+/// 2yz: whatever else, it was not refused and nothing more is asked for.
+pub fn is_done(reply: &Reply) -> bool {
+    (200..300).contains(&reply.code())
 }
 
 /// RFC 3463: the status must be of the reply's own class.
@@ -97,55 +51,39 @@ mod tests {
 
     use super::*;
 
-    proptest! {
-        #[test]
-        fn any_line_becomes_text_or_nothing(line in prop::collection::vec(any::<u8>(), 0..60)) {
-            for line in [line.clone(), [b"550 5.1.1 ".to_vec(), line].concat()] {
-                let mut answer = Answer::default();
-                if let Some(line) = ReplyLine::parse(&line) {
-                    answer.add(line);
-                    let reply = answer.reply().to_string();
-                    prop_assert!(reply.len() <= 510);
-                    prop_assert!(reply.bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
-                }
-            }
-        }
+    fn reply(code: u16, lines: &[&str]) -> Reply {
+        let lines = lines.iter().map(|&line| line.to_owned()).collect();
+        rebuilt(ServerReply { code, lines })
     }
 
-    fn answer(lines: &[&str]) -> Option<Reply> {
-        let mut answer = Answer::default();
-        for line in lines {
-            if answer.add(ReplyLine::parse(line.as_bytes())?)? {
-                return Some(answer.reply());
+    proptest! {
+        #[test]
+        fn any_line_becomes_text(line in prop::collection::vec(any::<u8>(), 0..600)) {
+            let line = String::from_utf8_lossy(&line);
+            for line in [line.clone().into_owned(), format!("5.1.1 {line}")] {
+                let reply = reply(550, &[&line]).to_string();
+                prop_assert!(reply.len() <= 510);
+                prop_assert!(reply.bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
             }
         }
-        None
     }
 
     #[test]
     fn keeps_code_status_and_words() {
-        let reply = answer(&["550-5.1.1 <a@b>: no", "550 5.1.1 such mailbox"]).unwrap();
-        assert_eq!(reply.to_string(), "550 5.1.1 <a@b>: no such mailbox");
-        assert_eq!(answer(&["250 Ok"]).unwrap().to_string(), "250 Ok");
-        assert_eq!(answer(&["250"]).unwrap().code(), 250);
+        let many = reply(550, &["5.1.1 <a@b>: no", "5.1.1 such mailbox"]);
+        assert_eq!(many.to_string(), "550 5.1.1 <a@b>: no such mailbox");
+        assert_eq!(reply(250, &["Ok"]).to_string(), "250 Ok");
+        assert_eq!(reply(250, &[""]).code(), 250);
     }
 
     #[test]
     fn a_status_of_another_class_is_only_text() {
-        assert_eq!(answer(&["450 5.1.1 x"]).unwrap().enhanced(), None);
-    }
-
-    #[test]
-    fn refuses_what_is_no_reply() {
-        for line in ["", "25", "999 x", "2500 x", "abc x"] {
-            assert_eq!(answer(&[line]), None, "{line}");
-        }
-        assert_eq!(answer(&["250-a", "550 b"]), None);
+        assert_eq!(reply(450, &["5.1.1 x"]).enhanced(), None);
     }
 
     #[test]
     fn nothing_but_text_reaches_the_client() {
-        let reply = answer(&["550 5.7.1 a\rb\x1b[31m\u{202e}"]).unwrap();
+        let reply = reply(550, &["5.7.1 a\rb\x1b[31m\u{202e}"]);
         assert!(reply.text().bytes().all(|b| b == b' ' || b.is_ascii_graphic()));
     }
 }

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 pub use self::dialogue::{Client, Writes};
 use super::{Running, beside, settings};
-use crate::intake::smtp::{Certificate, Door, Limits, Settings, tls};
+use crate::intake::smtp::{Certificate, Door, Limits, Settings};
+use crate::queue::tls::ClientTls;
 
 /// A certificate of our own, and a client that trusts it.
 pub struct Tls {
@@ -28,7 +29,7 @@ impl Tls {
         std::fs::write(&chain, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let certificate = Certificate::load(&chain, &key).unwrap();
-        let client = tls::client_config(Some(&chain)).unwrap();
+        let client = ClientTls::trusting(Some(&chain)).unwrap().verified();
         Self { certificate, client, folder }
     }
 }

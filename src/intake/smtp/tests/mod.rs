@@ -1,6 +1,7 @@
 //! Unit tests of the door: a script in the place of the intake.
 
 mod dialogues;
+mod next_hop;
 mod passing;
 mod time;
 

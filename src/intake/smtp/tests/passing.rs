@@ -1,7 +1,7 @@
 //! The pass-through proxy against a next hop that answers as it is told.
 
 #[path = "../../../../tests/hop/mod.rs"]
-mod hop;
+pub mod hop;
 
 use std::time::Duration;
 
@@ -13,8 +13,11 @@ use self::hop::Hop;
 use super::dialogues::{Client, Writes};
 use super::{Running, beside, settings};
 use crate::intake::Answer;
-use crate::intake::smtp::{NextHop, Place, Protocol, Settings};
+use crate::intake::smtp::{NextHop, Settings};
 use crate::mail::Reply;
+use crate::queue::client::Timeouts;
+use crate::queue::route::{self, Protocol, TlsPolicy};
+use crate::queue::tls::ClientTls;
 
 /// A server with a next hop.
 async fn start(protocol: Protocol) -> (Running, Hop) {
@@ -23,22 +26,31 @@ async fn start(protocol: Protocol) -> (Running, Hop) {
     if protocol == Protocol::Lmtp {
         hop.speak_lmtp();
     }
-    let next_hop = NextHop {
-        place: Place::Tcp(listener.local_addr().unwrap().to_string()),
-        protocol,
-        ask_recipients: true,
-        tls: None,
-        xforward: false,
-        helo: "mx.ours.example".to_owned(),
-        patience: Duration::from_secs(5),
-        data_patience: Duration::from_secs(5),
-    };
+    let port = listener.local_addr().unwrap().port();
     tokio::spawn(hop.clone().serve(listener));
+    let next_hop = next_hop("127.0.0.1", port, protocol);
     let running = Running::start(Settings { next_hop: Some(next_hop), ..settings() }).await;
     (running, hop)
 }
 
-fn passing(slots: &[usize]) -> Answer {
+pub fn next_hop(host: &str, port: u16, protocol: Protocol) -> NextHop {
+    NextHop {
+        server: route::NextHop {
+            host: host.to_owned(),
+            port,
+            protocol,
+            tls: TlsPolicy::None,
+            helo: "mx.ours.example".to_owned(),
+            auth: None,
+        },
+        tls: ClientTls::new(Vec::new()).unwrap(),
+        timeouts: Timeouts::all(Duration::from_secs(5)),
+        ask_recipients: true,
+        xforward: false,
+    }
+}
+
+pub fn passing(slots: &[usize]) -> Answer {
     Answer {
         pass: slots.to_vec(),
         head: "Received: by mx.ours.example\r\n".to_owned(),
@@ -51,10 +63,10 @@ fn holding(slots: &[usize]) -> Answer {
     Answer { held: Some(Uuid::from_u128(7)), ..passing(slots) }
 }
 
-const MAIL: &str = "MAIL FROM:<a@sender.example>";
+pub const MAIL: &str = "MAIL FROM:<a@sender.example>";
 
 /// Says each line and gives the replies to the last ones.
-async fn say(running: &Running, lines: &'static [&'static str]) -> Vec<String> {
+pub async fn say(running: &Running, lines: &'static [&'static str]) -> Vec<String> {
     let address = running.address;
     beside(move || {
         let mut client = Client::connect(address, Writes::Whole);
@@ -67,7 +79,7 @@ async fn say(running: &Running, lines: &'static [&'static str]) -> Vec<String> {
     .await
 }
 
-const BODY: &str = "Subject: x\r\n\r\n..dot\r\n.";
+pub const BODY: &str = "Subject: x\r\n\r\n..dot\r\n.";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clean_mail_is_passed_on_inside_the_session() {
@@ -201,11 +213,11 @@ async fn a_dead_next_hop_is_451() {
     assert!(running.script.inner().withdrawn.is_empty());
 
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = Place::Tcp(nobody.local_addr().unwrap().to_string());
+    let port = nobody.local_addr().unwrap().port();
     drop(nobody);
     let (other, _) = start(Protocol::Smtp).await;
-    let next_hop = other.server.shared().settings.next_hop.clone();
-    let next_hop = next_hop.map(|next_hop| NextHop { place, ..next_hop });
+    let mut next_hop = other.server.shared().settings.next_hop.clone();
+    next_hop.as_mut().unwrap().server.port = port;
     let running = Running::start(Settings { next_hop, ..settings() }).await;
     let replies = say(&running, &[MAIL, "RCPT TO:<b@ours.example>", "DATA"]).await;
     assert!(replies[1].starts_with("451 4.4.1"), "{}", replies[1]);
