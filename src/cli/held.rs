@@ -79,6 +79,6 @@ fn print(held: &Value, json: bool) {
 }
 
 /// Text of strangers on a terminal: no control characters.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -7,6 +7,8 @@ mod check;
 mod held;
 mod init;
 mod key;
+mod notices;
+mod queue;
 mod replay;
 mod store;
 
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use uuid::Uuid;
 
 use crate::demo;
 use crate::gateway::{self, Config, LogFormat};
@@ -54,6 +57,12 @@ enum Command {
     /// Held messages: list, show, release, delete
     #[command(subcommand)]
     Held(HeldCommand),
+    /// Letters to senders: whether they go out, and let them out again
+    #[command(subcommand)]
+    Notices(NoticesCommand),
+    /// What could not be delivered: list, retry
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// A stopped gateway's store: verify, rebuild
     #[command(subcommand)]
     Store(StoreCommand),
@@ -150,6 +159,40 @@ struct One {
     /// JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum NoticesCommand {
+    /// Say whether the breaker is open, since when and why
+    Show {
+        #[command(flatten)]
+        configured: Configured,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let letters out again, after you have seen why they bounced
+    CloseBreaker(Configured),
+}
+
+#[derive(Debug, Subcommand)]
+enum QueueCommand {
+    /// Print what failed and is kept, and what each server said
+    List {
+        #[command(flatten)]
+        configured: Configured,
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Deliver it now, by its item's id
+    Retry {
+        item: Uuid,
+        #[command(flatten)]
+        configured: Configured,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -252,6 +295,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Key(command) => key::run(command)?,
         Command::Held(command) => runtime()?.block_on(held::run(command))?,
+        Command::Notices(command) => runtime()?.block_on(notices::run(command))?,
+        Command::Queue(command) => runtime()?.block_on(queue::run(command))?,
         Command::Store(command) => return store::run(command),
         Command::Backup { file, configured } => {
             runtime()?.block_on(store::backup(&configured.read()?, &file))?;

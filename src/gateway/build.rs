@@ -189,7 +189,14 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     Ok(Rooms {
         smtp: smtp::Server::new(smtp_settings, intake, clock.clone(), maillog.clone()),
         keeper: Keeper::new(store.clone(), clock.clone(), notices.clone(), maillog.clone()),
-        errands: Errands { store: store.clone(), clock, releases },
+        errands: Errands {
+            store: store.clone(),
+            clock,
+            releases,
+            notices: notices.clone(),
+            queue: queue.clone(),
+            delivery: delivery.clone(),
+        },
         store,
         opened,
         ring,

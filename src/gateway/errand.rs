@@ -1,5 +1,5 @@
 //! What an operator asks of a store: see, release and delete held messages,
-//! and back it up. The same code answers a running gateway's operations
+//! back it up, let letters out again, retry what failed. The same code answers a running gateway's operations
 //! listener and a command that opened a stopped one's store.
 
 use std::io::{self, Read, Write};
@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::{Clock, Timestamp};
+use crate::delivery::Delivery;
 use crate::link::{ALL_RECIPIENTS, KeyRing};
+use crate::notice::Notices;
 use crate::quarantine::{Held, Reference, State};
+use crate::queue::{Item, ItemState, Queue};
 use crate::release::Releases;
 use crate::store::{Batch, Index, Row, Store};
 
@@ -43,6 +46,18 @@ pub enum Errand {
     Backup {
         to: PathBuf,
     },
+    /// Whether letters go out, and if not, since when and why.
+    Breaker,
+    /// Letters may go out again.
+    CloseBreaker,
+    /// What could not be delivered and is kept.
+    Undelivered {
+        limit: usize,
+    },
+    /// Deliver it now, by its item's id.
+    Retry {
+        item: String,
+    },
 }
 
 /// Carries errands out. Clones share the store.
@@ -51,6 +66,9 @@ pub struct Errands {
     pub store: Store,
     pub clock: Clock,
     pub releases: Releases,
+    pub notices: Notices,
+    pub queue: Queue,
+    pub delivery: Delivery,
 }
 
 impl Errands {
@@ -68,7 +86,32 @@ impl Errands {
                 self.store.backup(&to).await.map_err(|error| error.to_string())?;
                 Ok(json!({ "written": to }))
             }
+            Errand::Breaker => self.breaker().await,
+            Errand::CloseBreaker => {
+                self.notices.close_breaker().await.map_err(|refusal| refusal.to_string())?;
+                self.breaker().await
+            }
+            Errand::Undelivered { limit } => {
+                let failed = self.queue.failed(limit.min(1000)).await;
+                Ok(failed.map_err(|fault| fault.to_string())?.iter().map(undelivered).collect())
+            }
+            Errand::Retry { item } => {
+                let gone = || format!("no item {item} waits or failed, or it is being delivered");
+                let id = item.parse::<Uuid>().map_err(|_| gone())?;
+                let again = self.delivery.retry(id).await.map_err(|fault| fault.to_string())?;
+                again.then(|| json!({ "item": item })).ok_or_else(gone)
+            }
         }
+    }
+
+    async fn breaker(&self) -> Result<Value, String> {
+        let breaker = self.notices.breaker().await.map_err(|fault| fault.to_string())?;
+        Ok(json!({
+            "open": breaker.is_open(),
+            "since": breaker.opened_at().map(|at| at.to_string()),
+            "bounced": breaker.bounced(),
+            "of": breaker.remembered(),
+        }))
     }
 
     async fn list(&self, after: Option<String>, limit: usize) -> Result<Value, String> {
@@ -166,6 +209,29 @@ fn shown(held: &Held) -> Value {
         "size": held.size,
         "score": held.score,
         "findings": findings,
+        "recipients": recipients,
+    })
+}
+
+/// An item that failed, and each recipient whom it did not reach.
+fn undelivered(item: &Item) -> Value {
+    let failed = item.recipients.iter().filter(|one| one.state == ItemState::Failed);
+    let recipients: Vec<Value> = failed
+        .map(|one| {
+            json!({
+                "address": one.address.to_string(),
+                "server": one.server,
+                "reply": one.reply,
+            })
+        })
+        .collect();
+    json!({
+        "item": item.id.to_string(),
+        "kind": item.kind.as_str(),
+        "mail_from": item.mail_from.to_string(),
+        "created": item.created_at.to_string(),
+        "attempts": item.attempts,
+        "kept_until": item.kept_until.map(|until| until.to_string()),
         "recipients": recipients,
     })
 }

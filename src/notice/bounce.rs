@@ -123,9 +123,14 @@ impl Notices {
         Ok(())
     }
 
-    pub(super) async fn breaker_is_open(&self) -> Result<bool, Fault> {
+    /// The breaker as it stands: whether it is open, since when, and what
+    /// opened it.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn breaker(&self) -> Result<Breaker, Fault> {
         let row = self.inner.tools.store.find::<Breaker>(Breaker::KEY).await?;
-        Ok(row.is_some_and(|row| row.record.is_open()))
+        Ok(row.map(|row| row.record).unwrap_or_default())
     }
 
     async fn note_bounce(&self, held: Uuid) -> Result<(), Fault> {

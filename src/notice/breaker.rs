@@ -44,6 +44,11 @@ impl Breaker {
         self.opened_at.is_some()
     }
 
+    /// Since when no letter goes out.
+    pub fn opened_at(&self) -> Option<Timestamp> {
+        self.opened_at
+    }
+
     pub fn bounced(&self) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.bounced).count()
     }

@@ -262,7 +262,7 @@ impl Notices {
         let in_all = self.inner.inbound.letters(now, settings.in_all);
         let ledger = Ledger::read(&tools.store, to, now, (settings.per_domain, in_all)).await?;
         let facts = Facts {
-            breaker_closed: !self.breaker_is_open().await?,
+            breaker_closed: !self.breaker().await?.is_open(),
             welcome: !tools.suppression.covers(to).await?,
             rested: ledger.rested,
             to_domain: ledger.to_domain,

@@ -534,6 +534,9 @@ async fn the_breaker_ends_letters_until_an_operator_closes_it() {
         settled.log(&world.maillog);
     }
     assert!(world.maillog.encode().contains("reprieve_breaker_open 1"));
+    let open = world.notices.breaker().await.unwrap();
+    assert_eq!(open.opened_at(), Some(world.clock.now()));
+    assert_eq!((open.bounced(), open.remembered()), (6, 6));
     assert_replied(&world, world.personal(), "breaker").await;
     world.notices.close_breaker().await.unwrap();
     assert_eq!(world.tell(&mut world.personal()).await.code(), 250);

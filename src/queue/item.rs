@@ -30,6 +30,18 @@ pub enum Kind {
     Accepted,
 }
 
+impl Kind {
+    /// The word that operators read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Letter => "letter",
+            Self::Dsn => "dsn",
+            Self::Accepted => "accepted",
+        }
+    }
+}
+
 /// One body on its way.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Item {

@@ -4,7 +4,9 @@ use super::*;
 
 use reprieve::gateway::{Errand, errand};
 use reprieve::link::KeyRing;
-use reprieve::store::Store;
+use reprieve::mail::Address;
+use reprieve::queue::{Draft, ItemState, Kind};
+use reprieve::store::{Batch, Body, Store};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errands_need_the_keys_and_reach_the_running_store() {
@@ -77,4 +79,55 @@ async fn l_09_a_new_key_signs_after_a_reload_and_old_links_still_work() {
     gateway.reload(&Config::parse(&text, house.folder.path(), &[]).unwrap());
     assert_ne!(Browser::default().open(&old).await.unwrap().status, 200);
     assert_eq!(Browser::default().open(&new).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_is_seen_and_tried_again() {
+    let house = House::new().await;
+    let errands = house.gateway.as_ref().unwrap().errands().clone();
+    let message = mail("notices@release.ours.example", "failed", "x");
+    let mut item = errands.queue.draft(Draft {
+        kind: Kind::Letter,
+        held: uuid::Uuid::nil(),
+        body: uuid::Uuid::now_v7(),
+        mail_from: reprieve::mail::ReversePath::Null,
+        recipients: vec![(Address::parse("bo@far.example").unwrap(), 0)],
+        trace: String::new(),
+        eight_bit: false,
+        smtputf8: false,
+        due_at: house.clock.now(),
+    });
+    item.kept_until = Some(house.clock.now() + SignedDuration::from_hours(1));
+    item.recipients[0].state = ItemState::Failed;
+    item.recipients[0].reply = Some("550 5.1.1 no such user".to_owned());
+    let mut batch = Batch::new();
+    let content = message.clone().into();
+    batch.body(Body { id: item.body, expires: item.expires_at, content }).insert(&item);
+    errands.store.commit(batch).await.unwrap();
+
+    let failed = errands.run(Errand::Undelivered { limit: 9 }).await.unwrap();
+    assert_eq!(failed[0]["kind"], "letter");
+    assert_eq!(failed[0]["recipients"][0]["address"], "bo@far.example");
+    assert_eq!(failed[0]["recipients"][0]["reply"], "550 5.1.1 no such user");
+    errands.run(Errand::Retry { item: item.id.to_string() }).await.unwrap();
+    house.arrives("bo@far.example", &message).await;
+    assert!(errands.run(Errand::Retry { item: "7".to_owned() }).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_breaker_is_shown_and_closed() {
+    let house = House::new().await;
+    let errands = house.gateway.as_ref().unwrap().errands().clone();
+    for number in 0..6 {
+        let mut batch = Batch::new();
+        let address = Address::parse(&format!("dead{number}@other.example")).unwrap();
+        let settled = errands.notices.letter_settled(&mut batch, &address, true).await.unwrap();
+        errands.store.commit(batch).await.unwrap();
+        settled.log(house.gateway.as_ref().unwrap().maillog());
+    }
+    let shown = errands.run(Errand::Breaker).await.unwrap();
+    assert_eq!((&shown["open"], &shown["bounced"]), (&true.into(), &6.into()));
+    assert!(shown["since"].is_string());
+    let closed = errands.run(Errand::CloseBreaker).await.unwrap();
+    assert_eq!((&closed["open"], &closed["of"]), (&false.into(), &0.into()));
 }
