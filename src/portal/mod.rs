@@ -44,7 +44,7 @@ use path::{Entry, Path, Step};
 use words::Languages;
 
 pub use frame::Peer;
-pub use serve::Bounds;
+pub use serve::{Bounds, serve};
 
 /// Sends a fresh link to an address, if a held mail proved it.
 pub type Lost = Arc<dyn Fn(Address, Network) -> BoxFuture<'static, ()> + Send + Sync>;

@@ -45,7 +45,16 @@ impl Stage {
         settings: Settings,
         change: impl FnOnce(&mut Services),
     ) -> Self {
-        let store = Store::in_memory();
+        Self::over(Store::in_memory(), base, clock, settings, change)
+    }
+
+    pub fn over(
+        store: Store,
+        base: &str,
+        clock: Clock,
+        settings: Settings,
+        change: impl FnOnce(&mut Services),
+    ) -> Self {
         let directory = Directory::new(vec![organisation()]).unwrap();
         let links = Links::new(KeyRing::ephemeral(), base).unwrap();
         let reputation =
