@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 it failed (the reason stands on standard error),
 //! 2 the command line was wrong.
 
+mod bounce;
 mod check;
 mod held;
 mod init;
@@ -94,8 +95,24 @@ enum Command {
         #[arg(long)]
         summary: bool,
     },
+    /// Bounces from files: classify
+    #[command(subcommand)]
+    Bounce(BounceCommand),
     /// Run the whole story on this machine, with nothing installed
     Demo(Demo),
+}
+
+#[derive(Debug, Subcommand)]
+enum BounceCommand {
+    /// Print each recipient of each bounce, and why it failed
+    Classify {
+        /// Mails (.eml), folders, or .tar and .tar.xz archives of them
+        #[arg(required = true)]
+        path: Vec<PathBuf>,
+        /// One JSON object a mail
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -307,6 +324,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let form = replay::Form { json, summary };
             runtime()?.block_on(replay::run(config, path, form))?;
         }
+        Command::Bounce(BounceCommand::Classify { path, json }) => bounce::run(&path, json)?,
         Command::Demo(demo) => {
             log(LogFormat::Text, if demo.verbose { "info" } else { "error" });
             runtime()?.block_on(demo::run(demo.options()))?;

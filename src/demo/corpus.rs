@@ -1,5 +1,5 @@
-//! Real mails from files: `.eml`, folders, and `.tar.xz` as they are
-//! published.
+//! Real mails from files: `.eml`, folders, `.tar`, and `.tar.xz` as they
+//! are published.
 //!
 //! A corpus has LF line ends and an mbox line at its top; SMTP needs CRLF.
 
@@ -14,7 +14,7 @@ use lzma_rust2::XzReader;
 pub struct Sample {
     /// Its path, and behind `!` its name in the archive.
     pub file: String,
-    /// With CRLF line ends.
+    /// With CRLF line ends from [`read`], as they are from [`read_raw`].
     pub message: Vec<u8>,
 }
 
@@ -29,6 +29,26 @@ pub fn read<E: From<io::Error>>(
     paths: &[PathBuf],
     each: &mut impl FnMut(Sample) -> Result<(), E>,
 ) -> Result<(), E> {
+    read_raw(paths, &mut |Sample { file, message }| each(Sample { file, message: crlf(&message) }))
+}
+
+/// The same with the bytes of the files.
+///
+/// # Errors
+/// If a file cannot be read, or `each` fails.
+pub fn read_raw<E: From<io::Error>>(
+    paths: &[PathBuf],
+    each: &mut impl FnMut(Sample) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut each = |sample| each(sample);
+    raw(paths, &mut each)
+}
+
+/// A function's reference, so that folders in folders make no new types.
+fn raw<E: From<io::Error>>(
+    paths: &[PathBuf],
+    each: &mut dyn FnMut(Sample) -> Result<(), E>,
+) -> Result<(), E> {
     for path in paths {
         if path.is_dir() {
             let mut inner = fs::read_dir(path)?
@@ -36,13 +56,13 @@ pub fn read<E: From<io::Error>>(
                 .collect::<io::Result<Vec<_>>>()?;
             inner.sort();
             inner.retain(|path| path.is_dir() || is_mail(path) || is_archive(path));
-            read(&inner, each)?;
+            raw(&inner, each)?;
         } else if is_archive(path) {
             archive(path, each)?;
         } else {
-            let mut bytes = Vec::new();
-            File::open(path)?.take(FILE_BYTES).read_to_end(&mut bytes)?;
-            each(Sample { file: path.display().to_string(), message: crlf(&bytes) })?;
+            let mut message = Vec::new();
+            File::open(path)?.take(FILE_BYTES).read_to_end(&mut message)?;
+            each(Sample { file: path.display().to_string(), message })?;
         }
     }
     Ok(())
@@ -50,25 +70,31 @@ pub fn read<E: From<io::Error>>(
 
 fn archive<E: From<io::Error>>(
     path: &Path,
-    each: &mut impl FnMut(Sample) -> Result<(), E>,
+    each: &mut dyn FnMut(Sample) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut archive = tar::Archive::new(XzReader::new(io::BufReader::new(File::open(path)?), true));
+    let file = io::BufReader::new(File::open(path)?);
+    let bytes: Box<dyn Read> = if path.extension().is_some_and(|ending| ending == "xz") {
+        Box::new(XzReader::new(file, true))
+    } else {
+        Box::new(file)
+    };
+    let mut archive = tar::Archive::new(bytes);
     for entry in archive.entries()? {
         let entry = entry?;
         let name = entry.path()?.into_owned();
         if !entry.header().entry_type().is_file() || !is_mail(&name) {
             continue;
         }
-        let mut bytes = Vec::new();
-        entry.take(FILE_BYTES).read_to_end(&mut bytes)?;
+        let mut message = Vec::new();
+        entry.take(FILE_BYTES).read_to_end(&mut message)?;
         let file = format!("{}!{}", path.display(), name.display());
-        each(Sample { file, message: crlf(&bytes) })?;
+        each(Sample { file, message })?;
     }
     Ok(())
 }
 
 fn is_archive(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| path.ends_with(".tar.xz"))
+    path.to_str().is_some_and(|path| path.ends_with(".tar.xz") || path.ends_with(".tar"))
 }
 
 /// `.eml`, or a corpus's names of number and hash without an ending.

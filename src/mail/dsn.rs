@@ -38,6 +38,8 @@ pub struct Report {
     pub diagnostic: Option<String>,
     /// Remote-MTA without its type.
     pub remote_mta: Option<String>,
+    /// The diagnostic is of a program on the reporting machine (`x-unix`).
+    pub local: bool,
 }
 
 /// A DSN that we write.
@@ -227,6 +229,8 @@ fn report(block: &[(String, String)]) -> Option<Report> {
         status: field("status").and_then(status),
         diagnostic: typed("diagnostic-code", 4000),
         remote_mta: typed("remote-mta", 1000),
+        local: field("diagnostic-code")
+            .is_some_and(|value| value.get(..6).is_some_and(|t| t.eq_ignore_ascii_case("x-unix"))),
     })
 }
 
@@ -274,6 +278,7 @@ mod tests {
             status: Some((5, 7, 1)),
             diagnostic: Some("550 5.7.1 Message expired in quarantine".to_owned()),
             remote_mta: None,
+            local: false,
         }
     }
 
@@ -320,6 +325,7 @@ mod tests {
             status: Some((5, 1, 1)),
             diagnostic: Some("550 no such user".to_owned()),
             remote_mta: None,
+            local: false,
         }];
         for end in ["\n", "\r\n", "\r"] {
             assert_eq!(reports(body.replace('\n', end).as_bytes()), expected);

@@ -7,7 +7,9 @@ mod cbor;
 use cbor::cbor_text;
 
 pub mod address;
+pub mod arf;
 pub mod automatic;
+pub mod bounce;
 pub mod decode;
 pub mod display;
 pub mod domain;

@@ -51,6 +51,7 @@ impl Notices {
                 status: Some((5, 7, 1)),
                 diagnostic: None,
                 remote_mta: None,
+                local: false,
             })
             .collect();
         let wish = held.language.as_deref().unwrap_or_default();

@@ -62,6 +62,7 @@ fn report(one: &ItemRecipient) -> Report {
         status: Some(status(reply)),
         diagnostic: Some(reply.to_owned()),
         remote_mta: one.server.clone(),
+        local: false,
     }
 }
 

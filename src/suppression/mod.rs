@@ -4,6 +4,8 @@
 //! final server interprets a local part, so tags stay). Written in the batch
 //! of what it follows from.
 
+pub mod classify;
+
 use minicbor::{Decode, Encode};
 
 use crate::clock::{Clock, Timestamp};
