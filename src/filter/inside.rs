@@ -52,7 +52,7 @@ pub fn look(
     if gtube {
         inside.found.push((weights.finding("gtube"), None));
     }
-    let subject = message.text("Subject").unwrap_or_default();
-    inside.digest = similar::digest(&parts, &subject);
+    let subject = || message.text("Subject").unwrap_or_default();
+    inside.digest = similar::digest(&parts, subject);
     inside
 }

@@ -16,6 +16,8 @@ use crate::mail::Address;
 
 /// Words that are looked at.
 const WORDS: usize = 1000;
+/// Binary digits that count the words and the pairs of them.
+const DIGITS: usize = (2 * WORDS).ilog2() as usize + 1;
 /// Fewer words than this say too little to be compared by likeness.
 const FEW: usize = 12;
 /// Bits in which two digests of the same text may differ.
@@ -158,7 +160,7 @@ fn quarters(digest: u64) -> [u16; BANDS] {
 
 /// The digest of what people read in a message, and whether it may be compared
 /// by likeness. `None` if there are hardly any words.
-pub fn digest(parts: &[Part<'_>], subject: &str) -> Option<(u64, bool)> {
+pub fn digest(parts: &[Part<'_>], subject: impl FnOnce() -> String) -> Option<(u64, bool)> {
     let mut best: Vec<u64> = Vec::new();
     for part in parts {
         let Some(kind) = part.text else { continue };
@@ -177,7 +179,7 @@ pub fn digest(parts: &[Part<'_>], subject: &str) -> Option<(u64, bool)> {
         return None;
     }
     // So few words are the same text only if the subject is the same too.
-    let all = best.into_iter().chain(words(subject.as_bytes(), false));
+    let all = best.into_iter().chain(words(subject().as_bytes(), false));
     Some((all.fold(0, |sum: u64, word| mix(sum.rotate_left(7) ^ word)), false))
 }
 
@@ -185,40 +187,93 @@ pub fn digest(parts: &[Part<'_>], subject: &str) -> Option<(u64, bool)> {
 /// personalised mail varies, and tags are not read.
 fn words(text: &[u8], html: bool) -> Vec<u64> {
     let mut words = Vec::with_capacity(WORDS.min(text.len() / 6 + 1));
-    let (mut word, mut length, mut in_tag) = (0_u64, 0, false);
-    for byte in text.iter().chain(b" ") {
-        match byte {
-            b'<' if html => in_tag = true,
-            b'>' if html => in_tag = false,
-            _ => {}
+    let mut rest = text;
+    while let Some(first) = rest.first()
+        && words.len() < WORDS
+    {
+        if html && *first == b'<' {
+            // A tag that does not end hides the rest.
+            let end = memchr::memchr(b'>', rest).map_or(rest.len(), |end| end + 1);
+            rest = &rest[end..];
+            continue;
         }
-        let letter = (byte.is_ascii_alphabetic() || *byte >= 0x80) && !in_tag;
-        if letter {
-            word = (word ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
-            length += 1;
-        } else if length > 0 {
-            if length > 1 {
-                words.push(mix(word));
-                if words.len() == WORDS {
-                    break;
-                }
-            }
-            (word, length) = (0xcbf2_9ce4_8422_2325, 0);
+        let (length, hash) = word(rest);
+        if length > 1 {
+            words.push(hash);
         }
+        rest = &rest[length.max(1)..];
     }
     words
 }
 
-/// Each bit is what most words and pairs of words say.
-fn simhash(words: &[u64]) -> u64 {
-    let mut sums = [0_i32; 64];
-    let pairs = words.windows(2).map(|pair| mix(pair[0].rotate_left(23) ^ pair[1]));
-    for feature in words.iter().copied().chain(pairs) {
-        for (bit, sum) in sums.iter_mut().enumerate() {
-            *sum += i32::from(feature >> bit & 1 == 1) * 2 - 1;
+/// How many letters `text` begins with, and their hash without regard to
+/// ASCII case. Eight bytes at a time: one at a time would cost more than all
+/// other checks of a message.
+fn word(text: &[u8]) -> (usize, u64) {
+    let (mut length, mut hash) = (0, 0_u64);
+    loop {
+        let eight = eight_bytes(&text[length..]);
+        // A byte that is no letter has its highest bit set here.
+        let letters = (others(eight).trailing_zeros() / 8) as usize;
+        if letters > 0 {
+            let mask = u64::MAX >> (64 - 8 * letters);
+            hash = (hash ^ (eight | LOWER_CASE) & mask).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash = hash.rotate_left(29);
+        }
+        length += letters;
+        if letters < 8 {
+            return (length, mix(hash ^ length as u64));
         }
     }
-    sums.iter().enumerate().fold(0, |all, (bit, sum)| all | u64::from(*sum > 0) << bit)
+}
+
+/// Turns ASCII letters into lower case, eight at a time.
+const LOWER_CASE: u64 = repeated(0x20);
+
+/// The first eight bytes, the first one lowest; zeros behind the end.
+fn eight_bytes(text: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    match text.first_chunk::<8>() {
+        Some(first) => eight = *first,
+        None => eight[..text.len()].copy_from_slice(text),
+    }
+    u64::from_le_bytes(eight)
+}
+
+/// The highest bit of each byte that is no letter: neither ASCII's nor beyond
+/// ASCII. No sum below carries from one byte into the next.
+fn others(eight: u64) -> u64 {
+    const HIGH: u64 = repeated(0x80);
+    let low = (eight | LOWER_CASE) & !HIGH;
+    let from_a = low + repeated(0x80 - b'a');
+    let behind_z = low + repeated(0x80 - b'z' - 1);
+    !(eight | from_a & !behind_z) & HIGH
+}
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Each bit is what most words and pairs of words say.
+fn simhash(words: &[u64]) -> u64 {
+    // Binary digits of 64 counters side by side: counting a word is adding it
+    // to all of them at once.
+    let mut digits = [0_u64; DIGITS];
+    let pairs = words.windows(2).map(|pair| mix(pair[0].rotate_left(23) ^ pair[1]));
+    for feature in words.iter().copied().chain(pairs) {
+        let mut carry = feature;
+        for digit in &mut digits {
+            (*digit, carry) = (*digit ^ carry, *digit & carry);
+            if carry == 0 {
+                break;
+            }
+        }
+    }
+    let half = (2 * words.len() - 1) / 2;
+    let count = |bit: usize| {
+        digits.iter().rev().fold(0, |count, digit| count << 1 | usize::from(digit >> bit & 1 == 1))
+    };
+    (0..64).fold(0, |all, bit| all | u64::from(count(bit) > half) << bit)
 }
 
 /// The finaliser of the third Murmur hash, which spreads every bit over all.
@@ -228,4 +283,65 @@ fn mix(mut x: u64) -> u64 {
     x ^= x >> 33;
     x = x.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     x ^ x >> 33
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One letter at a time.
+    fn spelled(text: &[u8], html: bool) -> Vec<Vec<u8>> {
+        let (mut words, mut word, mut in_tag) = (Vec::new(), Vec::new(), false);
+        for byte in text.iter().chain(b" ") {
+            in_tag |= html && *byte == b'<';
+            if (byte.is_ascii_alphabetic() || *byte >= 0x80) && !in_tag {
+                word.push(if *byte < 0x80 { byte.to_ascii_lowercase() } else { *byte | 0x20 });
+            } else {
+                words.push(std::mem::take(&mut word));
+            }
+            in_tag &= *byte != b'>';
+        }
+        words.retain(|word| word.len() > 1);
+        words.truncate(WORDS);
+        words
+    }
+
+    fn plainly(words: &[u64]) -> u64 {
+        let pairs = words.windows(2).map(|pair| mix(pair[0].rotate_left(23) ^ pair[1]));
+        let features: Vec<u64> = words.iter().copied().chain(pairs).collect();
+        let ones = |bit: usize| features.iter().filter(|one| **one >> bit & 1 == 1).count();
+        (0..64).fold(0, |all, bit| all | u64::from(2 * ones(bit) > features.len()) << bit)
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_those_that_are_spelled(
+            text in "([a-zA-Z]{0,20}[ <>0-9@`{\\[z~é本]{0,2}){0,30}", html: bool,
+        ) {
+            let spelled = spelled(text.as_bytes(), html);
+            let hashed: Vec<u64> = spelled.iter().map(|word| super::word(word).1).collect();
+            prop_assert_eq!(words(text.as_bytes(), html), hashed);
+        }
+
+        #[test]
+        fn letters_are_told_from_other_bytes(bytes: [u8; 8]) {
+            let others = others(u64::from_le_bytes(bytes)).to_le_bytes();
+            for (byte, other) in bytes.iter().zip(others) {
+                let letter = byte.is_ascii_alphabetic() || *byte >= 0x80;
+                prop_assert_eq!(other, if letter { 0 } else { 0x80 });
+            }
+        }
+
+        #[test]
+        fn counting_side_by_side_is_counting(words in prop::collection::vec(any::<u64>(), 12..200)) {
+            prop_assert_eq!(simhash(&words), plainly(&words));
+        }
+    }
+
+    #[test]
+    fn counters_hold_all_words() {
+        assert_eq!(plainly(&[7; WORDS]), simhash(&[7; WORDS]));
+    }
 }
