@@ -5,6 +5,8 @@
 //! that is no field is skipped here and makes `From` doubtful in
 //! [`from`](super::from).
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use memchr::{memchr, memmem};
 use sha2::{Digest, Sha256};
@@ -20,6 +22,8 @@ pub struct Message {
     bytes: Bytes,
     /// Where the body begins: behind the empty line that ends the header.
     body_start: usize,
+    /// Hashing is dear, and several ask for it.
+    body_hash: OnceLock<[u8; 32]>,
 }
 
 /// One header field: its name and its raw value, folding included.
@@ -37,7 +41,7 @@ pub const NAMED_RECIPIENTS: usize = 1000;
 impl Message {
     pub fn new(bytes: Bytes) -> Self {
         let body_start = body_start(&bytes);
-        Self { bytes, body_start }
+        Self { bytes, body_start, body_hash: OnceLock::new() }
     }
 
     pub fn bytes(&self) -> &Bytes {
@@ -129,12 +133,15 @@ impl Message {
 
     /// SHA-256 of the body's bytes.
     pub fn body_hash(&self) -> [u8; 32] {
-        Sha256::digest(self.body()).into()
+        *self.body_hash.get_or_init(|| Sha256::digest(self.body()).into())
     }
 
-    /// SHA-256 of all bytes.
+    /// Names the exact bytes: SHA-256 of the SHA-256 of the header, with the
+    /// empty line behind it, and that of the body. So the body is hashed once
+    /// for this and for its fingerprint.
     pub fn hash(&self) -> [u8; 32] {
-        Sha256::digest(&self.bytes).into()
+        let header = Sha256::digest(&self.bytes[..self.body_start]);
+        Sha256::new().chain_update(header).chain_update(self.body_hash()).finalize().into()
     }
 }
 

@@ -22,7 +22,7 @@ impl Fingerprint {
             }
             hash.update([0xff; 9]);
         }
-        hash.update(message.body());
+        hash.update(message.body_hash());
         let mut half = [0; 16];
         half.copy_from_slice(&hash.finalize()[..16]);
         Self(half)

@@ -56,7 +56,7 @@ pub struct Held {
     pub size: u64,
     #[n(13)]
     pub attachments: u16,
-    /// SHA-256 of the message's exact bytes.
+    /// Names the message's exact bytes: [`Message::hash`](crate::mail::Message::hash).
     #[cbor(n(14), with = "minicbor::bytes")]
     pub digest: [u8; 32],
     #[n(15)]
