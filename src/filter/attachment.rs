@@ -10,6 +10,10 @@
 mod archive;
 mod kind;
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::catalogue::Weights;
 use super::parsed::Part;
 use super::{Class, Finding};
@@ -22,6 +26,8 @@ pub use archive::Limits;
 /// that our own program is not one.
 const EICAR: [&[u8]; 2] =
     [b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-", b"ANTIVIRUS-TEST-FILE!$H+H*"];
+
+static EICAR_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(EICAR[0]));
 
 /// Looks at every part; at most one finding of each id.
 pub fn check(parts: &[Part<'_>], limits: &Limits, weights: &Weights) -> Vec<(Finding, Class)> {
@@ -144,8 +150,7 @@ impl Look<'_> {
 }
 
 fn is_eicar(content: &[u8]) -> bool {
-    memchr::memmem::find_iter(content, EICAR[0])
-        .any(|at| content[at + EICAR[0].len()..].starts_with(EICAR[1]))
+    EICAR_FINDER.find_iter(content).any(|at| content[at + EICAR[0].len()..].starts_with(EICAR[1]))
 }
 
 /// Control and direction characters shown as marks, so that a name cannot

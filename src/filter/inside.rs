@@ -3,6 +3,10 @@
 //! Pure and without I/O, so that a large message can be taken apart on a
 //! thread of its own.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::catalogue::Weights;
 use super::parsed::Parsed;
 use super::{Class, Finding, attachment, similar};
@@ -10,6 +14,8 @@ use crate::mail::Message;
 
 /// The string that every filter calls unwanted (GTUBE).
 const GTUBE: &[u8] = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+
+static GTUBE_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(GTUBE));
 
 /// What was found, each with the class that it alone decides.
 #[derive(Debug, Default)]
@@ -46,9 +52,8 @@ pub fn look(
         inside.found.retain(|(_, class)| *class == Some(Class::Malware));
         return inside;
     }
-    let gtube = parts
-        .iter()
-        .any(|part| part.text.is_some() && memchr::memmem::find(part.content, GTUBE).is_some());
+    let gtube =
+        parts.iter().any(|part| part.text.is_some() && GTUBE_FINDER.find(part.content).is_some());
     if gtube {
         inside.found.push((weights.finding("gtube"), None));
     }

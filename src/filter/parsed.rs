@@ -34,7 +34,11 @@ pub enum Text {
 }
 
 /// The parsed message.
-pub struct Parsed<'m>(mail_parser::Message<'m>);
+pub enum Parsed<'m> {
+    Mime(Box<mail_parser::Message<'m>>),
+    /// A text that says nothing of MIME (RFC 2045 section 5.2).
+    Plain(&'m [u8]),
+}
 
 static PARSER: LazyLock<MessageParser> =
     LazyLock::new(|| MessageParser::new().with_mime_headers().default_header_ignore());
@@ -42,8 +46,12 @@ static PARSER: LazyLock<MessageParser> =
 impl<'m> Parsed<'m> {
     /// Parses; `None` if the parser panics or sees no message at all.
     pub fn read(message: &'m Message) -> Option<Self> {
+        if is_plain(message) {
+            return Some(Self::Plain(message.body()));
+        }
         let bytes: &'m [u8] = message.bytes();
-        catch_unwind(AssertUnwindSafe(|| PARSER.parse(bytes))).ok()?.map(Self)
+        let parsed = catch_unwind(AssertUnwindSafe(|| PARSER.parse(bytes))).ok()??;
+        Some(Self::Mime(Box::new(parsed)))
     }
 
     /// Attachments that a mail program would show: files and forwarded
@@ -54,15 +62,34 @@ impl<'m> Parsed<'m> {
             PartType::Text(_) | PartType::Html(_) | PartType::InlineBinary(_) => is_file(part),
             PartType::Multipart(_) => false,
         };
-        u16::try_from(self.0.parts.iter().filter(shown).count()).unwrap_or(u16::MAX)
+        let Self::Mime(message) = self else { return 0 };
+        u16::try_from(message.parts.iter().filter(shown).count()).unwrap_or(u16::MAX)
     }
 
     /// All leaves in order, those of forwarded messages included.
     pub fn parts(&self) -> Vec<Part<'_>> {
         let mut parts = Vec::new();
-        gather(&self.0, 0, &mut parts);
+        match self {
+            Self::Mime(message) => gather(message, 0, &mut parts),
+            Self::Plain(content) => parts.push(Part {
+                name: None,
+                media: String::new(),
+                content,
+                text: Some(Text::Plain),
+            }),
+        }
         parts
     }
+}
+
+/// Whether no parser could see anything but one text: a header of sound
+/// fields only, in which no name of a MIME field stands anywhere.
+fn is_plain(message: &Message) -> bool {
+    let header = message.header_block();
+    let mentions = |at: usize| {
+        header[at..].get(..8).is_some_and(|word| word.eq_ignore_ascii_case(b"content-"))
+    };
+    message.has_sound_header() && !memchr::memchr2_iter(b'c', b'C', header).any(mentions)
 }
 
 fn gather<'p>(message: &'p mail_parser::Message<'_>, depth: usize, parts: &mut Vec<Part<'p>>) {
@@ -90,4 +117,45 @@ fn gather<'p>(message: &'p mail_parser::Message<'_>, depth: usize, parts: &mut V
 
 fn is_file(part: &mail_parser::MessagePart<'_>) -> bool {
     part.content_disposition().is_some_and(mail_parser::ContentType::is_attachment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_parsed(text: &str) -> bool {
+        let message = Message::new(text.to_owned().into_bytes().into());
+        matches!(Parsed::read(&message), Some(Parsed::Mime(_)))
+    }
+
+    #[test]
+    fn only_what_can_be_nothing_but_text_is_taken_unparsed() {
+        assert!(!is_parsed("From: a@b\r\nSubject: c\r\n d\r\n\r\nbody\r\n"));
+        for text in [
+            "From: a@b\r\nContent-Type: text/html\r\n\r\n<p>\r\n",
+            "cONTENT-Transfer-encoding: base64\r\n\r\nAAAA\r\n",
+            "Subject: x\r\n\u{a0}Content-Type: x\r\n\r\n",
+            "From: a@b\r\nno field\r\n\r\nbody\r\n",
+            "\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\n",
+            " \r\nContent-Type: text/html\r\n\r\n",
+            "From: a@b\nSubject: c\n\nbody\n",
+            "From: a@b\r\nX: \rContent-Type: text/html\r\n\r\n",
+        ] {
+            assert!(is_parsed(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_the_same_parsed_and_unparsed() {
+        let text = "From: a@b\r\nSubject: c\r\n\r\nbody\r\nof it\r\n";
+        let plain = Message::new(text.to_owned().into_bytes().into());
+        let mime = format!("MIME-Version: 1.0\r\nContent-Type: text/plain\r\n{text}");
+        let mime = Message::new(mime.into_bytes().into());
+        let (plain, mime) = (Parsed::read(&plain).unwrap(), Parsed::read(&mime).unwrap());
+        assert!(matches!((&plain, &mime), (Parsed::Plain(_), Parsed::Mime(_))));
+        assert_eq!(plain.attachments(), mime.attachments());
+        let (plain, mime) = (plain.parts(), mime.parts());
+        assert_eq!((plain.len(), plain[0].name, plain[0].text), (1, mime[0].name, mime[0].text));
+        assert_eq!(plain[0].content, mime[0].content);
+    }
 }

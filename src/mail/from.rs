@@ -57,7 +57,7 @@ pub(super) fn read(message: &Message) -> FromHeader {
 }
 
 /// A lone CR or LF, or a NUL, hides lines from some parsers and not from others.
-fn has_stray(block: &[u8]) -> bool {
+pub(super) fn has_stray(block: &[u8]) -> bool {
     memchr::memchr3_iter(b'\r', b'\n', 0, block).any(|at| match block[at] {
         b'\r' => block.get(at + 1) != Some(&b'\n'),
         b'\n' => at == 0 || block[at - 1] != b'\r',

@@ -68,6 +68,16 @@ impl Message {
         self.lines().filter_map(Line::field)
     }
 
+    /// Whether the header is there, ends with an empty line, has no stray CR,
+    /// LF or NUL, and every line of it is a field: nobody reads it otherwise.
+    pub fn has_sound_header(&self) -> bool {
+        let block = self.header_block();
+        !block.is_empty()
+            && block.len() + 2 == self.body_start
+            && !from::has_stray(block)
+            && self.lines().all(|line| line.field().is_some())
+    }
+
     /// Every unfolded line of the header, fields or not.
     pub(super) fn lines(&self) -> Lines<'_> {
         Lines { rest: self.header_block() }
