@@ -6,13 +6,14 @@
 //! Answers are never trusted beyond what SPF, DKIM and DMARC make of them.
 
 mod master;
+mod recent;
 mod responder;
 mod zone;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
@@ -24,6 +25,7 @@ use hickory_resolver::net::{DnsError as NetDnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
+use recent::Recent;
 use responder::Responder;
 pub use zone::Zone;
 
@@ -53,6 +55,7 @@ pub struct Patience {
 #[derive(Clone)]
 pub struct Dns {
     resolver: TokioResolver,
+    recent: Recent,
     /// Runs as long as somebody asks.
     responder: Option<Arc<Responder>>,
 }
@@ -128,7 +131,7 @@ impl Dns {
             .with_options(options)
             .build()
             .map_err(|error| DnsError::System(error.to_string()))?;
-        Ok(Self { resolver, responder })
+        Ok(Self { resolver, recent: Recent::default(), responder })
     }
 
     /// The resolver itself, for what speaks to it in its own words.
@@ -144,14 +147,28 @@ impl Dns {
 
     /// Asks for records of one type; aliases are followed.
     pub async fn query(&self, name: &str, kind: RecordType) -> Found {
+        if let Some(records) = self.recent.find(name, kind, Instant::now()) {
+            return Found::Records(records);
+        }
+        let (found, until) = self.resolve(name, kind).await;
+        if let (Found::Records(records), Some(until)) = (&found, until) {
+            self.recent.keep(name, kind, records, until);
+        }
+        found
+    }
+
+    /// What the resolver says, and until when that is true.
+    async fn resolve(&self, name: &str, kind: RecordType) -> (Found, Option<Instant>) {
         // Bytes that no host name has may still be asked for (RFC 2181
         // section 11); what makes no name at all does not exist.
         let labels = name.trim_end_matches('.').split('.').map(str::as_bytes);
         let Ok(mut name) = Name::from_labels(labels) else {
-            return Found::Nothing;
+            return (Found::Nothing, None);
         };
         name.set_fqdn(true);
-        Found::from(self.resolver.lookup(name, kind).await, kind)
+        let answer = self.resolver.lookup(name, kind).await;
+        let until = answer.as_ref().ok().map(Lookup::valid_until);
+        (Found::from(answer, kind), until)
     }
 
     /// The TXT records of `name` that begin with `prefix` (ASCII case
