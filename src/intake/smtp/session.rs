@@ -118,7 +118,7 @@ impl Session {
             let reply = self.obey(line).await;
             let reply = self.count(reply);
             self.wire.say(&reply);
-            if std::mem::take(&mut self.upgrading) && !self.start_tls().await {
+            if std::mem::take(&mut self.upgrading) && !Box::pin(self.start_tls()).await {
                 break;
             }
         }
@@ -167,7 +167,7 @@ impl Session {
             judge.remember_passed(&passed.envelope, &passed.message, &passed.slots);
         }
         if let Some(relay) = self.relay.take() {
-            relay.quit().await;
+            Box::pin(relay.quit()).await;
         }
         self.wire.close(self.shared.settings.limits.command.min(LINGER)).await;
         self.shared.maillog.disconnected(&self.id);
@@ -193,7 +193,9 @@ impl Session {
         match command {
             Command::Mail(mail) => self.mail(mail),
             Command::Rcpt(path) => self.rcpt(path).await,
-            Command::Data => self.data().await,
+            // What a message needs is large, and most of a session's life is not
+            // about a message: boxed, it is not carried along.
+            Command::Data => Box::pin(self.data()).await,
             Command::Rset => self.rset(),
             Command::Ehlo(name) => self.ehlo(name),
             Command::Helo(name) => self.helo(name),
@@ -294,6 +296,7 @@ impl Session {
 
     fn quit(&mut self) -> Reply {
         self.closing = true;
+        self.wire.heard_all();
         Reply::new(221, (2, 0, 0), "Bye")
     }
 

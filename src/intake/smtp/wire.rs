@@ -46,6 +46,8 @@ pub struct Wire {
     reads: u64,
     /// Lone CR or LF becomes CRLF (listed old devices); the last byte seen.
     normalise: Option<u8>,
+    /// The client has said that nothing follows.
+    last_word: bool,
 }
 
 /// A line that has come.
@@ -92,6 +94,7 @@ impl Wire {
             longest,
             reads: 0,
             normalise: None,
+            last_word: false,
         }
     }
 
@@ -222,6 +225,11 @@ impl Wire {
         Ok(count)
     }
 
+    /// The client has said its last word.
+    pub fn heard_all(&mut self) {
+        self.last_word = true;
+    }
+
     /// Gives back what belongs to the next commands.
     pub fn unread(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
@@ -257,9 +265,13 @@ impl Wire {
     }
 
     /// Closes so that the client can read our last words: a socket that is
-    /// closed with unread bytes in it takes them back.
+    /// closed with unread bytes in it takes them back. Behind the client's
+    /// last word there are none.
     pub async fn close(mut self, patience: Duration) {
         let _ = self.flush(patience).await;
+        if self.last_word && matches!(self.stream, Stream::Plain(_)) && !self.has_input() {
+            return;
+        }
         let _ = timeout(patience, self.stream.shutdown()).await;
         let mut scrap = vec![0; READ_BYTES];
         let _ = timeout(patience, async {
