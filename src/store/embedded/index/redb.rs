@@ -7,8 +7,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition};
+use redb::{Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
 use super::{Index, IndexFault, Op, Sentinel, value_of};
 use crate::store::Value;
@@ -16,8 +17,14 @@ use crate::store::Value;
 const PAIRS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("pairs");
 const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 
+type Pairs = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 pub(super) struct Redb {
     database: Database,
+    /// The pairs as they are, for everybody who reads: opening them costs
+    /// more than reading one. Nothing while they change, because what is open
+    /// keeps its pages from being used again.
+    open: RwLock<Option<Arc<Pairs>>>,
 }
 
 impl Redb {
@@ -34,14 +41,29 @@ impl Redb {
             Ok::<_, redb::Error>(database)
         });
         let opened = opened.map_err(|_| IndexFault("redb panicked while opening".into()))?;
-        Ok(Self { database: opened.map_err(fault)? })
+        Ok(Self { database: opened.map_err(fault)?, open: RwLock::default() })
+    }
+
+    fn pairs(&self) -> Result<Arc<Pairs>, IndexFault> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner).clone();
+        open.map_or_else(|| self.open_pairs(), Ok)
+    }
+
+    fn open_pairs(&self) -> Result<Arc<Pairs>, IndexFault> {
+        let reading = self.database.begin_read().map_err(fault)?;
+        Ok(Arc::new(reading.open_table(PAIRS).map_err(fault)?))
+    }
+
+    /// Lends the pairs to readers, or no longer.
+    fn lend(&self, pairs: Option<Arc<Pairs>>) {
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = pairs;
     }
 }
 
 impl Index for Redb {
     fn get(&self, key: &[u8]) -> Result<Option<Value>, IndexFault> {
-        let pairs = self.database.begin_read().map_err(fault)?.open_table(PAIRS).map_err(fault)?;
-        pairs.get(key).map_err(fault)?.map(|stored| value_of(stored.value())).transpose()
+        let stored = self.pairs()?.get(key).map_err(fault)?;
+        stored.map(|stored| value_of(stored.value())).transpose()
     }
 
     fn scan(
@@ -53,7 +75,7 @@ impl Index for Redb {
         if from >= to {
             return Ok(Vec::new());
         }
-        let pairs = self.database.begin_read().map_err(fault)?.open_table(PAIRS).map_err(fault)?;
+        let pairs = self.pairs()?;
         let range = pairs.range::<&[u8]>(from..to).map_err(fault)?;
         range
             .take(limit)
@@ -65,6 +87,7 @@ impl Index for Redb {
     }
 
     fn apply(&self, ops: &[Op<'_>], sentinel: Option<Sentinel>) -> Result<(), IndexFault> {
+        self.lend(None);
         let mut transaction = self.database.begin_write().map_err(fault)?;
         transaction.set_durability(Durability::None).map_err(fault)?;
         {
@@ -86,7 +109,9 @@ impl Index for Redb {
                 state.insert("sentinel", sentinel.to_bytes().as_slice()).map_err(fault)?;
             }
         }
-        transaction.commit().map_err(fault)
+        transaction.commit().map_err(fault)?;
+        self.lend(Some(self.open_pairs()?));
+        Ok(())
     }
 
     fn sentinel(&self) -> Result<Option<Sentinel>, IndexFault> {
@@ -96,10 +121,13 @@ impl Index for Redb {
     }
 
     fn persist(&self) -> Result<(), IndexFault> {
+        self.lend(None);
         let mut transaction = self.database.begin_write().map_err(fault)?;
         transaction.set_durability(Durability::Immediate).map_err(fault)?;
         transaction.set_quick_repair(true);
-        transaction.commit().map_err(fault)
+        transaction.commit().map_err(fault)?;
+        self.lend(Some(self.open_pairs()?));
+        Ok(())
     }
 
     fn persists_often(&self) -> bool {
