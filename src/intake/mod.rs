@@ -150,6 +150,11 @@ impl Intake {
         Some(stopped.reply())
     }
 
+    /// Says that a message is coming, until the answer is dropped.
+    pub fn expect(&self) -> store::Expected {
+        self.inner.parts.store.expect()
+    }
+
     /// Whether mail to this recipient ends here, whatever next hop there is: a
     /// bounce of a letter.
     pub fn ends_here(&self, recipient: &Address) -> bool {

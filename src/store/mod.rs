@@ -23,8 +23,8 @@ pub use counter::Counter;
 #[doc(hidden)]
 pub use embedded::read_anything as read_any_frame;
 pub use embedded::{
-    Disk, EmbeddedSettings, Health, IndexEngine, OpenError, Opened, Point, Report, State, Swept,
-    Torn,
+    Disk, EmbeddedSettings, Expected, Health, IndexEngine, OpenError, Opened, Point, Report, State,
+    Swept, Torn,
 };
 pub use record::{Record, Row};
 pub use table::{Index, Table};
@@ -150,6 +150,16 @@ impl Store {
     /// 452 4.3.1 otherwise.
     pub fn free_space_ok(&self) -> bool {
         self.health().state != State::Full
+    }
+
+    /// Says that a batch is on its way, until the answer is dropped. While
+    /// several are, a group waits a moment for more of them, so that one sync
+    /// serves them all; nothing depends on it.
+    pub fn expect(&self) -> Expected {
+        match &self.engine {
+            Engine::Memory(_) => Expected::default(),
+            Engine::Embedded(embedded) => embedded.expect(),
+        }
     }
 
     /// Writes every live record into a checkpoint now, and removes the journal

@@ -2,6 +2,7 @@
 
 use crate::intake::{Answer, Intake};
 use crate::mail::{Address, Envelope, Message, Reply};
+use crate::store::Expected;
 
 #[derive(Clone)]
 pub enum Judge {
@@ -25,6 +26,15 @@ impl Judge {
             Self::Intake(intake) => intake.unready(),
             #[cfg(test)]
             Self::Script(script) => script.inner().unready.clone(),
+        }
+    }
+
+    /// Says that a message is coming.
+    pub fn expect(&self) -> Expected {
+        match self {
+            Self::Intake(intake) => intake.expect(),
+            #[cfg(test)]
+            Self::Script(_) => Expected::default(),
         }
     }
 

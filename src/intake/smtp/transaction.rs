@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::mail::{Envelope, Message, Recipient, Reply};
+use crate::store::Expected;
 
 use super::command::{ForwardPath, Mail};
 use super::data::{Flaw, Received, Receiver};
@@ -96,7 +97,9 @@ impl Session {
         let relay = self.relay.as_mut().filter(|relay| relay.asks_recipients() && !ends_here);
         let reply = match (refusal, relay) {
             (Some(refusal), _) => refusal,
-            (None, Some(relay)) => relay.recipient(envelope, transaction.size, &raw).await,
+            (None, Some(relay)) => {
+                Box::pin(relay.recipient(envelope, transaction.size, &raw)).await
+            }
             (None, None) => accepted,
         };
         if reply.is_positive() {
@@ -123,6 +126,7 @@ impl Session {
         };
         self.wire.say(&Reply::plain(354, "End data with <CR><LF>.<CR><LF>"));
         let mut share = self.shared.budget.share();
+        let expected = self.shared.judge.expect();
         let received = match self.receive(size, &mut share).await {
             Ok(received) => received,
             Err(broken) => return self.broken(&broken),
@@ -131,7 +135,7 @@ impl Session {
         let came = Instant::now();
         let reply = match (received.content, self.transaction.take()) {
             (Ok(content), Some(transaction)) => {
-                self.judge(transaction.envelope, Message::new(content)).await
+                self.judge(transaction.envelope, Message::new(content), expected).await
             }
             (Ok(_), None) => out_of_order("Say MAIL first"),
             (Err(flaw), _) => flaw_reply(flaw),
@@ -191,10 +195,11 @@ impl Session {
     }
 
     /// The intake decides; what passes is passed on.
-    async fn judge(&mut self, envelope: Envelope, message: Message) -> Reply {
+    async fn judge(&mut self, envelope: Envelope, message: Message, expected: Expected) -> Reply {
         let judge = self.shared.judge.clone();
         self.shared.maillog.received(&envelope, message.bytes().len());
         let mut answer = judge.receive(&envelope, &message).await;
+        drop(expected);
         self.forgive();
         if answer.pass.is_empty() {
             return answer.reply;

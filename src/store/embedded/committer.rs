@@ -30,6 +30,14 @@ use crate::store::{BodyId, Committed, Refusal};
 const GROUP: usize = 256;
 /// Bytes in one group; a larger batch is a group of its own.
 const GROUP_BYTES: usize = 1 << 20;
+/// So many batches are worth a sync of their own.
+const ENOUGH: usize = 32;
+/// With fewer others on their way than this, a group does not wait for them.
+const SIBLINGS: usize = 4;
+/// How long a group waits for them: so often, so long. What is answered
+/// together costs everybody less, the clients too.
+const WAITS: usize = 4;
+const WAIT: Duration = Duration::from_micros(500);
 /// How long the committer waits for work before it makes the index durable.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -86,7 +94,7 @@ impl Committer {
         loop {
             match orders.recv_timeout(IDLE) {
                 Ok(Order::Commit(request)) => {
-                    let (group, stop) = gather(*request, orders);
+                    let (group, stop) = self.gather(*request, orders);
                     self.guarded(group);
                     if stop {
                         break;
@@ -104,6 +112,31 @@ impl Committer {
             }
         }
         self.finish()
+    }
+
+    /// Takes what else is waiting, up to a group, and under load what comes in
+    /// a moment. The second answer is true if a stop came with it.
+    fn gather(&self, first: Request, orders: &Receiver<Order>) -> (Vec<Request>, bool) {
+        let mut bytes = first.bytes;
+        let mut group = vec![first];
+        let mut waits = 0;
+        while group.len() < GROUP && bytes < GROUP_BYTES {
+            match orders.try_recv() {
+                Ok(Order::Commit(request)) => {
+                    bytes += request.bytes;
+                    group.push(*request);
+                }
+                Ok(Order::Stop) => return (group, true),
+                Err(_)
+                    if waits < WAITS && is_worth_waiting(group.len(), self.status.expected()) =>
+                {
+                    waits += 1;
+                    std::thread::sleep(WAIT);
+                }
+                Err(_) => break,
+            }
+        }
+        (group, false)
     }
 
     /// A panic in an index engine must not leave anybody waiting.
@@ -352,22 +385,9 @@ impl Committer {
     }
 }
 
-/// Takes what else is waiting, up to a group. The second answer is true if a
-/// stop came with it.
-fn gather(first: Request, orders: &Receiver<Order>) -> (Vec<Request>, bool) {
-    let mut bytes = first.bytes;
-    let mut group = vec![first];
-    while group.len() < GROUP && bytes < GROUP_BYTES {
-        match orders.try_recv() {
-            Ok(Order::Commit(request)) => {
-                bytes += request.bytes;
-                group.push(*request);
-            }
-            Ok(Order::Stop) => return (group, true),
-            Err(_) => break,
-        }
-    }
-    (group, false)
+/// `expected` counts the batches of the group too.
+fn is_worth_waiting(group: usize, expected: usize) -> bool {
+    group < ENOUGH && expected >= group + SIBLINGS
 }
 
 /// Full if the disk is; everything else poisons.
@@ -403,3 +423,18 @@ fn keep_files(request: &mut Request) {
 
 /// The keys that belong to the store itself, for scans of everything.
 pub(super) const EVERYTHING: (&[u8], &[u8]) = (&[], &[index::RESERVED]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_few_and_no_group_for_more_than_enough() {
+        assert!(!is_worth_waiting(1, 1), "a sender alone");
+        assert!(!is_worth_waiting(3, 5), "few of them");
+        assert!(is_worth_waiting(1, 32));
+        assert!(!is_worth_waiting(32, 32), "everybody is here");
+        assert!(!is_worth_waiting(ENOUGH, 1000));
+        assert!(!is_worth_waiting(7, 0), "others than were expected");
+    }
+}

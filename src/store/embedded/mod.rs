@@ -32,7 +32,7 @@ pub use disk::{Disk, Point};
 #[doc(hidden)]
 pub use frame::read_anything;
 pub use keeper::Swept;
-pub use status::{Health, State};
+pub use status::{Expected, Health, State};
 pub use verify::Report;
 pub(super) use verify::verify;
 
@@ -312,6 +312,10 @@ impl Embedded {
             _lock: found.lock,
         };
         Ok((Self { inner: Arc::new(inner) }, found.opened))
+    }
+
+    pub fn expect(&self) -> Expected {
+        self.inner.status.expect()
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>, Fault> {

@@ -1,8 +1,8 @@
 //! How the store is doing, shared by everybody who asks or changes it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::store::Refusal;
@@ -49,6 +49,22 @@ pub(super) struct Status {
     /// Milliseconds after `started` at which the group under way began, plus
     /// one; 0 when none is.
     group: AtomicU64,
+    /// Batches that are on their way, or being carried out.
+    expected: AtomicUsize,
+}
+
+/// A batch that is on its way; dropping this ends that.
+#[derive(Default)]
+pub struct Expected {
+    status: Option<Arc<Status>>,
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        if let Some(status) = &self.status {
+            status.expected.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Status {
@@ -64,7 +80,17 @@ impl Status {
             saved: AtomicU64::new(saved),
             journal: AtomicU64::new(journal),
             group: AtomicU64::new(0),
+            expected: AtomicUsize::new(0),
         }
+    }
+
+    pub fn expect(self: &Arc<Self>) -> Expected {
+        self.expected.fetch_add(1, Ordering::Relaxed);
+        Expected { status: Some(Arc::clone(self)) }
+    }
+
+    pub fn expected(&self) -> usize {
+        self.expected.load(Ordering::Relaxed)
     }
 
     pub fn health(&self) -> Health {
