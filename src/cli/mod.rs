@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::demo;
 use crate::gateway::{self, Config, LogFormat};
+use crate::maillog::writer;
 
 /// A mail quarantine with a door for the sender.
 #[derive(Debug, Parser)]
@@ -303,7 +304,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(configured) => {
             let config = configured.read()?;
-            log(config.log.format, &config.log.level);
+            let _writer = log(config.log.format, &config.log.level)?;
             runtime()?.block_on(gateway::serve(configured.config, configured.set, config))?;
         }
         Command::Init { dir } => init::run(&dir)?,
@@ -326,7 +327,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Bounce(BounceCommand::Classify { path, json }) => bounce::run(&path, json)?,
         Command::Demo(demo) => {
-            log(LogFormat::Text, if demo.verbose { "info" } else { "error" });
+            let _writer = log(LogFormat::Text, if demo.verbose { "info" } else { "error" })?;
             runtime()?.block_on(demo::run(demo.options()))?;
         }
     }
@@ -351,15 +352,19 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     builder.enable_all().build().context("no threads to work with")
 }
 
-/// The log goes to standard error; `RUST_LOG` beats the configuration.
-fn log(format: LogFormat, level: &str) {
+/// The log goes to standard error until the answer is dropped; `RUST_LOG`
+/// beats the configuration.
+fn log(format: LogFormat, level: &str) -> anyhow::Result<writer::Writer> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let (lines, writer) = writer::begin(std::io::stderr()).context("no thread for the log")?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    let builder = builder.with_writer(move || lines.clone());
     match format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         LogFormat::Text => builder.with_ansi(false).init(),
     }
+    Ok(writer)
 }
 
 #[cfg(test)]

@@ -14,8 +14,7 @@ use prometheus_client::registry::Registry;
 pub(super) type Label = [(&'static str, &'static str); 1];
 type Labels = [(&'static str, &'static str); 2];
 
-/// Everything that is counted. Clones share the numbers.
-#[derive(Clone)]
+/// Everything that is counted.
 pub(super) struct Meters {
     pub connections: Counter,
     pub connections_refused: Family<Label, Counter>,

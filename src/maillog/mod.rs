@@ -7,6 +7,7 @@
 
 pub mod mask;
 mod meters;
+pub mod writer;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,14 +25,14 @@ use meters::Meters;
 /// Writes the log and counts. Clones share the numbers.
 #[derive(Clone)]
 pub struct Maillog {
-    meters: Meters,
+    meters: Arc<Meters>,
     registry: Arc<Registry>,
 }
 
 impl Default for Maillog {
     fn default() -> Self {
         let (meters, registry) = Meters::new();
-        Self { meters, registry: Arc::new(registry) }
+        Self { meters: Arc::new(meters), registry: Arc::new(registry) }
     }
 }
 
