@@ -67,6 +67,15 @@ fn foreign_crates_have_one_home() {
     assert!(found.is_empty(), "crates away from home:\n{}", found.join("\n"));
 }
 
+/// What a stranger writes must never reach a shell: nothing here starts a
+/// program at all.
+#[test]
+fn s_28_no_program_is_ever_started() {
+    let starts = |(path, text): &(String, String)| starts_programs(text).then(|| path.clone());
+    let found: Vec<String> = sources().iter().filter_map(starts).collect();
+    assert!(found.is_empty(), "files that start programs: {found:?}");
+}
+
 #[test]
 fn every_file_opens_with_its_manual() {
     let found: Vec<String> = sources()
@@ -104,6 +113,14 @@ fn the_rules_can_fail() {
     assert_eq!(strangers("filter/mod.rs", "let a = mail_auth::spf::verify();").len(), 1);
     assert_eq!(strangers("store/embedded/index/sled.rs", "use sled::Db;").len(), 0);
     assert_eq!(strangers("portal/page.rs", "use crate::store::target::x;").len(), 0);
+
+    assert!(starts_programs("let ls = std::process::Command::new(\"ls\");"));
+    assert!(starts_programs("use std::process::{Command, ExitCode};"));
+    assert!(starts_programs("use std::{fs, process as p};"), "under another name");
+    assert!(starts_programs("tokio::process::Child"));
+    assert!(starts_programs("rustix::runtime::execve()"));
+    assert!(!starts_programs("use std::process::ExitCode; // process::Command"));
+    assert!(!starts_programs("use super::command::Command; Command::parse(line)"));
 }
 
 /// `(path under src/, text)` of every file that is not a unit test of its own.
@@ -226,6 +243,22 @@ fn names_crate(code: &str, name: &str) -> bool {
     }
     code.match_indices(&format!("{name}::"))
         .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || "_:".contains(c)))
+}
+
+/// Whether code names what starts a program: `process::Command` under any
+/// name, tokio's twin of it, or a system call that does.
+fn starts_programs(text: &str) -> bool {
+    let code = code(text);
+    let named = code.match_indices("process::").any(|(at, prefix)| {
+        let rest = &code[at + prefix.len()..];
+        let names = rest.strip_prefix('{').map_or_else(|| vec![name(rest)], first_names);
+        rest.starts_with('*')
+            || names
+                .iter()
+                .any(|name| ["Command", "CommandExt", "Child", "self"].contains(&&**name))
+    });
+    let calls = ["process as ", "execve", "posix_spawn", "fork()"];
+    named || calls.iter().any(|call| code.contains(call))
 }
 
 /// The code without line comments and without the unit tests at its end.

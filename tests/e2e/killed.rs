@@ -79,7 +79,7 @@ async fn one_promise(smtp: SocketAddr, name: &str) -> Option<String> {
     link_in(&answer.text).map(str::to_owned)
 }
 
-fn start(folder: &Path) -> Child {
+pub(super) fn start(folder: &Path) -> Child {
     reprieve(folder, &["serve"]).spawn().unwrap()
 }
 
@@ -95,7 +95,7 @@ fn reprieve(folder: &Path, command: &[&str]) -> Command {
 }
 
 /// Until the program listens, or has died.
-async fn wait_for(smtp: SocketAddr) {
+pub(super) async fn wait_for(smtp: SocketAddr) {
     for _ in 0..500 {
         if tokio::net::TcpStream::connect(smtp).await.is_ok() {
             return;
@@ -104,6 +104,6 @@ async fn wait_for(smtp: SocketAddr) {
     }
 }
 
-fn free_port() -> SocketAddr {
+pub(super) fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -5,6 +5,7 @@
 mod held;
 mod killed;
 mod letter;
+mod memory;
 mod operations;
 mod refused;
 mod restart;
