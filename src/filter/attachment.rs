@@ -72,6 +72,9 @@ impl Look<'_> {
         if named == Kind::Macro || is == Kind::Macro {
             self.add("attachment-macro", name);
         }
+        if is == Kind::Object {
+            self.add("attachment-object", name);
+        }
         match is {
             Kind::Zip | Kind::Gzip => self.archive(name, content, is, depth),
             Kind::Sealed => self.add("attachment-unreadable", name),
@@ -116,7 +119,10 @@ impl Look<'_> {
                 sealed = true;
                 continue;
             }
-            let head = entry.head(&mut self.budget)?;
+            let mut head = entry.head(&mut self.budget)?;
+            if kind::needs_more(&head) {
+                head = entry.more(&mut self.budget)?;
+            }
             let inner = kind::by_content(&head);
             if matches!(inner, Kind::Zip | Kind::Gzip) || kind::is_tar(&head) {
                 let whole = entry.whole(&mut self.budget)?;

@@ -145,6 +145,45 @@ fn macros_are_unscannable() {
 }
 
 #[test]
+fn images_of_disks_and_scripts_are_known_by_content() {
+    let mut iso = vec![0; 0x8001];
+    iso.extend(b"CD001");
+    assert_eq!(ids("x.zip", &zip(&[("photo", &iso, false)])), ["attachment-dangerous"]);
+    assert_eq!(ids("photo", b"vhdxfile...."), ["attachment-dangerous"]);
+    let mut volume = b"\xeb\x3c\x90MSDOS5.0".to_vec();
+    volume.resize(510, 0);
+    volume.extend(b"\x55\xaa");
+    assert_eq!(ids("scan.pdf", &volume), ["attachment-disguised"]);
+    assert_eq!(ids("notes", b"#@~^XYAAAA=="), ["attachment-dangerous"]);
+    let shortcut = b"L\0\0\0\x01\x14\x02\0\0\0\0\0\xc0";
+    assert_eq!(ids("invoice.pdf", shortcut), ["attachment-disguised"]);
+    assert_eq!(ids("a.zip", &zip(&[("x", shortcut, false)])), ["attachment-dangerous"]);
+    let note = b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1";
+    assert_eq!(ids("minutes", note), ["attachment-dangerous"]);
+    assert_eq!(ids("x.zip", &zip(&[("classes.dex", b"x", false)])), ["attachment-dangerous"]);
+    let mut short = volume;
+    short.truncate(40);
+    assert!(ids("x", &short).is_empty(), "cut short it is none");
+}
+
+#[test]
+fn documents_with_files_inside_are_unscannable() {
+    let rich = br"{\rtf1 {\object\objemb{\*\objdata 0105000002000000}}}";
+    assert_eq!(ids("offer.doc", rich), ["attachment-object"]);
+    assert!(ids("letter.rtf", br"{\rtf1 \b Dear Anna}").is_empty());
+    let mut package = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec();
+    package.resize(9000, 0);
+    package.extend("\u{1}Ole10Native".encode_utf16().flat_map(u16::to_le_bytes));
+    assert_eq!(ids("old.doc", &package), ["attachment-object"]);
+    let within = zip(&[("word/embeddings/oleObject1.bin", &package, false)]);
+    assert_eq!(ids("new.docx", &within), ["attachment-object"]);
+    let mut macros = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec();
+    macros.resize(9000, 0);
+    macros.extend("_VBA_PROJECT".encode_utf16().flat_map(u16::to_le_bytes));
+    assert_eq!(ids("a.zip", &zip(&[("old.xls", &macros, false)])), ["attachment-macro"]);
+}
+
+#[test]
 fn i_07_what_stays_closed_is_never_clean() {
     let locked = zip(&[("secret.txt", b"12345678901234567890", true)]);
     assert_eq!(ids("a.zip", &locked), ["attachment-encrypted"]);

@@ -25,6 +25,8 @@ pub struct Limits {
 const CLAIMED: u64 = 100 << 20;
 /// The first bytes of a file, which tell its kind.
 const HEAD: usize = 4096;
+/// The same where they do not.
+const MORE: usize = 1 << 20;
 /// The end record and the longest comment behind it.
 const END_RECORD: usize = 22 + 65_535;
 
@@ -108,6 +110,11 @@ impl Entry<'_> {
     /// The first bytes of its content.
     pub fn head(&self, budget: &mut Budget) -> Result<Vec<u8>, Trouble> {
         self.inflate(budget, HEAD)
+    }
+
+    /// As much as tells the kind of an image of a disk or an old document.
+    pub fn more(&self, budget: &mut Budget) -> Result<Vec<u8>, Trouble> {
+        self.inflate(budget, MORE)
     }
 
     /// All of its content.

@@ -7,6 +7,8 @@ pub enum Kind {
     Runs,
     /// A document that carries macros.
     Macro,
+    /// A document with a file or control within, which opening starts.
+    Object,
     Zip,
     Gzip,
     /// An archive whose format is not read here.
@@ -15,6 +17,9 @@ pub enum Kind {
     Document,
     Other,
 }
+
+/// How compound files (\[MS-CFB\]) begin.
+const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
 /// Extensions that run something on Windows, Linux or macOS when opened, and
 /// images of disks, which hide what they hold from the mark of the web.
@@ -30,9 +35,16 @@ const RUNS: &[&str] = &[
     "chm",
     "cmd",
     "com",
+    "class",
     "cpl",
+    "deskthemepack",
+    "desktop",
+    "dex",
     "diagcab",
+    "diagcfg",
+    "diagpkg",
     "dll",
+    "dmg",
     "drv",
     "exe",
     "gadget",
@@ -52,6 +64,7 @@ const RUNS: &[&str] = &[
     "library-ms",
     "lnk",
     "mde",
+    "mjs",
     "mst",
     "msc",
     "msh",
@@ -63,10 +76,12 @@ const RUNS: &[&str] = &[
     "one",
     "onepkg",
     "pif",
+    "pkg",
     "ps1",
     "ps1xml",
     "psc1",
     "psm1",
+    "rdp",
     "reg",
     "scf",
     "scr",
@@ -77,11 +92,17 @@ const RUNS: &[&str] = &[
     "shs",
     "slk",
     "sys",
+    "theme",
+    "themepack",
+    "url",
     "vb",
     "vbe",
     "vbs",
     "vhd",
     "vhdx",
+    "vxd",
+    "website",
+    "wim",
     "wll",
     "ws",
     "wsc",
@@ -146,17 +167,33 @@ fn extensions(name: &str) -> impl Iterator<Item = &str> {
     pieces.into_iter().rev()
 }
 
-/// The kind by magic numbers; the first 4 KiB are enough for all but ISO 9660
-/// images and old documents.
+/// Whether more than the first 4 KiB tell the kind: images of disks begin with
+/// nothing, and old documents name what they hold anywhere.
+pub fn needs_more(head: &[u8]) -> bool {
+    head.starts_with(COMPOUND)
+        || is_rich_text(head)
+        || (head.len() >= 512 && head[..512].iter().all(|b| *b == 0))
+}
+
+/// The kind by magic numbers. The first 4 KiB are enough, but where
+/// [`needs_more`] says otherwise.
 pub fn by_content(content: &[u8]) -> Kind {
     let starts = |magic: &[u8]| content.starts_with(magic);
     if is_program(content)
         || starts(b"\x7fELF")
         || starts(b"L\0\0\0\x01\x14\x02\0")
         || starts(b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d")
-        || content.get(0x8001..0x8006) == Some(b"CD001")
+        // Encoded VBScript and JScript.
+        || starts(b"#@~^")
+        || is_disk(content)
     {
         return Kind::Runs;
+    }
+    if starts(b"ActiveMime") {
+        return Kind::Macro;
+    }
+    if is_rich_text(content) {
+        return rich_text(content);
     }
     if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
         return Kind::Zip;
@@ -164,7 +201,7 @@ pub fn by_content(content: &[u8]) -> Kind {
     if starts(b"\x1f\x8b\x08") {
         return Kind::Gzip;
     }
-    if starts(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+    if starts(COMPOUND) {
         return compound(content);
     }
     let sealed = starts(b"Rar!\x1a\x07")
@@ -193,6 +230,37 @@ fn is_program(content: &[u8]) -> bool {
         || memchr::memmem::find(head, b"must be run under").is_some()
 }
 
+/// Images of disks: ISO 9660 and UDF (ECMA-119, ECMA-167), VHD, VHDX, WIM, and a
+/// FAT or NTFS volume by its boot sector.
+fn is_disk(content: &[u8]) -> bool {
+    let volume = content.get(0x8001..0x8006);
+    let boot = content.get(510..512) == Some(b"\x55\xaa")
+        && (content.starts_with(b"\xeb") || content.starts_with(b"\xe9"))
+        && [&content[3..8], &content[54..57], &content[82..85]]
+            .iter()
+            .any(|name| [&b"NTFS "[..], b"FAT", b"EXFAT", b"MSDOS", b"mkfs."].contains(name));
+    boot || volume == Some(b"CD001")
+        || volume == Some(b"BEA01")
+        || content.starts_with(b"conectix")
+        || content.starts_with(b"vhdxfile")
+        || content.starts_with(b"MSWIM\0\0\0")
+}
+
+/// Word opens what begins so, whatever follows the `t`.
+fn is_rich_text(content: &[u8]) -> bool {
+    content.starts_with(b"{\\rt")
+}
+
+/// Objects within rich text, which most exploits of Word come in.
+fn rich_text(content: &[u8]) -> Kind {
+    let has = |word: &[u8]| memchr::memmem::find(content, word).is_some();
+    if has(b"\\objdata") || has(b"\\objocx") || has(b"\\objupdate") || has(b"\\objautlink") {
+        Kind::Object
+    } else {
+        Kind::Other
+    }
+}
+
 /// An OLE2 compound file: an installer, an encrypted or a macro document?
 /// Names of streams stand in it as UTF-16.
 fn compound(content: &[u8]) -> Kind {
@@ -204,6 +272,9 @@ fn compound(content: &[u8]) -> Kind {
         Kind::Sealed
     } else if names("_VBA_PROJECT") {
         Kind::Macro
+    } else if names("Ole10Native") {
+        // A file of any kind, put into the document by hand.
+        Kind::Object
     } else {
         Kind::Other
     }
