@@ -42,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fluent_templates", &["portal/", "notice/"]),
     ("sled", &["store/embedded/index/sled.rs"]),
     ("redb", &["store/embedded/index/redb.rs"]),
+    ("clamav_client", &["filter/engine/clamd.rs"]),
     ("mail_auth", &["filter/authn", "notice/sign.rs"]),
     ("argon2", &["account/password.rs"]),
     ("totp_rs", &["account/totp.rs"]),

@@ -6,11 +6,13 @@
 //! test holds it against what is read here. Relative paths begin at the
 //! configuration file's folder. Only `gateway` reads this.
 
+mod engines;
 mod organisation;
 mod reader;
 mod sections;
 mod value;
 
+pub use engines::Engines;
 pub use reader::{Known, Mistake};
 pub use sections::{
     Delivery, Dns, Filter, Hop, Index, Keys, Listen, Log, LogFormat, Networks, NextHop, Notice,

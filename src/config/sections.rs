@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::Value;
 
+use super::engines::Engines;
 use super::reader::{Mistake, Section};
 use super::value;
 use crate::filter::catalogue::Weights;
@@ -172,6 +173,7 @@ pub struct Filter {
     pub defer_temperror: bool,
     /// Findings whose weight is not the default.
     pub weights: BTreeMap<String, f32>,
+    pub engines: Engines,
 }
 
 /// `[release]`
@@ -463,7 +465,7 @@ fn hop(value: &Value) -> Result<Hop, String> {
 }
 
 /// A duration above zero.
-fn some_time(value: &Value) -> Result<Duration, String> {
+pub(super) fn some_time(value: &Value) -> Result<Duration, String> {
     let time = value::duration(value)?;
     if time.is_zero() { Err(format!("{value} is no time at all")) } else { Ok(time) }
 }
@@ -489,6 +491,7 @@ impl Filter {
             )?,
             defer_temperror: section.or("defer_temperror", "true", value::flag)?,
             weights: section.or("weights", "{}", weights)?,
+            engines: Engines::read(&mut section)?,
         };
         section.finish().map(|()| read)
     }

@@ -40,9 +40,13 @@ pub const FINDINGS: &[(&str, f32)] = &[
     ("attachment-dangerous", 20.0),
     ("attachment-disguised", 20.0),
     ("attachment-macro", 3.0),
+    ("attachment-object", 3.0),
     ("attachment-encrypted", 3.0),
     ("attachment-unreadable", 3.0),
     ("attachment-bomb", 20.0),
+    ("unscanned-limit", 3.0),
+    ("unscanned-encrypted", 3.0),
+    ("unscanned-macro", 3.0),
     ("too-complex", 5.0),
     ("unreadable", 5.0),
     // Bulk: told, not weighed; their classes are the organisations' choice.

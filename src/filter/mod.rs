@@ -11,6 +11,7 @@ mod authn;
 mod bulk;
 pub mod catalogue;
 pub mod dns;
+pub mod engine;
 pub mod finding;
 mod inside;
 mod parsed;
@@ -44,6 +45,8 @@ const LARGE: usize = 256 << 10;
 pub struct Settings {
     pub limits: Limits,
     pub archives: attachment::Limits,
+    /// Programs beside the filter that are asked too.
+    pub engines: engine::Settings,
     pub dns: dns::Source,
     pub patience: dns::Patience,
     pub weights: Weights,
@@ -70,6 +73,7 @@ struct Inner {
     directory: Directory,
     clock: Clock,
     authn: authn::Authn,
+    engines: engine::Engines,
     mass: similar::Window,
     replay: similar::Window,
 }
@@ -85,6 +89,7 @@ impl Default for Settings {
         Self {
             limits: Limits::default(),
             archives: attachment::Limits::default(),
+            engines: engine::Settings::default(),
             dns: dns::Source::default(),
             patience: dns::Patience::default(),
             weights: Weights::default(),
@@ -130,6 +135,7 @@ impl Filter {
     pub fn with_dns(settings: Settings, dns: dns::Dns, directory: Directory, clock: Clock) -> Self {
         let inner = Inner {
             authn: authn::Authn::new(dns, &settings.patience),
+            engines: engine::Engines::new(&settings.engines),
             mass: similar::Window::new(settings.mass),
             replay: similar::Window::new(settings.replay),
             settings,
@@ -152,45 +158,58 @@ impl Filter {
         outgoing: bool,
     ) -> Result<Examination, Undecided> {
         let settings = &self.inner.settings;
+        let engines = &self.inner.engines;
         let scan = prescan::scan(message.bytes(), &settings.limits);
         if scan.tripped.is_some() {
             let mut draft = Draft::default();
+            draft.scanned(engines.scan(message, &settings.weights).await?);
             draft.add(settings.weights.finding("too-complex"), Some(Class::Unscannable));
             return Ok(draft.finish(scan, sender(envelope, None, Proofs::NONE)));
         }
         let from = message.from();
         if outgoing {
             let mut draft = Draft::default();
-            draft.take(self.look_inside(message, true).await);
+            let (inside, scanned) = futures_util::join!(
+                self.look_inside(message, true),
+                engines.scan(message, &settings.weights),
+            );
+            draft.take(inside);
+            draft.scanned(scanned?.filter(|(_, class)| *class == Class::Malware));
             return Ok(draft.finish(scan, sender(envelope, single(&from), Proofs::NONE)));
         }
-        let (inside, verified) = futures_util::join!(
+        let (inside, verified, scanned) = futures_util::join!(
             self.look_inside(message, false),
             self.inner.authn.verify(envelope, message, &from),
+            engines.scan(message, &settings.weights),
         );
-        self.judge(envelope, message, &from, scan, inside, verified)
+        let mut draft = Draft::default();
+        draft.scanned(scanned?);
+        self.judge(envelope, message, &from, draft, scan, inside, verified)
     }
 
     /// Puts together what the checks found.
+    #[expect(clippy::too_many_arguments, reason = "one for each check")]
     fn judge(
         &self,
         envelope: &Envelope,
         message: &Message,
         from: &FromHeader,
+        mut draft: Draft,
         scan: Scan,
         inside: Inside,
         verified: Result<Results, authn::Stumbled>,
     ) -> Result<Examination, Undecided> {
         let settings = &self.inner.settings;
         let weights = &settings.weights;
-        let mut draft = Draft::default();
         let digest = inside.digest;
         draft.take(inside);
         let results = verified.unwrap_or_else(|authn::Stumbled| {
             draft.add(weights.finding("unreadable"), Some(Class::Unscannable));
             Results::default()
         });
-        if settings.defer_temperror && results.is_undecided() {
+        // Malware is refused whatever DNS would say.
+        let refused = draft.classes.contains(&Class::Malware);
+        if settings.defer_temperror && results.is_undecided() && !refused {
             return Err(Undecided("the sender's domain gives no answer in DNS".into()));
         }
         let author = single(from).filter(|_| !results.misread_from);
@@ -296,6 +315,13 @@ impl Draft {
     fn add(&mut self, finding: Finding, class: Option<Class>) {
         self.findings.push(finding);
         self.classes.extend(class);
+    }
+
+    /// What the malware scanner said.
+    fn scanned(&mut self, found: Option<(Finding, Class)>) {
+        if let Some((finding, class)) = found {
+            self.add(finding, Some(class));
+        }
     }
 
     fn take(&mut self, inside: Inside) {

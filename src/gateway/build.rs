@@ -10,7 +10,7 @@ use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
 use crate::directory::{Directory, DirectoryError, People, Recipient, StoredRule};
-use crate::filter::{self, Filter, catalogue, dns, policy, similar};
+use crate::filter::{self, Filter, catalogue, dns, engine, policy, similar};
 use crate::intake::direction::Networks;
 use crate::intake::{self, Intake, smtp};
 use crate::keeper::Keeper;
@@ -111,7 +111,9 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         Some(tls) => Some(smtp::Certificate::load(&tls.certificate, &tls.key)?),
         None => None,
     };
-    let filter = Filter::new(filter_settings(config)?, directory.clone(), clock.clone())?;
+    let mut chosen = filter_settings(config)?;
+    chosen.engines.maillog = maillog.clone();
+    let filter = Filter::new(chosen, directory.clone(), clock.clone())?;
     let hops = Hops::new(config)?;
     let courier = hops.courier(config, &clock);
     let (store, opened) = open_store(config, &clock).await?;
@@ -250,6 +252,10 @@ pub(super) fn filter_settings(config: &Config) -> Result<filter::Settings, Start
         dns: dns_source(config),
         patience: dns::Patience { message: config.dns.timeout, ..defaults.patience },
         weights: catalogue::Weights::with(chosen.weights.clone())?,
+        engines: engine::Settings {
+            clamd: chosen.engines.clamd.clone(),
+            ..engine::Settings::default()
+        },
         trusted_sealers: chosen.trusted_sealers.clone(),
         defer_temperror: chosen.defer_temperror,
         mass: window(chosen.mass_recipients, chosen.mass_window, defaults.mass.texts),

@@ -21,6 +21,7 @@ pub(super) struct Meters {
     pub received: Counter,
     pub received_bytes: Counter,
     pub recipients_refused: Counter,
+    pub engines_silent: Family<Label, Counter>,
     pub verdicts: Family<Labels, Counter>,
     pub told: Family<Label, Counter>,
     pub links: Family<Label, Counter>,
@@ -54,6 +55,7 @@ impl Meters {
             received: Counter::default(),
             received_bytes: Counter::default(),
             recipients_refused: Counter::default(),
+            engines_silent: Family::default(),
             verdicts: Family::default(),
             told: Family::default(),
             links: Family::default(),
@@ -91,6 +93,11 @@ impl Meters {
             "recipients_refused",
             "Recipients refused at RCPT",
             self.recipients_refused.clone(),
+        );
+        to.register(
+            "engines_silent",
+            "Questions that an engine did not answer",
+            self.engines_silent.clone(),
         );
         to.register("verdicts", "Messages by verdict and class", self.verdicts.clone());
         to.register("told", "Held messages by how their sender was told", self.told.clone());

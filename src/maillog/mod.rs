@@ -29,6 +29,12 @@ pub struct Maillog {
     registry: Arc<Registry>,
 }
 
+impl std::fmt::Debug for Maillog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Maillog")
+    }
+}
+
 impl Default for Maillog {
     fn default() -> Self {
         let (meters, registry) = Meters::new();
@@ -58,6 +64,12 @@ impl Maillog {
     /// A session that we ended: too many errors, too slow, a broken protocol.
     pub fn session_ended(&self, session: &str, reason: &str) {
         info!(event = "session-ended", session, reason = %Scrubbed(reason));
+    }
+
+    /// An engine beside the filter gave no answer; `engine` is its fixed name.
+    pub fn engine_silent(&self, engine: &'static str, reason: &str) {
+        self.meters.engines_silent.get_or_create(&[("engine", engine)]).inc();
+        warn!(event = "engine-silent", engine, reason = %Scrubbed(reason));
     }
 
     /// The next hop did not answer, or may not be sent what it should get.
@@ -450,6 +462,7 @@ mod tests {
         log.deferred("s1", &foreign);
         log.told(id, "reply");
         log.next_hop_failed("s", &foreign);
+        log.engine_silent("clamd", &foreign);
         log.letter_settled(&anna, true);
         log.breaker_opened(6, 100);
         log.breaker_closed();
