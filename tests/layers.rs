@@ -43,6 +43,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sled", &["store/embedded/index/sled.rs"]),
     ("redb", &["store/embedded/index/redb.rs"]),
     ("clamav_client", &["filter/engine/clamd.rs"]),
+    ("hyper_util", &["filter/engine/rspamd.rs", "portal/", "demo/", "gateway/"]),
     ("mail_auth", &["filter/authn", "notice/sign.rs"]),
     ("argon2", &["account/password.rs"]),
     ("totp_rs", &["account/totp.rs"]),

@@ -472,8 +472,9 @@ pub(super) fn some_time(value: &Value) -> Result<Duration, String> {
 
 impl Filter {
     pub(super) fn read(mut section: Section) -> Read<Self> {
+        let hold = section.or("hold", "5.0", value::score)?;
         let read = Self {
-            hold: section.or("hold", "5.0", value::score)?,
+            hold,
             hold_first_contact: section.or(
                 "first_contact",
                 "\"deliver\"",
@@ -491,7 +492,7 @@ impl Filter {
             )?,
             defer_temperror: section.or("defer_temperror", "true", value::flag)?,
             weights: section.or("weights", "{}", weights)?,
-            engines: Engines::read(&mut section)?,
+            engines: Engines::read(&mut section, hold)?,
         };
         section.finish().map(|()| read)
     }

@@ -59,6 +59,11 @@ pub const FINDINGS: &[(&str, f32)] = &[
     ("automatic", 0.0),
     ("mass", 5.0),
     ("replayed", 5.0),
+    // Engines: the weight of one point of their score.
+    ("rspamd", 0.8),
+    ("spamassassin", 1.0),
+    ("engine-clear", 0.0),
+    ("engine-phishing", 10.0),
     // Content.
     ("gtube", 1000.0),
 ];

@@ -162,7 +162,7 @@ impl Filter {
         let scan = prescan::scan(message.bytes(), &settings.limits);
         if scan.tripped.is_some() {
             let mut draft = Draft::default();
-            draft.scanned(engines.scan(message, &settings.weights).await?);
+            draft.told(engines.scan(message, &settings.weights).await?);
             draft.add(settings.weights.finding("too-complex"), Some(Class::Unscannable));
             return Ok(draft.finish(scan, sender(envelope, None, Proofs::NONE)));
         }
@@ -174,16 +174,19 @@ impl Filter {
                 engines.scan(message, &settings.weights),
             );
             draft.take(inside);
-            draft.scanned(scanned?.filter(|(_, class)| *class == Class::Malware));
+            draft.told(scanned?);
+            draft.only(Class::Malware);
             return Ok(draft.finish(scan, sender(envelope, single(&from), Proofs::NONE)));
         }
-        let (inside, verified, scanned) = futures_util::join!(
+        let (inside, verified, scanned, weighed) = futures_util::join!(
             self.look_inside(message, false),
             self.inner.authn.verify(envelope, message, &from),
             engines.scan(message, &settings.weights),
+            engines.weigh(envelope, message, &settings.weights),
         );
         let mut draft = Draft::default();
-        draft.scanned(scanned?);
+        draft.told(scanned?);
+        draft.told(weighed?);
         self.judge(envelope, message, &from, draft, scan, inside, verified)
     }
 
@@ -317,10 +320,18 @@ impl Draft {
         self.classes.extend(class);
     }
 
-    /// What the malware scanner said.
-    fn scanned(&mut self, found: Option<(Finding, Class)>) {
-        if let Some((finding, class)) = found {
-            self.add(finding, Some(class));
+    /// What the engines said.
+    fn told(&mut self, found: engine::Found) {
+        for (finding, class) in found {
+            self.add(finding, class);
+        }
+    }
+
+    /// Forgets every class but one, and what was found beside it.
+    fn only(&mut self, class: Class) {
+        self.classes.retain(|one| *one == class);
+        if self.classes.is_empty() {
+            self.findings.clear();
         }
     }
 

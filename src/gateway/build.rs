@@ -252,16 +252,26 @@ pub(super) fn filter_settings(config: &Config) -> Result<filter::Settings, Start
         dns: dns_source(config),
         patience: dns::Patience { message: config.dns.timeout, ..defaults.patience },
         weights: catalogue::Weights::with(chosen.weights.clone())?,
-        engines: engine::Settings {
-            clamd: chosen.engines.clamd.clone(),
-            ..engine::Settings::default()
-        },
+        engines: engines(config),
         trusted_sealers: chosen.trusted_sealers.clone(),
         defer_temperror: chosen.defer_temperror,
         mass: window(chosen.mass_recipients, chosen.mass_window, defaults.mass.texts),
         replay: window(chosen.replay_recipients, chosen.replay_window, defaults.replay.texts),
         ..defaults
     })
+}
+
+fn engines(config: &Config) -> engine::Settings {
+    let chosen = config.filter.engines.clone();
+    let host = config.smtp.hostname.to_string();
+    engine::Settings {
+        clamd: chosen.clamd,
+        rspamd: chosen.rspamd,
+        spamd: chosen
+            .spamassassin
+            .map(|(settings, how)| (engine::spamd::Settings { host, ..settings }, how)),
+        ..engine::Settings::default()
+    }
 }
 
 fn queue_settings(config: &Config) -> queue::Settings {
