@@ -3,6 +3,7 @@
 //! RFC 1123 section 2.1 (host names), RFC 5890 (IDNA), UTS 46 with its strict
 //! flags for parsing, UTS 39 section 5.2 "highly restrictive" for showing.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use icu_properties::{CodePointMapData, props::Script};
@@ -40,7 +41,13 @@ impl Domain {
         if ascii.is_empty() || ascii.len() > 253 || last.bytes().all(|b| b.is_ascii_digit()) {
             return Err(AddressError::Domain);
         }
-        Ok(Self(ascii.into_owned()))
+        let ascii = ascii.into_owned();
+        // UTS 46 section 4.1, V4: what decodes to a label that looks encoded
+        // itself would be another domain when it is read again.
+        if ascii.contains("xn--") && unicode(&ascii).0.split('.').any(is_encoded) {
+            return Err(AddressError::Domain);
+        }
+        Ok(Self(ascii))
     }
 
     /// What was accepted once stays readable, whatever becomes stricter.
@@ -67,11 +74,7 @@ impl Domain {
         if !self.0.contains("xn--") {
             return self.0.clone();
         }
-        let (unicode, result) = Uts46::new().to_unicode(
-            self.0.as_bytes(),
-            AsciiDenyList::STD3,
-            Hyphens::CheckFirstLast,
-        );
+        let (unicode, result) = unicode(&self.0);
         if result.is_ok() && unicode.split('.').all(is_single_script) {
             unicode.into_owned()
         } else {
@@ -87,6 +90,15 @@ impl fmt::Display for Domain {
 }
 
 super::cbor_text!(Domain, Domain::stored);
+
+/// With U-labels, and whether every label is valid.
+fn unicode(ascii: &str) -> (Cow<'_, str>, Result<(), idna::Errors>) {
+    Uts46::new().to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast)
+}
+
+fn is_encoded(label: &str) -> bool {
+    label.starts_with("xn--")
+}
 
 /// UTS 39 section 5.2, and no label made wholly of Cyrillic letters that look
 /// like Latin ones (`аррӏе`).
@@ -142,6 +154,13 @@ mod tests {
         }
         assert!(Domain::parse(&"a".repeat(64)).is_err());
         assert!(Domain::parse(&"ü".repeat(10_000)).is_err());
+    }
+
+    /// Found by the fuzz target `address`.
+    #[test]
+    fn a_label_that_decodes_to_an_encoded_one_is_refused() {
+        assert!(Domain::parse("xn--xn--xxn--enee").is_err());
+        assert!(Domain::parse("xn--bcher-kva.example").is_ok());
     }
 
     #[test]
