@@ -16,12 +16,13 @@
 //!   sends, and settles the answer.
 //!
 //! Imports go down only, and `tests/layers.rs` enforces it:
-//! `clock mail maillog` -> `store link` -> `directory` -> `reputation` ->
+//! `clock failpoint mail maillog` -> `store link` -> `directory` -> `reputation` ->
 //! `filter` -> `quarantine queue suppression account` -> `notice release
 //! appeal` -> `keeper delivery` -> `intake portal` -> `gateway` (with
 //! `config`) -> `demo` -> `cli`.
 
 pub mod clock;
+pub mod failpoint;
 pub mod mail;
 pub mod maillog;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. A room may use rooms of earlier rows only.
 const ROWS: &[&[&str]] = &[
-    &["clock"],
+    &["clock", "failpoint"],
     &["mail"],
     &["maillog"],
     &["store", "link"],

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{AGAIN, Delivery, Stopped, TRIES, Tools, is_claim};
 use crate::clock::Timestamp;
+use crate::failpoint;
 use crate::mail::Message;
 use crate::maillog::Maillog;
 use crate::notice::{LetterSettled, Refused};
@@ -43,12 +44,14 @@ impl Delivery {
         about: Option<&Message>,
     ) -> Result<(), Stopped> {
         let store = &self.inner.tools.store;
+        failpoint::pass("courier-answered");
         for _ in 0..TRIES {
             let mut batch = Batch::new();
             let settled = self.write(&mut batch, claimed, reports, about).await;
             let refusal = match settled {
                 Ok((item, told)) => match store.commit(batch).await {
                     Ok(_) => {
+                        failpoint::pass("courier-settled");
                         self.log(claimed, &item, reports);
                         told.log(&self.inner.tools.maillog, item.id);
                         self.inner.tools.queue.wake();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
+use crate::failpoint;
 use crate::mail::{Envelope, Message, Recipient, Reply};
 use crate::store::Expected;
 
@@ -141,6 +142,7 @@ impl Session {
             (Err(flaw), _) => flaw_reply(flaw),
         };
         self.shared.maillog.answered(&self.id, &reply, came.elapsed());
+        failpoint::pass("reply-ready");
         self.end_transaction();
         reply
     }

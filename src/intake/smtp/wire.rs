@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::failpoint;
 use crate::mail::Reply;
 
 use super::limits::ENDLESS_BYTES;
@@ -261,6 +262,7 @@ impl Wire {
         });
         written.await.map_err(|_| io::ErrorKind::TimedOut)??;
         self.output.clear();
+        failpoint::pass(failpoint::REPLY_WRITTEN);
         Ok(())
     }
 

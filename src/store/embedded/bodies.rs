@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rustix::fs::FallocateFlags;
 
-use super::disk::{Disk, sync_folder};
+use super::disk::{Disk, Point, sync_folder};
 use super::frame::{u32_at, u64_at};
 use crate::clock::Timestamp;
 use crate::store::{BodyId, Fault};
@@ -423,6 +423,7 @@ impl Appender {
         for open in self.open.values_mut().filter(|open| !open.staged.is_empty()) {
             self.disk.write(&open.file, &open.staged, open.length)?;
         }
+        self.disk.pass(Point::BodyWritten);
         for open in self.open.values_mut().filter(|open| !open.staged.is_empty()) {
             self.disk.sync(&open.file)?;
         }

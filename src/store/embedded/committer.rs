@@ -298,6 +298,7 @@ impl Committer {
 
     /// Bodies, then the frame, each synced once.
     fn write(&mut self, count: u32) -> Result<(), Refusal> {
+        self.disk.pass(Point::BodyStaged);
         let bodies = self.appender.write();
         if let Err(error) = bodies {
             let refusal = refuse(&self.status, "a message", &error);

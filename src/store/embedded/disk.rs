@@ -11,9 +11,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::failpoint;
+
 /// A place at which a test may kill the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
+    /// Nothing of the group is written.
+    BodyStaged,
+    /// The group's bodies are written and not synced.
+    BodyWritten,
     /// The group's bodies are durable, its frame is not written.
     BodySynced,
     /// The frame is written and not synced.
@@ -32,7 +38,9 @@ pub enum Point {
 
 impl Point {
     /// Every point, for tests that visit them all.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
+        Self::BodyStaged,
+        Self::BodyWritten,
         Self::BodySynced,
         Self::JournalAppended,
         Self::JournalSynced,
@@ -41,6 +49,21 @@ impl Point {
         Self::CheckpointWritten,
         Self::BeforeCleanMark,
     ];
+
+    /// The place's name for kills of the whole program.
+    fn name(self) -> &'static str {
+        match self {
+            Self::BodyStaged => "body-staged",
+            Self::BodyWritten => "body-written",
+            Self::BodySynced => "body-synced",
+            Self::JournalAppended => "journal-appended",
+            Self::JournalSynced => "journal-synced",
+            Self::IndexApplied => "index-applied",
+            Self::BeforePunch => "before-punch",
+            Self::CheckpointWritten => "checkpoint-written",
+            Self::BeforeCleanMark => "before-clean-mark",
+        }
+    }
 }
 
 /// Access to files, with the faults that a test planted.
@@ -101,6 +124,7 @@ impl Disk {
 
     /// Dies here if the test wants it.
     pub(super) fn pass(&self, point: Point) {
+        failpoint::pass(point.name());
         let Some(plan) = &self.plan else { return };
         if plan.kill == Some(point) && plan.passes.fetch_sub(1, Ordering::SeqCst) == 1 {
             let _ = rustix::process::kill_process(
