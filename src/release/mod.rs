@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, SignedDuration, Timestamp};
 use crate::directory::{Directory, OrganisationId, RuleAction};
+use crate::failpoint;
 use crate::filter::verdict::Door;
 use crate::link::ALL_RECIPIENTS;
 use crate::maillog::Maillog;
@@ -99,6 +100,23 @@ pub enum Denied {
     Store(#[from] Fault),
 }
 
+/// What somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Release,
+    ReleaseByOperator,
+    TakeBack,
+    Disown,
+}
+
+/// What one look at the record came to.
+enum Decided {
+    /// It was done before.
+    Stands,
+    /// The one batch, the record as it will stand, and how many copies go.
+    Change { batch: Batch, held: Held, freed: usize },
+}
+
 impl Releases {
     pub fn new(
         store: Store,
@@ -143,29 +161,7 @@ impl Releases {
     /// # Errors
     /// [`Denied`].
     pub async fn release(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
-        for _ in 0..TRIES {
-            let row = self.row(id).await?;
-            if already_freed(&row.record, slot) {
-                return Ok(row.record);
-            }
-            let (way, free) = self.judge(&row.record, slot).await?;
-            if way != Way::Release {
-                return Err(Denied::Now(way));
-            }
-            let mut batch = Batch::new();
-            if !row.record.sender().is_proved()
-                && !self.spend(&mut batch, &row.record, &free).await?
-            {
-                return Err(Denied::Now(Way::Tomorrow));
-            }
-            let held = self.free(&mut batch, &row, &free).await?;
-            if self.carried_out(batch).await? {
-                self.inner.maillog.released(id, free.len(), held.sender().is_proved());
-                self.inner.queue.wake();
-                return Ok(held);
-            }
-        }
-        Err(contended())
+        self.decide(id, slot, Wish::Release).await
     }
 
     /// An operator frees all copies of `slot` that still wait, whatever the
@@ -175,26 +171,7 @@ impl Releases {
     /// # Errors
     /// [`Denied`].
     pub async fn release_by_operator(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
-        for _ in 0..TRIES {
-            let row = self.row(id).await?;
-            let waiting = chosen(&row.record, slot, State::Held);
-            if waiting.is_empty() {
-                return Err(Denied::Now(Way::Over));
-            }
-            let refused = |place: &usize| self.refuses(&row.record, &row.record.recipients[*place]);
-            let free: Vec<usize> = waiting.into_iter().filter(|place| !refused(place)).collect();
-            if free.is_empty() {
-                return Err(Denied::Now(Way::RecipientRefuses));
-            }
-            let mut batch = Batch::new();
-            let held = self.enqueue(&mut batch, &row, &free)?;
-            if self.carried_out(batch).await? {
-                self.inner.maillog.released(id, free.len(), false);
-                self.inner.queue.wake();
-                return Ok(held);
-            }
-        }
-        Err(contended())
+        self.decide(id, slot, Wish::ReleaseByOperator).await
     }
 
     /// Takes back what is still in its countdown.
@@ -202,20 +179,7 @@ impl Releases {
     /// # Errors
     /// [`Denied`].
     pub async fn take_back(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
-        for _ in 0..TRIES {
-            let row = self.row(id).await?;
-            let mut held = row.record.clone();
-            let mut batch = Batch::new();
-            if !self.stop_items(&mut batch, &mut held, slot).await? {
-                return Err(Denied::Now(Way::Over));
-            }
-            batch.update(&row, &held);
-            if self.carried_out(batch).await? {
-                self.inner.maillog.taken_back(id);
-                return Ok(held);
-            }
-        }
-        Err(contended())
+        self.decide(id, slot, Wish::TakeBack).await
     }
 
     /// "I did not send it": the message becomes unreleasable by its sender,
@@ -224,26 +188,100 @@ impl Releases {
     /// # Errors
     /// [`Denied`].
     pub async fn disown(&self, id: Uuid, slot: u16) -> Result<Held, Denied> {
+        self.decide(id, slot, Wish::Disown).await
+    }
+
+    /// Decides, carries out, and decides again if another change came first.
+    async fn decide(&self, id: Uuid, slot: u16, wish: Wish) -> Result<Held, Denied> {
         for _ in 0..TRIES {
             let row = self.row(id).await?;
-            let mut held = row.record.clone();
-            let now = self.inner.clock.now();
-            let waiting = chosen(&held, slot, State::Held);
-            if waiting.is_empty() {
-                let done = held.recipients.iter().any(|one| one.state == State::Disowned);
-                return if done { Ok(held) } else { Err(Denied::Now(Way::Over)) };
-            }
-            for slot in waiting {
-                held.recipients[slot].become_state(State::Disowned, now).map_err(illegal)?;
-            }
-            let mut batch = Batch::new();
-            batch.update(&row, &held);
+            let decided = match wish {
+                Wish::Release => self.released(&row, slot).await?,
+                Wish::ReleaseByOperator => self.released_by_operator(&row, slot)?,
+                Wish::TakeBack => self.taken_back(&row, slot).await?,
+                Wish::Disown => self.disowned(&row, slot)?,
+            };
+            let Decided::Change { batch, held, freed } = decided else { return Ok(row.record) };
+            failpoint::pass("release-decided");
             if self.carried_out(batch).await? {
-                self.inner.maillog.disowned(id);
+                failpoint::pass("release-committed");
+                self.log(&held, wish, freed);
                 return Ok(held);
             }
         }
-        Err(contended())
+        Err(Denied::Store(Fault::Unavailable("the record changes too fast; try again".to_owned())))
+    }
+
+    fn log(&self, held: &Held, wish: Wish, freed: usize) {
+        let Inner { maillog, queue, .. } = &*self.inner;
+        match wish {
+            Wish::Release => maillog.released(held.id, freed, held.sender().is_proved()),
+            Wish::ReleaseByOperator => maillog.released(held.id, freed, false),
+            Wish::TakeBack => maillog.taken_back(held.id),
+            Wish::Disown => maillog.disowned(held.id),
+        }
+        if freed > 0 {
+            queue.wake();
+        }
+    }
+
+    async fn released(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
+        if already_freed(&row.record, slot) {
+            return Ok(Decided::Stands);
+        }
+        let (way, free) = self.judge(&row.record, slot).await?;
+        if way != Way::Release {
+            return Err(Denied::Now(way));
+        }
+        let mut batch = Batch::new();
+        let proved = row.record.sender().is_proved();
+        if !proved && !self.spend(&mut batch, &row.record, &free).await? {
+            return Err(Denied::Now(Way::Tomorrow));
+        }
+        let held = self.enqueue(&mut batch, row, &free)?;
+        let organisations = organisations(&held, &free);
+        self.inner.reputation.grant(&mut batch, &held.sender(), &organisations).await?;
+        Ok(Decided::Change { batch, held, freed: free.len() })
+    }
+
+    fn released_by_operator(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
+        let mut free = chosen(&row.record, slot, State::Held);
+        if free.is_empty() {
+            return Err(Denied::Now(Way::Over));
+        }
+        free.retain(|place| !self.refuses(&row.record, &row.record.recipients[*place]));
+        if free.is_empty() {
+            return Err(Denied::Now(Way::RecipientRefuses));
+        }
+        let mut batch = Batch::new();
+        let held = self.enqueue(&mut batch, row, &free)?;
+        Ok(Decided::Change { batch, held, freed: free.len() })
+    }
+
+    async fn taken_back(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
+        let mut held = row.record.clone();
+        let mut batch = Batch::new();
+        if !self.stop_items(&mut batch, &mut held, slot).await? {
+            return Err(Denied::Now(Way::Over));
+        }
+        batch.update(row, &held);
+        Ok(Decided::Change { batch, held, freed: 0 })
+    }
+
+    fn disowned(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
+        let mut held = row.record.clone();
+        let now = self.inner.clock.now();
+        let waiting = chosen(&held, slot, State::Held);
+        if waiting.is_empty() {
+            let done = held.recipients.iter().any(|one| one.state == State::Disowned);
+            return if done { Ok(Decided::Stands) } else { Err(Denied::Now(Way::Over)) };
+        }
+        for slot in waiting {
+            held.recipients[slot].become_state(State::Disowned, now).map_err(illegal)?;
+        }
+        let mut batch = Batch::new();
+        batch.update(row, &held);
+        Ok(Decided::Change { batch, held, freed: 0 })
     }
 
     async fn row(&self, id: Uuid) -> Result<Row<Held>, Denied> {
@@ -313,19 +351,6 @@ impl Releases {
             }
         }
         Ok(true)
-    }
-
-    /// The one batch: states, standing, queue item.
-    async fn free(
-        &self,
-        batch: &mut Batch,
-        row: &Row<Held>,
-        free: &[usize],
-    ) -> Result<Held, Denied> {
-        let held = self.enqueue(batch, row, free)?;
-        let organisations = organisations(&held, free);
-        self.inner.reputation.grant(batch, &held.sender(), &organisations).await?;
-        Ok(held)
     }
 
     /// States and queue item.
@@ -437,10 +462,6 @@ fn organisations(held: &Held, places: &[usize]) -> Vec<OrganisationId> {
 
 fn illegal(illegal: Illegal) -> Denied {
     Denied::Store(Fault::Damaged(illegal.to_string()))
-}
-
-fn contended() -> Denied {
-    Denied::Store(Fault::Unavailable("the record changes too fast; try again".to_owned()))
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ mod waiting;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use maud::Markup;
 
 use super::App;
 use super::error::Trouble;
@@ -98,15 +97,13 @@ pub async fn release(
     mut entered: Entered,
     form: Form,
 ) -> Result<Response, Trouble> {
-    let Some(case) = Case::load(&app, &mut entered).await? else { return Ok(gone(&entered)) };
-    if case.way != Way::Release {
-        return Ok(entered.onwards());
+    match confirmed(&app, &mut entered, &form, Step::Release).await? {
+        Some(answer) => Ok(answer),
+        None => {
+            let freed = app.releases.release(entered.token.subject, entered.token.slot).await;
+            settled(&entered, freed)
+        }
     }
-    if let Err(stale) = entered.check(&form, Step::Release) {
-        return Ok(again(&entered, &case, stale, confirm::release));
-    }
-    let freed = app.releases.release(entered.token.subject, entered.token.slot).await;
-    settled(&entered, freed)
 }
 
 /// "I did not send it", confirmed.
@@ -115,15 +112,13 @@ pub async fn disown(
     mut entered: Entered,
     form: Form,
 ) -> Result<Response, Trouble> {
-    let Some(case) = Case::load(&app, &mut entered).await? else { return Ok(gone(&entered)) };
-    if case.way != Way::Release {
-        return Ok(entered.onwards());
+    match confirmed(&app, &mut entered, &form, Step::Disown).await? {
+        Some(answer) => Ok(answer),
+        None => {
+            let disowned = app.releases.disown(entered.token.subject, entered.token.slot).await;
+            settled(&entered, disowned)
+        }
     }
-    if let Err(stale) = entered.check(&form, Step::Disown) {
-        return Ok(again(&entered, &case, stale, confirm::disown));
-    }
-    let disowned = app.releases.disown(entered.token.subject, entered.token.slot).await;
-    settled(&entered, disowned)
 }
 
 /// "Take it back".
@@ -132,12 +127,13 @@ pub async fn withdraw(
     mut entered: Entered,
     form: Form,
 ) -> Result<Response, Trouble> {
-    let Some(case) = Case::load(&app, &mut entered).await? else { return Ok(gone(&entered)) };
-    if entered.check(&form, Step::Withdraw).is_err() {
-        return Ok((StatusCode::FORBIDDEN, show(&entered, &case)).into_response());
+    match confirmed(&app, &mut entered, &form, Step::Withdraw).await? {
+        Some(answer) => Ok(answer),
+        None => {
+            let back = app.releases.take_back(entered.token.subject, entered.token.slot).await;
+            settled(&entered, back)
+        }
     }
-    let withdrawn = app.releases.take_back(entered.token.subject, entered.token.slot).await;
-    settled(&entered, withdrawn)
 }
 
 /// A link that was mangled on its way, pasted whole.
@@ -176,18 +172,30 @@ fn gone(entered: &Entered) -> Response {
     (StatusCode::GONE, outcome::gone(entered)).into_response()
 }
 
-/// Asks the same again if the nonce was ours, else from the beginning.
-fn again(
-    entered: &Entered,
-    case: &Case,
-    stale: Stale,
-    page: fn(&Entered, &Case, Option<Stale>) -> Markup,
-) -> Response {
-    let page = match stale {
-        Stale::Foreign => waiting::page(entered, case, &Asked::again("", stale)),
-        Stale::TooYoung | Stale::TooOld => page(entered, case, Some(stale)),
+/// What stands before each confirmed step: the message, still his to decide,
+/// and the nonce of the step's own page. `None`: go on; else the answer.
+async fn confirmed(
+    app: &App,
+    entered: &mut Entered,
+    form: &Form,
+    step: Step,
+) -> Result<Option<Response>, Trouble> {
+    let Some(case) = Case::load(app, entered).await? else { return Ok(Some(gone(entered))) };
+    // What is on its way can be taken back, whatever else is possible.
+    if step != Step::Withdraw && case.way != Way::Release {
+        return Ok(Some(entered.onwards()));
+    }
+    let Err(stale) = entered.check(form, step) else { return Ok(None) };
+    let again = match (step, stale) {
+        (Step::Withdraw, _) => show(entered, &case),
+        // The nonce was not ours: from the beginning.
+        (_, Stale::Foreign) => {
+            waiting::page(entered, &case, &Asked::again("", stale)).into_response()
+        }
+        (Step::Disown, _) => confirm::disown(entered, &case, Some(stale)).into_response(),
+        _ => confirm::release(entered, &case, Some(stale)).into_response(),
     };
-    (StatusCode::FORBIDDEN, page).into_response()
+    Ok(Some((StatusCode::FORBIDDEN, again).into_response()))
 }
 
 /// A denial is no error here: the page says what holds now.
