@@ -650,34 +650,73 @@ async fn a_mangled_link_is_pasted_whole() {
     assert_eq!(lost.status, StatusCode::NOT_FOUND);
 }
 
+/// Texts that mail has carried or scanners try.
+fn naughty() -> impl Iterator<Item = &'static str> {
+    let own = include_str!("browser/naughty.txt").lines().filter(|line| !line.starts_with("# "));
+    let big = include_str!("blns/blns.txt").lines().filter(|line| !line.starts_with('#'));
+    own.chain(big).filter(|line| !line.trim().is_empty())
+}
+
+/// A page on which `line` stands as text, and does nothing.
+fn is_text(page: &Answer, line: &str) {
+    assert_eq!(page.body.matches("<script").count(), 1, "only our own: {line}");
+    for tag in ["<img", "<iframe", "<svg/", "<a href=\"java", "<ruby", "<style", "<xss", "<math"] {
+        assert_eq!(page.body.matches(tag).count(), 0, "{tag} of {line}");
+    }
+    let raw = page.body.replace('\u{a0}', " ");
+    for c in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{1b}', '\u{7}', '\0'] {
+        assert!(!raw.contains(c), "{:x} of {line:?} is invisible", u32::from(c));
+    }
+}
+
+/// Subject, From name, file name, HELO or PTR name, the servers' words: on
+/// each page that the sender can come to.
 #[tokio::test]
 async fn w_01_w_03_text_from_mail_is_shown_as_text() {
     let stage = stage();
     let now = stage.clock.now();
-    let naughty = include_str!("browser/naughty.txt");
-    for line in naughty.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")) {
-        let (_, token) = stage
+    let mut count = 0;
+    for line in naughty() {
+        let (id, token) = stage
             .hold(|held| {
                 held.subject = line.to_owned();
                 held.from_text = line.to_owned();
-                held.findings = vec![Finding::new("spf-fail", 5.0).term("record", line)];
-                held.recipients[0].state = State::Failed;
-                held.recipients[0].outcome =
-                    Some(Outcome { at: now, server: line.to_owned(), reply: line.to_owned() });
+                held.findings = vec![
+                    Finding::new("spf-fail", 5.0).term("record", line),
+                    Finding::new("attachment-dangerous", 5.0).term("name", line),
+                    Finding::new("ptr-mismatch", 1.0).term("name", line).term("ip", "192.0.2.1"),
+                ];
                 held.recipients.push(recipient("b@example.fi", true, now));
             })
             .await;
-        let page = get(&stage, &format!("/r/{token}")).await;
+        let path = format!("/r/{token}");
+        let page = get(&stage, &path).await;
         assert_eq!(page.status, StatusCode::OK);
-        assert_eq!(page.body.matches("<script").count(), 1, "only our own: {line}");
-        assert_eq!(page.body.matches("<img").count() + page.body.matches("<iframe").count(), 0);
-        let raw = page.body.replace('\u{a0}', " ");
-        for c in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{1b}', '\u{7}', '\0'] {
-            assert!(!raw.contains(c), "{:x} of {line:?} is invisible", u32::from(c));
-        }
+        is_text(&page, line);
         let shown = reprieve::mail::display::visible(line);
-        assert!(page.text().matches(&shown).count() >= 2, "{shown} in {}", page.text());
+        let start: String = shown.trim().chars().take(50).collect();
+        assert!(page.text().matches(&start).count() >= 2, "{start:?} in {}", page.text());
+
+        let nonce = page.nonce(&path);
+        is_text(&post(&stage, &path, &format!("what=&nonce={nonce}"), None).await, line);
+        stage.clock.advance(SECOND);
+        for what in ["personal", "not-mine"] {
+            let confirm = post(&stage, &path, &format!("what={what}&nonce={nonce}"), None).await;
+            assert_eq!(confirm.status, StatusCode::OK, "{what}");
+            is_text(&confirm, line);
+        }
+        let words = || Some(Outcome { at: now, server: line.to_owned(), reply: line.to_owned() });
+        for state in [State::Released, State::Delivered, State::Failed, State::Disowned] {
+            let told = |held: &mut reprieve::quarantine::Held| {
+                held.recipients[0].state = state;
+                held.recipients[0].outcome = words();
+            };
+            stage.change(id, told).await;
+            is_text(&get(&stage, &path).await, line);
+        }
+        count += 1;
     }
+    assert!(count > 480, "only {count} texts");
     let (_, token) = stage
         .hold(|held| {
             held.recipients = vec![recipient("anna@xn--l-7sba6dbr.example", true, now)];

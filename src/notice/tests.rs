@@ -671,3 +671,38 @@ async fn letters_of_yesterday_are_forgotten() {
     assert_eq!(removed, 5);
     assert_eq!(world.store.page::<LastLetter>(&[], 10).await.unwrap().len(), 1);
 }
+
+/// ATTACKS W-01 in letters: a subject is text in the Subject field and adds
+/// nothing else to the letter.
+#[tokio::test]
+async fn w_01_the_big_list_of_naughty_strings_in_letters() {
+    let world = World::with(|settings| (settings.per_domain, settings.in_all) = (9999, 9999));
+    let letter = async |sender: &str, subject: &str| {
+        let mut sent = world.from(sender);
+        sent.held.subject = subject.to_owned();
+        sent.held.from_text = subject.to_owned();
+        assert_eq!(world.tell(&mut sent).await.code(), 250, "{subject}");
+        let item = world.items().await.into_iter().find(|item| item.held == sent.held.id).unwrap();
+        Message::new(world.store.body(item.body).await.unwrap().unwrap())
+    };
+    let names = |letter: &Message| -> Vec<String> {
+        letter.fields().map(|field| String::from_utf8_lossy(field.name).into_owned()).collect()
+    };
+    let plain = letter("s@plain.example", "Offer").await;
+    let tags = parts(&plain).1.matches('<').count();
+    let list = include_str!("../../tests/blns/blns.txt");
+    let lines = list.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let mut count = 0;
+    for (number, line) in lines.enumerate() {
+        let told = letter(&format!("s@far{number}.example"), line).await;
+        assert_eq!(names(&told), names(&plain), "{line}");
+        let (text, html) = parts(&told);
+        assert_eq!(html.matches('<').count(), tags, "{line}: {html}");
+        let start: String = line.trim().chars().take(12).collect();
+        let ours = parts(&plain).0.contains(&start) || start.len() < 6;
+        assert!(ours || !text.contains(&start), "{line}: only in the subject");
+        assert!(told.bytes().is_ascii() && !told.text("Subject").unwrap().contains('\u{202e}'));
+        count += 1;
+    }
+    assert!(count > 450, "only {count} texts");
+}
