@@ -139,11 +139,7 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_dialogue_goes_as_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["mx.ours.example".to_owned()]).unwrap();
-    let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&chain, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (_folder, chain, key) = hop::certificate("mx.ours.example");
     let certificate = Certificate::load(&chain, &key).unwrap();
     let trusting = ClientTls::trusting(Some(&chain)).unwrap().verified();
     let keys = keys();
@@ -282,11 +278,7 @@ async fn the_next_hops_5xx_withdraws_the_hold() {
 /// the message in its queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_postfix_takes_what_passes() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&chain, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (_folder, chain, key) = hop::certificate("127.0.0.1");
     let more = format!(
         "smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n\
          smtpd_authorized_xforward_hosts = 127.0.0.1\nrelay_domains = ours.example\n\

@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test that shares it uses its part")]
 
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
@@ -37,6 +39,16 @@ struct HopInner {
 
 const OFFER: &str = "250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n\
                      250-XFORWARD NAME ADDR PROTO HELO SOURCE\r\n250 ENHANCEDSTATUSCODES\r\n";
+
+/// A certificate of our own for `name`: its PEM chain and key, in a folder.
+pub fn certificate(name: &str) -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    (folder, chain, key)
+}
 
 impl Hop {
     /// From now on these answers to lines that begin so, then 250 again. An

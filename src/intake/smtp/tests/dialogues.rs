@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 use tempfile::TempDir;
 
 pub use self::dialogue::{Client, Writes};
+use super::passing::hop::certificate;
 use super::{Running, beside, settings};
 use crate::intake::smtp::{Certificate, Door, Limits, Settings};
 use crate::queue::tls::ClientTls;
@@ -23,11 +24,7 @@ pub struct Tls {
 
 impl Tls {
     pub fn make() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(vec!["mx.ours.example".to_owned()]).unwrap();
-        let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-        std::fs::write(&chain, made.cert.pem()).unwrap();
-        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let (folder, chain, key) = certificate("mx.ours.example");
         let certificate = Certificate::load(&chain, &key).unwrap();
         let client = ClientTls::trusting(Some(&chain)).unwrap().verified();
         Self { certificate, client, folder }
@@ -61,7 +58,15 @@ async fn every_dialogue_goes_as_written() {
 
 /// What was taken from `wire`, the bytes behind 354.
 async fn taken(wire: Vec<u8>, writes: Writes) -> (String, Option<Vec<u8>>) {
-    let running = Running::start(settings()).await;
+    taken_by(settings(), wire, writes).await
+}
+
+pub async fn taken_by(
+    settings: Settings,
+    wire: Vec<u8>,
+    writes: Writes,
+) -> (String, Option<Vec<u8>>) {
+    let running = Running::start(settings).await;
     let address = running.address;
     let reply = beside(move || {
         let mut client = Client::connect(address, Writes::Whole);

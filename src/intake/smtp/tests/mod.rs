@@ -2,6 +2,7 @@
 
 mod dialogues;
 mod next_hop;
+mod normalised;
 mod passing;
 mod time;
 

@@ -2,7 +2,7 @@
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::passing::hop::Hop;
+use super::passing::hop::{Hop, certificate};
 use super::passing::{BODY, MAIL, next_hop, passing, say};
 use super::{Running, settings};
 use crate::intake::smtp::{Certificate, Settings};
@@ -14,11 +14,7 @@ const LINES: &[&str] = &[MAIL, "RCPT TO:<b@ours.example>", "DATA", BODY];
 /// What the client is told, and what the next hop saw: how many sessions were
 /// encrypted, and how many messages came.
 async fn passed(policy: TlsPolicy, offered: bool, trusted: bool) -> (String, usize, usize) {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&chain, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (_folder, chain, key) = certificate("localhost");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hop = Hop::default();
     if offered {
