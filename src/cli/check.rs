@@ -1,14 +1,11 @@
 //! `reprieve check`: configuration, keys, store, next hop and the notice
 //! domain's DNS, in sentences. When all of the last is right, letters may go.
 
-use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::net::IpAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::gateway::{self, Config, Ready};
 use crate::link::ring::{KeyState, folder};
-
-const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(
     config: &Config,
@@ -32,7 +29,7 @@ pub(super) async fn run(
     let (good, sentence) = store(config);
     say(good, sentence);
     if !offline {
-        for (good, sentence) in hops(config) {
+        for (good, sentence) in gateway::check_hops(config).await {
             say(good, sentence);
         }
         let found = gateway::check_notice_domain(config, from).await?;
@@ -95,36 +92,4 @@ fn store(config: &Config) -> (bool, String) {
         }
         Err(error) => (false, format!("{}: {error}", place.display())),
     }
-}
-
-fn hops(config: &Config) -> Vec<(bool, String)> {
-    use crate::gateway::Place;
-    let routes = config.delivery.routes.iter().map(|route| ("delivery.route", &route.server));
-    let smarthost = config.delivery.smarthost.iter().map(|hop| ("delivery.smarthost", hop));
-    let all = std::iter::once(("next_hop.server", &config.next_hop.server));
-    all.chain(smarthost)
-        .chain(routes)
-        .map(|(key, hop)| match &hop.place {
-            Place::Unix(path) => {
-                let good = std::os::unix::net::UnixStream::connect(path).is_ok();
-                let word = if good { "answers" } else { "cannot be reached" };
-                (good, format!("{key}: {} {word}", path.display()))
-            }
-            Place::Tcp { host, port } => match reach(host, *port) {
-                Ok(()) => (true, format!("{key}: {host}:{port} answers")),
-                Err(error) => (false, format!("{key}: {host}:{port} cannot be reached: {error}")),
-            },
-        })
-        .collect()
-}
-
-fn reach(host: &str, port: u16) -> std::io::Result<()> {
-    let mut last = std::io::Error::other("the name has no address");
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

@@ -10,11 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::intake::smtp;
 use crate::queue::Courier;
-use crate::queue::client::Timeouts;
+use crate::queue::client::{Connection, Timeouts};
 use crate::queue::pool::Bounds;
 use crate::queue::relay::Relay;
 use crate::queue::route::{Auth, NextHop, Protocol, Routes, TlsPolicy};
@@ -34,6 +36,9 @@ pub enum HopError {
     #[error("delivery.smarthost_password: the first line of {0} is empty")]
     Empty(PathBuf),
 }
+
+/// How long `reprieve check` waits for each step of a server's greeting.
+const GREETED: Duration = Duration::from_secs(10);
 
 /// What all hops share, read once.
 pub(super) struct Hops {
@@ -108,6 +113,36 @@ impl Hops {
         let trusted = self.auth.is_none() || is_here(&smarthost.place);
         let policy = if trusted { TlsPolicy::Opportunistic } else { TlsPolicy::Verified };
         NextHop { auth: self.auth.clone(), ..hop(config, smarthost, at_least(policy)) }
+    }
+}
+
+/// Greets every server that mail is handed to as the gateway would, with its
+/// TLS and its password; each is a sentence, and whether it is good.
+pub async fn check_hops(config: &Config) -> Vec<(bool, String)> {
+    let hops = match Hops::new(config) {
+        Ok(hops) => hops,
+        Err(error) => return vec![(false, error.to_string())],
+    };
+    let chosen = &config.delivery;
+    let at_least = |policy| if chosen.require_tls { TlsPolicy::Verified } else { policy };
+    let mut all = vec![("next_hop.server", hops.in_session(config).server)];
+    let smarthost = chosen.smarthost.iter();
+    all.extend(smarthost.map(|one| ("delivery.smarthost", hops.smarthost(config, one, at_least))));
+    let routed =
+        |route: &config::Route| hop(config, &route.server, at_least(TlsPolicy::Opportunistic));
+    all.extend(chosen.routes.iter().map(|route| ("delivery.route", routed(route))));
+    let greeted = all.into_iter().map(|(key, hop)| greet(&hops.tls, key, hop));
+    join_all(greeted).await
+}
+
+async fn greet(tls: &ClientTls, key: &str, hop: NextHop) -> (bool, String) {
+    match Connection::open(&hop, tls, Timeouts::all(GREETED)).await {
+        Ok(connection) => {
+            let how = if connection.is_encrypted() { "with TLS" } else { "without TLS" };
+            connection.quit().await;
+            (true, format!("{key}: {hop} answers, {how}"))
+        }
+        Err(error) => (false, format!("{key}: {hop}: {error}")),
     }
 }
 
@@ -202,6 +237,33 @@ mod tests {
         let chosen = without.delivery.smarthost.as_ref().unwrap();
         let hop = hops.smarthost(&without, chosen, |policy| policy);
         assert_eq!((hop.tls, hop.auth), (TlsPolicy::Opportunistic, None));
+    }
+
+    #[tokio::test]
+    async fn a_check_greets_each_server_as_the_gateway_would() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                use tokio::io::AsyncWriteExt;
+                // Greeting and EHLO's answer; STARTTLS is not offered.
+                stream.write_all(b"220 hop\r\n250 hop\r\n").await.unwrap();
+                let mut rest = Vec::new();
+                let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await;
+            }
+        });
+        let server = format!("next_hop.server=smtp:{address}");
+        let nowhere = "delivery.smarthost=smtp:127.0.0.1:1";
+        let without_routes = |extra: &[&str]| {
+            let mut config = config(extra);
+            config.delivery.routes.clear();
+            config
+        };
+        let said = check_hops(&without_routes(&[&server, nowhere, "next_hop.tls=off"])).await;
+        assert_eq!(said[0], (true, format!("next_hop.server: {address} answers, without TLS")));
+        assert!(!said[1].0 && said[1].1.starts_with("delivery.smarthost: 127.0.0.1:1: connect"));
+        let said = check_hops(&without_routes(&[&server, nowhere, "next_hop.tls=required"])).await;
+        assert!(!said[0].0 && said[0].1.contains("does not offer STARTTLS"), "{}", said[0].1);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod sockets;
 
 pub use build::{SCHEMAS, StartError, index};
 pub use errand::{Errand, Errands};
+pub use hops::check_hops;
 pub use ready::{Finding as DnsFinding, check_notice_domain, mark_ready};
 pub use sockets::{BindError, Sockets};
 

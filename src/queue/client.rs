@@ -5,24 +5,22 @@
 //! before STARTTLS, and has no time-out per step. Trusts nothing that the
 //! server says, except that 2yz behind the final dot means it has the message.
 
+mod offers;
+mod reach;
+
 use std::fmt::Write as _;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use crate::mail::{Address, ReversePath};
 use crate::queue::route::{NextHop, Protocol, TlsPolicy};
 use crate::queue::tls::ClientTls;
+use crate::queue::wire::Wire;
 pub use crate::queue::wire::{ServerReply, WireError};
-use crate::queue::wire::{Stream, Wire};
+pub use offers::{MailParameters, Offers};
+use reach::{connect, handshake};
 
 /// Commands that are said before their replies are read: few enough that both
 /// fit into what a system buffers (RFC 2920 section 3.1).
@@ -114,31 +112,6 @@ pub enum ClientError {
     /// A command would carry a line's end: it was not sent.
     #[error("an address cannot be sent")]
     Unsendable,
-}
-
-/// What the server offers (RFC 5321 section 4.1.1.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a keyword that is there or not")]
-pub struct Offers {
-    pub starttls: bool,
-    pub eight_bit: bool,
-    pub smtputf8: bool,
-    /// RFC 1870: `Some(0)` is without a limit.
-    pub size: Option<u64>,
-    /// RFC 2920.
-    pub pipelining: bool,
-    /// The attributes that XFORWARD may carry (Postfix's `XFORWARD_README`).
-    pub xforward: Option<String>,
-    auth_plain: bool,
-    auth_login: bool,
-}
-
-/// The parameters of MAIL; each is sent only if the server offers it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MailParameters {
-    pub eight_bit: bool,
-    pub smtputf8: bool,
-    pub size: Option<u64>,
 }
 
 /// A greeted connection, between transactions or in one.
@@ -418,98 +391,12 @@ fn is_line(line: &str) -> bool {
     !line.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
-/// Connects to the socket, or to each address of the host in turn; answers
-/// the address.
-async fn connect(
-    hop: &NextHop,
-    limit: Duration,
-) -> Result<(Box<dyn Stream>, Option<SocketAddr>), ClientError> {
-    if hop.is_socket() {
-        let stream = within(limit, UnixStream::connect(&hop.host)).await?;
-        return Ok((Box::new(stream), None));
-    }
-    let lookup = lookup_host((hop.host.as_str(), hop.port));
-    let addresses = timeout(limit, lookup)
-        .await
-        .map_err(|_| ClientError::Resolve("no answer".to_owned()))?
-        .map_err(|fault| ClientError::Resolve(fault.to_string()))?;
-    let mut last = ClientError::Resolve(hop.host.clone());
-    for address in addresses {
-        match within(limit, TcpStream::connect(address)).await {
-            Ok(stream) => {
-                // Commands are small and each waits for its reply; an error
-                // here only means that they are sent later.
-                let _ = stream.set_nodelay(true);
-                return Ok((Box::new(stream), Some(address)));
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-async fn within<S>(
-    limit: Duration,
-    connecting: impl Future<Output = std::io::Result<S>>,
-) -> Result<S, ClientError> {
-    let fault = match timeout(limit, connecting).await {
-        Ok(Ok(stream)) => return Ok(stream),
-        Ok(Err(fault)) => WireError::Io(fault),
-        Err(_) => WireError::TimedOut(limit),
-    };
-    Err(ClientError::Wire { step: Step::Connect, fault })
-}
-
-async fn handshake(
-    stream: Box<dyn Stream>,
-    host: &str,
-    config: &Arc<ClientConfig>,
-    limit: Duration,
-) -> Result<Box<dyn Stream>, ClientError> {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| ClientError::Tls(format!("{host} is no name for a certificate")))?;
-    let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-    match timeout(limit, connecting).await {
-        Ok(Ok(stream)) => Ok(Box::new(stream)),
-        Ok(Err(fault)) => Err(ClientError::Tls(fault.to_string())),
-        Err(_) => Err(ClientError::Tls("the handshake took too long".to_owned())),
-    }
-}
-
 fn positive(step: Step, reply: ServerReply) -> Result<ServerReply, ClientError> {
     if (200..300).contains(&reply.code) { Ok(reply) } else { Err(refused(step, reply)) }
 }
 
 fn refused(step: Step, reply: ServerReply) -> ClientError {
     ClientError::Refused { step, reply }
-}
-
-impl Offers {
-    fn read(reply: &ServerReply) -> Self {
-        let mut offers = Self::default();
-        for line in reply.lines.iter().skip(1) {
-            let mut words = line.split_ascii_whitespace();
-            let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
-            match keyword.as_str() {
-                "STARTTLS" => offers.starttls = true,
-                "PIPELINING" => offers.pipelining = true,
-                "XFORWARD" => offers.xforward = Some(words.collect::<Vec<_>>().join(" ")),
-                "8BITMIME" => offers.eight_bit = true,
-                "SMTPUTF8" => offers.smtputf8 = true,
-                "SIZE" => {
-                    offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0));
-                }
-                "AUTH" => {
-                    for word in words {
-                        offers.auth_plain |= word.eq_ignore_ascii_case("PLAIN");
-                        offers.auth_login |= word.eq_ignore_ascii_case("LOGIN");
-                    }
-                }
-                _ => {}
-            }
-        }
-        offers
-    }
 }
 
 impl Step {
