@@ -12,6 +12,7 @@ mod notices;
 mod queue;
 mod replay;
 mod store;
+mod suppression;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -96,6 +97,9 @@ enum Command {
         #[arg(long)]
         summary: bool,
     },
+    /// Delivery blocking: lists, servers, runs, logs
+    #[command(subcommand)]
+    Suppression(suppression::SuppressionCommand),
     /// Bounces from files: classify
     #[command(subcommand)]
     Bounce(BounceCommand),
@@ -325,6 +329,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let form = replay::Form { json, summary };
             runtime()?.block_on(replay::run(config, path, form))?;
         }
+        Command::Suppression(command) => runtime()?.block_on(suppression::run(command))?,
         Command::Bounce(BounceCommand::Classify { path, json }) => bounce::run(&path, json)?,
         Command::Demo(demo) => {
             let _writer = log(LogFormat::Text, if demo.verbose { "info" } else { "error" })?;

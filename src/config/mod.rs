@@ -6,12 +6,14 @@
 //! test holds it against what is read here. Relative paths begin at the
 //! configuration file's folder. Only `gateway` reads this.
 
+mod blocking;
 mod engines;
 mod organisation;
 mod reader;
 mod sections;
 mod value;
 
+pub use blocking::Blocking;
 pub use engines::Engines;
 pub use reader::{Known, Mistake};
 pub use sections::{
@@ -48,6 +50,7 @@ pub struct Config {
     pub release: Release,
     pub notice: Notice,
     pub reputation: ReputationSettings,
+    pub suppression: Blocking,
     pub dns: Dns,
     pub log: Log,
 }
@@ -123,6 +126,7 @@ impl Config {
             release: Release::read(root.section("release")?)?,
             notice: Notice::read(root.section("notice")?)?,
             reputation: sections::reputation(root.section("reputation")?)?,
+            suppression: Blocking::read(root.section("suppression")?)?,
             dns: Dns::read(root.section("dns")?)?,
             log: Log::read(root.section("log")?)?,
         };

@@ -7,6 +7,7 @@
 //! 250 and that batch repeats one attempt (RFC 5321 section 4.5.5 allows a
 //! duplicate, never a loss), and the log counts it.
 
+mod learn;
 mod released;
 mod settle;
 
@@ -31,6 +32,7 @@ use crate::queue::item::{Item, ItemState, Kind};
 use crate::queue::{Claimed, Courier, Outcome, Parcel, Queue, Report};
 use crate::reputation::Reputation;
 use crate::store::{Batch, Fault, Record, Refusal, Row, Store};
+use crate::suppression::{NOT_SENT, Suppression};
 
 /// How often a decision is made again when another came first.
 const TRIES: usize = 8;
@@ -67,6 +69,8 @@ pub struct Tools {
     pub filter: Filter,
     pub directory: Directory,
     pub reputation: Reputation,
+    /// Whom nobody writes to, and who learns from every answer.
+    pub suppression: Suppression,
     /// Hears what became of its letters, and writes DSNs.
     pub notices: Notices,
     pub maillog: Maillog,
@@ -235,19 +239,47 @@ impl Delivery {
         self.settle(&claimed, &reports, Some(&message)).await
     }
 
-    /// Asks the courier, and keeps the lease while he is on his way.
+    /// Asks the courier about those who may be written to. The others get an
+    /// answer of our own: who caused the message sees it where he sees all
+    /// answers.
     async fn carry(
         &self,
         claimed: &mut Claimed,
         message: &Message,
         place: crate::queue::courier::Place,
     ) -> Result<Vec<Report>, Stopped> {
+        let everybody = waiting(claimed.item());
+        let mut blocked = Vec::with_capacity(everybody.len());
+        for address in &everybody {
+            blocked.push(self.inner.tools.suppression.covers(address).await?);
+        }
+        let pairs = everybody.into_iter().zip(&blocked);
+        let open: Vec<Address> = pairs.filter(|(_, no)| !**no).map(|(one, _)| one).collect();
+        let mut answers = if open.is_empty() {
+            Vec::new()
+        } else {
+            self.carry_to(claimed, message, place, &open).await?
+        }
+        .into_iter();
+        let host = self.inner.settings.host.to_string();
+        let not_sent = || Report::new(Outcome::Permanent, host.clone(), NOT_SENT);
+        let answer = |no| if no { not_sent() } else { answers.next().unwrap_or_else(not_sent) };
+        Ok(blocked.into_iter().map(answer).collect())
+    }
+
+    /// Asks the courier, and keeps the lease while he is on his way.
+    async fn carry_to(
+        &self,
+        claimed: &mut Claimed,
+        message: &Message,
+        place: crate::queue::courier::Place,
+        recipients: &[Address],
+    ) -> Result<Vec<Report>, Stopped> {
         let Tools { queue, courier, .. } = &self.inner.tools;
         let item = claimed.item().clone();
-        let recipients = waiting(&item);
         let parcel = Parcel {
             mail_from: &item.mail_from,
-            recipients: &recipients,
+            recipients,
             head: item.trace.as_bytes(),
             body: message.bytes(),
             eight_bit: item.eight_bit,

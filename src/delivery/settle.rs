@@ -16,6 +16,7 @@ use crate::quarantine::{Held, Outcome as Heard, State};
 use crate::queue::item::{Item, ItemRecipient, ItemState, Kind};
 use crate::queue::{Claimed, Outcome, Report};
 use crate::store::{Batch, Fault, Refusal};
+use crate::suppression::NOT_SENT;
 
 /// What telling senders came to, for the log.
 #[derive(Default)]
@@ -53,6 +54,7 @@ impl Delivery {
                     Ok(_) => {
                         failpoint::pass("courier-settled");
                         self.log(claimed, &item, reports);
+                        self.learn(claimed, &item, reports, about).await;
                         told.log(&self.inner.tools.maillog, item.id);
                         self.inner.tools.queue.wake();
                         return Ok(());
@@ -105,7 +107,8 @@ impl Delivery {
             Kind::Letter | Kind::Dsn => {
                 for (one, report) in newly(claimed.item(), &item).zip(reports) {
                     // Five days of 4xx say nothing of the address.
-                    if report.outcome != Outcome::Transient {
+                    // And a letter that was not sent says nothing at all.
+                    if report.outcome != Outcome::Transient && report.reply != NOT_SENT {
                         let bounced = report.outcome == Outcome::Permanent;
                         let settled = notices.letter_settled(batch, &one.address, bounced).await?;
                         told.letters.push(settled);
@@ -137,7 +140,10 @@ impl Delivery {
 }
 
 /// Those who waited before the attempt, as they stand behind it.
-fn newly<'a>(before: &'a Item, after: &'a Item) -> impl Iterator<Item = &'a ItemRecipient> {
+pub(super) fn newly<'a>(
+    before: &'a Item,
+    after: &'a Item,
+) -> impl Iterator<Item = &'a ItemRecipient> {
     let pairs = before.recipients.iter().zip(&after.recipients);
     pairs.filter(|(before, _)| before.state == ItemState::Waiting).map(|(_, after)| after)
 }

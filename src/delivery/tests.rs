@@ -88,8 +88,18 @@ impl World {
             maillog.clone(),
             release::Settings::default(),
         );
-        let tools =
-            Tools { store, clock, queue, courier, filter, directory, reputation, notices, maillog };
+        let tools = Tools {
+            store,
+            clock,
+            queue,
+            courier,
+            filter,
+            directory,
+            reputation,
+            suppression: suppression.clone(),
+            notices,
+            maillog,
+        };
         let settings = Settings::new(Domain::parse("gateway.example").unwrap());
         let delivery = Delivery::new(settings, tools.clone());
         Self { tools, sent, delivery, releases, suppression }
@@ -592,4 +602,43 @@ async fn r_06_an_item_without_a_place_waits_without_an_attempt() {
     world.run().await;
     assert_eq!(sink.taken()[0].bytes, [b"Received: by mx.ours\r\n", MESSAGE].concat());
     assert_eq!(world.states(id).await, [State::Delivered]);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_suppressed_address_and_the_log_says_so() {
+    let world = World::new();
+    let to = "dead@far.example";
+    world.suppression.add(crate::suppression::OWN, &address(to)).await.unwrap();
+    let letter = Bytes::from_static(b"Subject: for you\r\n\r\nsee\r\n");
+    let item = world.enqueue(Kind::Letter, Uuid::now_v7(), ReversePath::Null, to, letter).await;
+    world.run().await;
+    assert_eq!(world.sent.sent().len(), 0);
+    let row = world.tools.queue.find(item.id).await.unwrap().unwrap();
+    assert_eq!(row.record.recipients[0].state, ItemState::Failed);
+    assert_eq!(row.record.recipients[0].reply.as_deref(), Some(NOT_SENT));
+    let query = crate::suppression::event::Query {
+        reason: "blocked".to_owned(),
+        limit: 10,
+        ..Default::default()
+    };
+    let (events, _) = crate::suppression::event::search(&world.tools.store, &query).await.unwrap();
+    assert_eq!((events.len(), &events[0].address[..]), (1, to));
+    assert_eq!(events[0].subject, "for you");
+}
+
+#[tokio::test]
+async fn the_courier_learns_who_is_unknown() {
+    let world = World::new();
+    let to = "gone@far.example";
+    world.sent.answer(
+        &address(to),
+        Outcome::Permanent,
+        "550 5.1.1 <gone@far.example>: User unknown",
+    );
+    let content = stored::write(&envelope(&[to]), &message_of(MESSAGE));
+    let from = ReversePath::Address(address("anna@ours.example"));
+    world.enqueue(Kind::Accepted, Uuid::nil(), from, to, content).await;
+    world.run().await;
+    let listed = world.suppression.find(crate::suppression::OWN, &address(to)).await.unwrap();
+    assert_eq!(listed.unwrap().record.reason, crate::suppression::Reason::UnknownUser);
 }

@@ -25,7 +25,7 @@ use crate::reputation::correspondent::Correspondent;
 use crate::reputation::{Flag, Reputation, Standing};
 use crate::store::record::Schema;
 use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, Store};
-use crate::suppression::{Suppressed, Suppression};
+use crate::suppression::Suppression;
 
 use super::errand::Errands;
 use super::hops::{HopError, Hops};
@@ -54,21 +54,20 @@ pub enum StartError {
     Certificate(#[from] smtp::tls::TlsError),
     #[error(transparent)]
     Hop(#[from] HopError),
-    #[error("the directory in the store cannot be read: {0}")]
-    People(#[from] crate::store::Fault),
+    #[error("the lists in the store cannot be read: {0}")]
+    Lists(#[from] crate::store::Fault),
     #[error("cannot listen: {0}")]
     Listen(#[from] std::io::Error),
 }
 
 /// Every table, as `store verify` sees it.
 pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(|| {
-    vec![
+    let mut all = vec![
         Schema::of::<Held>(),
         Schema::of::<Item>(),
         Schema::of::<Standing>(),
         Schema::of::<Correspondent>(),
         Schema::of::<Counter>(),
-        Schema::of::<Suppressed>(),
         Schema::of::<LastLetter>(),
         Schema::of::<Breaker>(),
         Schema::of::<Recipient>(),
@@ -78,7 +77,9 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Session>(),
         Schema::of::<ApiToken>(),
         Schema::of::<account::Entry>(),
-    ]
+    ];
+    all.extend(Suppression::schemas());
+    all
 });
 
 /// Everything, built.
@@ -94,6 +95,7 @@ pub(super) struct Rooms {
     pub portal: Portal,
     pub delivery: Delivery,
     pub queue: Queue,
+    pub suppression: Suppression,
     pub keeper: Keeper,
     pub maillog: Maillog,
     pub errands: Errands,
@@ -121,7 +123,11 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let people = People::open(store.clone(), clock.clone(), directory.clone()).await?;
     let reputation = Reputation::new(store.clone(), clock.clone(), config.reputation);
     let queue = Queue::new(store.clone(), clock.clone(), queue_settings(config));
-    let suppression = Suppression::new(store.clone(), clock.clone());
+    let suppression = Suppression::new(store.clone(), clock.clone())
+        .with_log(maillog.clone())
+        .keeping(config.suppression.keep_days);
+    suppression.set_own_domains(own_domains(config));
+    suppression.load().await?;
     let notices = Notices::new(
         notice_settings(config),
         notice::Tools {
@@ -130,7 +136,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             links: links.clone(),
             directory: directory.clone(),
             queue: queue.clone(),
-            suppression,
+            suppression: suppression.clone(),
             signer,
             maillog: maillog.clone(),
         },
@@ -158,6 +164,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             filter: filter.clone(),
             directory: directory.clone(),
             reputation: reputation.clone(),
+            suppression: suppression.clone(),
             notices: notices.clone(),
             maillog: maillog.clone(),
         },
@@ -193,6 +200,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         keeper: Keeper::new(store.clone(), clock.clone(), notices.clone(), maillog.clone()),
         errands: Errands {
             store: store.clone(),
+            suppression: suppression.clone(),
             clock,
             releases,
             notices: notices.clone(),
@@ -209,9 +217,16 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         portal,
         delivery,
         queue,
+        suppression,
         maillog,
         stopping,
     })
+}
+
+/// The served domains, as patterns that the blocking list never holds.
+pub(super) fn own_domains(config: &Config) -> Vec<String> {
+    let domains = config.organisations.iter().flat_map(|one| &one.domains);
+    domains.map(|domain| format!("@{domain}")).collect()
 }
 
 async fn open_store(config: &Config, clock: &Clock) -> Result<(Store, Opened), StartError> {

@@ -46,6 +46,10 @@ pub enum Errand {
     Backup {
         to: PathBuf,
     },
+    /// Delivery blocking.
+    Suppression {
+        ask: super::blocking::Ask,
+    },
     /// Whether letters go out, and if not, since when and why.
     Breaker,
     /// Letters may go out again.
@@ -64,6 +68,7 @@ pub enum Errand {
 #[derive(Clone)]
 pub struct Errands {
     pub store: Store,
+    pub suppression: crate::suppression::Suppression,
     pub clock: Clock,
     pub releases: Releases,
     pub notices: Notices,
@@ -82,6 +87,7 @@ impl Errands {
             Errand::Show { which } => Ok(shown(&self.find(&which).await?.record)),
             Errand::Release { which } => self.release(&which).await,
             Errand::Delete { which } => self.delete(&which).await,
+            Errand::Suppression { ask } => super::blocking::run(&self.suppression, ask).await,
             Errand::Backup { to } => {
                 self.store.backup(&to).await.map_err(|error| error.to_string())?;
                 Ok(json!({ "written": to }))

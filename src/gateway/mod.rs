@@ -7,6 +7,7 @@
 //! (sd_notify(3)), SIGTERM to stop, SIGHUP to read keys, certificates and
 //! organisations again.
 
+pub mod blocking;
 mod build;
 pub mod errand;
 mod hops;
@@ -40,6 +41,9 @@ use build::Rooms;
 
 /// Between two looks at what time alone changes.
 const KEEPING: Duration = Duration::from_secs(30);
+/// Between two looks at runs and map files: a release is to be everywhere
+/// within 10 seconds.
+const BLOCKING: Duration = Duration::from_secs(5);
 /// Items that one step of the keeping removes.
 const PURGED: usize = 200;
 
@@ -67,6 +71,7 @@ impl Gateway {
         limits::raise_open_files();
         // First: a second gateway then ends before it touches the store.
         let sockets = sockets.bind(&config.listen)?;
+        let lookups = sockets::all("suppression.socketmap", &config.suppression.socketmap)?;
         let rooms = build::build(&config, clock).await?;
         rooms.report_opening();
         let (doors, workers) = (CancellationToken::new(), CancellationToken::new());
@@ -82,6 +87,7 @@ impl Gateway {
         };
         gateway.start_workers();
         gateway.open_doors(sockets)?;
+        gateway.open_lookups(lookups)?;
         gateway.rooms.maillog.started(env!("CARGO_PKG_VERSION"));
         Ok(gateway)
     }
@@ -108,6 +114,7 @@ impl Gateway {
         }
         report(maillog, "organisations", directory.replace(config.organisations.clone()));
         notices.set_ready(ready::letters_may_go(config));
+        self.rooms.suppression.set_own_domains(build::own_domains(config));
     }
 
     /// The log and its counters.
@@ -123,6 +130,19 @@ impl Gateway {
     fn start_workers(&mut self) {
         let (delivery, stop) = (self.rooms.delivery.clone(), self.workers.clone());
         self.working.spawn(async move { delivery.run(&stop).await });
+        let (list, stop) = (self.rooms.suppression.clone(), self.workers.clone());
+        let maillog = self.rooms.maillog.clone();
+        self.working.spawn(async move {
+            while !stop.is_cancelled() {
+                if let Err(fault) = list.step().await {
+                    maillog.step_failed("suppression", &fault.to_string());
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(BLOCKING) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        });
         let (rooms, stop) = (self.rooms.keeping(), self.workers.clone());
         self.working.spawn(async move {
             while !stop.is_cancelled() {
@@ -133,6 +153,16 @@ impl Gateway {
                 }
             }
         });
+    }
+
+    /// Where Postfix asks whether an address is suppressed.
+    fn open_lookups(&mut self, listeners: Vec<std::net::TcpListener>) -> Result<(), StartError> {
+        for listener in listeners {
+            let listener = sockets::listening(listener)?;
+            let (list, stop) = (self.rooms.suppression.clone(), self.doors.clone());
+            self.open.spawn(crate::suppression::socketmap::serve(list, listener, stop));
+        }
+        Ok(())
     }
 
     fn open_doors(&mut self, sockets: Sockets) -> Result<(), StartError> {

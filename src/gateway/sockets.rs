@@ -69,7 +69,10 @@ impl Sockets {
     }
 }
 
-fn all(key: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
+pub(super) fn all(
+    key: &'static str,
+    addresses: &[SocketAddr],
+) -> Result<Vec<TcpListener>, BindError> {
     addresses.iter().map(|address| one(key, *address)).collect()
 }
 

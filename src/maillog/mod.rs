@@ -195,6 +195,12 @@ impl Maillog {
         info!(event = "suppressed", address = %Masked(address), reason);
     }
 
+    /// A provider suddenly calls most of its users unknown: nothing is learnt
+    /// from it until an operator has looked.
+    pub fn suppression_breaker_opened(&self, domain: &str, unknown: u32, of: u32) {
+        warn!(event = "suppression-breaker-opened", domain = %Scrubbed(domain), unknown, of);
+    }
+
     /// Accepted mail failed, and its sender may not be told.
     pub fn dsn_withheld(&self, item: Uuid, reason: &str) {
         self.meters.told.get_or_create(&[("how", "withheld")]).inc();
@@ -469,6 +475,7 @@ mod tests {
         log.bounce(id, "bounce");
         log.bounce_forged();
         log.suppressed(&anna, "bounced");
+        log.suppression_breaker_opened("example.fi", 20, 30);
         log.letter_failed(id, &foreign);
         log.dsn_withheld(id, &foreign);
         log.link_opened(id, "page");

@@ -38,6 +38,24 @@ pub enum Table {
     ApiToken = 0x42,
     /// Every decision, the latest first.
     Audit = 0x43,
+    /// Strikes of addresses, by address and server.
+    SuppressionCount = 0x60,
+    /// Addresses that may not be suppressed.
+    SuppressionExemption = 0x61,
+    /// Mail servers that the list is kept for.
+    SuppressionServer = 0x62,
+    /// The delivery log, by time.
+    SuppressionEvent = 0x63,
+    /// Distributions, by server and version.
+    SuppressionDistributed = 0x64,
+    /// What providers answered lately, by server and domain.
+    SuppressionWindow = 0x65,
+    /// Uploaded lists, by server and id.
+    SuppressionImport = 0x66,
+    /// Their addresses, by server, id and number.
+    SuppressionBlock = 0x67,
+    /// Uploaded addresses that were released.
+    SuppressionLifted = 0x68,
 }
 
 /// An index over a table. The number stands on disk.
@@ -59,6 +77,10 @@ pub enum Index {
     RecipientDue = 0xa1,
     FlagByRecipient = 0xa2,
     SessionByLogin = 0xc0,
+    /// Suppressed addresses by server and the time of their release.
+    SuppressedUntil = 0xe0,
+    /// Addresses that have their strikes and wait for a run, by server.
+    CountDue = 0xe1,
 }
 
 impl Table {

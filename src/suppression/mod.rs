@@ -1,59 +1,181 @@
-//! Addresses that we do not write to: each bounced a letter once.
+//! Addresses that we do not write to: learnt from errors, added by hand, or
+//! uploaded; and what was learnt about each on the way.
 //!
 //! An address is found by its canonical form (RFC 5321 section 2.4: only the
-//! final server interprets a local part, so tags stay). Written in the batch
-//! of what it follows from.
+//! final server interprets a local part, so tags stay). Decisions are store
+//! batches; [`roll`] answers from memory and is built from the store by
+//! [`Suppression::load`]. Every server has a list and settings of its own;
+//! server 0 is our courier.
 
 pub mod classify;
+pub mod csv;
+pub mod distribute;
+pub mod event;
+mod learn;
+mod list;
+pub mod record;
+pub mod roll;
+pub mod rule;
+pub mod socketmap;
+pub mod tail;
 
-use minicbor::{Decode, Encode};
+pub use learn::Noted;
+pub use list::{Preview, Ran, Refused, Upload};
+pub use record::{Exemption, OWN, Reason, Server, ServerId, Suppressed, Way};
+pub use rule::RunSettings;
 
-use crate::clock::{Clock, Timestamp};
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use crate::clock::Clock;
 use crate::mail::Address;
-use crate::store::{Batch, Fault, Record, Row, Store, Table};
+use crate::maillog::Maillog;
+use crate::store::record::Schema;
+use crate::store::{Batch, Fault, Row, Store};
+use record::{Block, Count, Distributed, Import, ImportState, Lifted, Window};
+use roll::{Arena, Roll};
 
-/// Why an address is suppressed. The numbers stand on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Reason {
-    /// A letter to it bounced for good.
-    #[n(0)]
-    Bounced,
-}
-
-/// An address that we do not write to.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Suppressed {
-    /// In its canonical form.
-    #[n(0)]
-    pub address: Address,
-    #[cbor(n(1), with = "crate::store::record::micros")]
-    pub since: Timestamp,
-    #[n(2)]
-    pub reason: Reason,
-}
-
-/// The list. Clones share the store.
+/// The list. Clones share the store and the memory.
 #[derive(Clone)]
 pub struct Suppression {
     store: Store,
     clock: Clock,
+    rolls: Arc<RwLock<HashMap<ServerId, Roll>>>,
+    /// Patterns of our own domains, which our courier's list never holds.
+    own: Arc<RwLock<Vec<String>>>,
+    /// What of each list a map file was last made of.
+    distributed: Arc<RwLock<HashMap<ServerId, u64>>>,
+    /// Days for which the logs are kept.
+    keep_days: u16,
+    log: Option<Maillog>,
 }
+
+/// What our courier answers for an address on its list: policy, so that no
+/// classifier takes it for a dead address.
+pub const NOT_SENT: &str = "554 5.7.1 Not sent: this address is on our delivery blocking list";
+
+/// How many rows are read at once.
+const PAGE: usize = 2000;
 
 impl Suppression {
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+        Self {
+            store,
+            clock,
+            rolls: Arc::default(),
+            own: Arc::default(),
+            distributed: Arc::default(),
+            keep_days: 40,
+            log: None,
+        }
     }
 
-    /// Whether nobody may write to `address`.
+    /// The same list, whose alarms go to the log.
+    #[must_use]
+    pub fn with_log(mut self, log: Maillog) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// The same list, whose logs are kept for so many days.
+    #[must_use]
+    pub fn keeping(mut self, days: u16) -> Self {
+        self.keep_days = days;
+        self
+    }
+
+    /// Patterns (`@domain`) that our own courier's list never holds: the
+    /// domains that we serve.
+    pub fn set_own_domains(&self, patterns: Vec<String>) {
+        *self.own.write().unwrap_or_else(std::sync::PoisonError::into_inner) = patterns;
+    }
+
+    fn own_domains(&self) -> Vec<String> {
+        self.own.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Every table of this room, for `store verify`.
+    pub fn schemas() -> Vec<Schema> {
+        vec![
+            Schema::of::<Suppressed>(),
+            Schema::of::<Count>(),
+            Schema::of::<Exemption>(),
+            Schema::of::<Server>(),
+            Schema::of::<event::Event>(),
+            Schema::of::<Distributed>(),
+            Schema::of::<Window>(),
+            Schema::of::<Import>(),
+            Schema::of::<Block>(),
+            Schema::of::<Lifted>(),
+        ]
+    }
+
+    /// Builds the lists in memory from the store. Until then uploaded
+    /// addresses are not known.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn load(&self) -> Result<(), Fault> {
+        let mut lists: HashMap<ServerId, Vec<String>> = HashMap::new();
+        let mut after = Vec::new();
+        loop {
+            let rows: Vec<Row<Import>> = self.store.page(&after, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = crate::store::Record::key(&last.record);
+            for import in rows.into_iter().filter(|row| row.record.state == ImportState::Active) {
+                let list = lists.entry(import.record.server).or_default();
+                self.each_block(&import.record, |block| {
+                    list.extend(block.lines().map(str::to_owned));
+                })
+                .await?;
+            }
+        }
+        let mut lifted = Vec::new();
+        self.each(|row: Lifted| lifted.push((row.server, row.address.canonical().to_string())))
+            .await?;
+        let mut single = Vec::new();
+        self.each(|row: Suppressed| single.push((row.server, row.address.canonical().to_string())))
+            .await?;
+        let gone: std::collections::HashSet<_> = lifted.into_iter().collect();
+        for (server, list) in &mut lists {
+            list.retain(|address| !gone.contains(&(*server, address.clone())));
+        }
+        for (server, address) in single {
+            lists.entry(server).or_default().push(address);
+        }
+        for (server, mut list) in lists {
+            list.sort_unstable();
+            list.dedup();
+            self.roll(server).reset(Arena::of_sorted(list.iter().map(String::as_str)));
+        }
+        Ok(())
+    }
+
+    /// Whether our courier may not write to `address`.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn covers(&self, address: &Address) -> Result<bool, Fault> {
-        Ok(self.find(address).await?.is_some())
+        self.covers_for(OWN, address).await
     }
 
-    /// Suppresses `address` within `batch`; `false` if it already was.
+    /// The same for another server.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn covers_for(&self, server: ServerId, address: &Address) -> Result<bool, Fault> {
+        if self.find(server, address).await?.is_some() {
+            return Ok(true);
+        }
+        let listed = self.roll(server).contains(&address.canonical().to_string());
+        // The memory may be ahead of a batch that was never written.
+        Ok(listed
+            && self.lifted(server, address).await?.is_none()
+            && self.is_uploaded(server).await?)
+    }
+
+    /// Suppresses `address` for our courier within `batch`; `false` if it
+    /// already was, or is exempt.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -63,12 +185,7 @@ impl Suppression {
         address: &Address,
         reason: Reason,
     ) -> Result<bool, Fault> {
-        if self.covers(address).await? {
-            return Ok(false);
-        }
-        let since = self.clock.now();
-        batch.insert(&Suppressed { address: address.canonical(), since, reason });
-        Ok(true)
+        self.suppress_for(batch, OWN, address, reason, 0).await
     }
 
     /// Lifts the suppression within `batch`; `false` if there was none.
@@ -76,49 +193,101 @@ impl Suppression {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn lift(&self, batch: &mut Batch, address: &Address) -> Result<bool, Fault> {
-        let found = self.find(address).await?;
+        let found = self.find(OWN, address).await?;
         if let Some(row) = &found {
             batch.remove(row);
+            self.roll(OWN).set(&address.canonical().to_string(), false);
         }
         Ok(found.is_some())
     }
 
-    async fn find(&self, address: &Address) -> Result<Option<Row<Suppressed>>, Fault> {
-        self.store.find(&key(address)).await
+    /// One server's list in memory.
+    pub fn roll(&self, server: ServerId) -> Roll {
+        let known = self.rolls.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(roll) = known.get(&server) {
+            return roll.clone();
+        }
+        drop(known);
+        let mut all = self.rolls.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.entry(server).or_default().clone()
+    }
+
+    /// The record of a single address, if it has one.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn find(
+        &self,
+        server: ServerId,
+        address: &Address,
+    ) -> Result<Option<Row<Suppressed>>, Fault> {
+        self.store.find(&record::key(address, server)).await
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    async fn lifted(
+        &self,
+        server: ServerId,
+        address: &Address,
+    ) -> Result<Option<Row<Lifted>>, Fault> {
+        self.store.find(&record::key(address, server)).await
+    }
+
+    /// Whether anything was ever uploaded for this server.
+    async fn is_uploaded(&self, server: ServerId) -> Result<bool, Fault> {
+        let imports: Vec<Row<Import>> = self.store.page(&before(server), 1).await?;
+        Ok(imports.first().is_some_and(|row| row.record.server == server))
+    }
+
+    /// Calls `each` with every record of a table.
+    async fn each<R: crate::store::Record>(&self, mut each: impl FnMut(R)) -> Result<(), Fault> {
+        let mut after = Vec::new();
+        loop {
+            let rows: Vec<Row<R>> = self.store.page(&after, PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.record.key();
+            rows.into_iter().for_each(|row| each(row.record));
+        }
+    }
+
+    /// Calls `each` with the text of every block of an import.
+    async fn each_block(&self, import: &Import, mut each: impl FnMut(&str)) -> Result<(), Fault> {
+        let mut after = record::import_key(import.server, import.id);
+        let mut read = 0;
+        while read < import.blocks {
+            let rows: Vec<Row<Block>> = self.store.page(&after, 50).await?;
+            let Some(last) = rows.last() else { break };
+            after = crate::store::Record::key(&last.record);
+            for row in rows.iter().filter(|row| row.record.import == import.id) {
+                each(&row.record.addresses);
+                read += 1;
+            }
+            if rows.iter().any(|row| row.record.import != import.id) {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
-fn key(address: &Address) -> Vec<u8> {
-    address.canonical().to_string().into_bytes()
-}
-
-impl Record for Suppressed {
-    const TABLE: Table = Table::Suppression;
-
-    fn key(&self) -> Vec<u8> {
-        key(&self.address)
+/// The key just before a server's imports; empty for the first.
+fn before(server: ServerId) -> Vec<u8> {
+    match server.checked_sub(1) {
+        None => Vec::new(),
+        Some(before) => {
+            let mut key = before.to_be_bytes().to_vec();
+            key.extend_from_slice(&[0xff; 16]);
+            key
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_address_is_suppressed_until_it_is_lifted() {
-        let store = Store::in_memory();
-        let list = Suppression::new(store.clone(), Clock::system());
-        let anna = Address::parse("Anna@Example.FI").unwrap();
-        let mut batch = Batch::new();
-        assert!(list.suppress(&mut batch, &anna, Reason::Bounced).await.unwrap());
-        store.commit(batch).await.unwrap();
-        assert!(list.covers(&Address::parse("anna@example.fi").unwrap()).await.unwrap());
-        assert!(!list.covers(&Address::parse("anna+x@example.fi").unwrap()).await.unwrap());
-
-        let mut batch = Batch::new();
-        assert!(!list.suppress(&mut batch, &anna, Reason::Bounced).await.unwrap());
-        assert!(list.lift(&mut batch, &anna).await.unwrap());
-        store.commit(batch).await.unwrap();
-        assert!(!list.covers(&anna).await.unwrap());
-    }
-}
+mod tests;

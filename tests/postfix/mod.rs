@@ -103,6 +103,13 @@ impl Postfix {
             .unwrap()
     }
 
+    /// Configuration and tables are read again.
+    #[allow(dead_code, reason = "not every test that shares this file needs it")]
+    pub fn reload(&self) {
+        let output = self.postfix("reload");
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// Until it greets; its own start has a bound of its own.
     async fn wait(&self) {
         let greeted = async {
@@ -123,6 +130,7 @@ impl Postfix {
     }
 
     /// Each message on hold, headers and body as Postfix keeps them.
+    #[allow(dead_code, reason = "not every test that shares this file needs it")]
     pub fn held(&self) -> Vec<String> {
         let etc = self.folder.path().join("etc");
         let files = fs::read_dir(self.folder.path().join("queue/hold")).unwrap();

@@ -106,6 +106,10 @@ impl Letter {
         if let (true, Some(page)) = (self.text.trim().is_empty(), html) {
             self.add_text(&mail_parser::decoders::html::html_to_text(page));
         }
+        if self.text.trim().is_empty() && self.status.is_empty() {
+            // Parts that no parser divides are read as they stand.
+            self.add_text(&String::from_utf8_lossy(message.body()));
+        }
     }
 
     fn add_text(&mut self, text: &str) {
@@ -316,7 +320,8 @@ fn with_crlf(bytes: &[u8]) -> Vec<u8> {
     let mut rest = bytes;
     if rest.starts_with(b"From ") {
         let end = memchr::memchr2(b'\n', b'\r', rest).map_or(rest.len(), |at| at + 1);
-        rest = &rest[end..];
+        let crlf = rest[..end].ends_with(b"\r") && rest.get(end) == Some(&b'\n');
+        rest = &rest[end + usize::from(crlf)..];
     }
     let mut out = Vec::with_capacity(rest.len() + rest.len() / 16);
     let mut before = 0;

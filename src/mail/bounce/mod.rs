@@ -88,6 +88,11 @@ pub fn read(message: &[u8]) -> Bounce {
     if reports.is_empty() && !letter.looks_like_a_bounce() {
         return Bounce { kind: Kind::Other, failures: Vec::new() };
     }
+    let in_original = letter.original.to_ascii_lowercase().contains("final-recipient:");
+    if reports.is_empty() && in_original && sections::find(&letter.text).is_empty() {
+        // A bounce that a provider wrapped into a letter of its own.
+        reports = dsn::reports(letter.original.as_bytes());
+    }
     let mut failures =
         if reports.is_empty() { from_letter(&letter) } else { from_reports(reports, &letter) };
     failures.truncate(RECIPIENTS);

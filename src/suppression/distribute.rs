@@ -1,0 +1,416 @@
+//! The list on its way to mail servers: numbered versions, each with what
+//! changed; a map file that Postfix never sees half written; drift and the
+//! way back.
+//!
+//! Nothing here starts a child process (ATTACKS S-28): a `texthash:` file is
+//! replaced in one step, and what tells Postfix to read it again is the
+//! operator's (`deploy/postfix/reprieve-map.path`, systemd watches the file).
+//! A release must not wait for that: it is the socketmap's to be at once.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::record::{Distributed, Server, ServerId, Way};
+use super::roll::Roll;
+use super::{Suppression, list::Refused};
+use crate::clock::SignedDuration;
+use crate::store::{Batch, Fault, Row};
+
+/// What Postfix answers for a suppressed address (RFC 3463 X.7.1: policy, so
+/// that no classifier takes it for a dead address of its own knowledge).
+pub const ANSWER: &str =
+    "554 5.7.1 Not sent: this address is on the delivery blocking list of your mail service";
+/// Log lines that one step forgets.
+const FORGOTTEN: usize = 1000;
+/// Old versions of a file that are kept beside it.
+const KEPT: u64 = 5;
+
+/// What a distribution would change, or has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    pub version: u64,
+    pub addresses: u64,
+    pub added: u64,
+    pub removed: u64,
+}
+
+impl Difference {
+    fn is_empty(self) -> bool {
+        (self.added, self.removed) == (0, 0)
+    }
+}
+
+/// Whether a server has what was distributed to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drift {
+    None,
+    /// It was never given anything.
+    Never,
+    /// The file is gone or another: by whom it was changed nobody knows.
+    Changed(String),
+    /// It has not fetched the last version.
+    Behind {
+        has: u64,
+        last: u64,
+    },
+}
+
+impl Suppression {
+    /// Gives a server its list; with `dry` only says what would change. When
+    /// nothing changed, nothing is distributed.
+    ///
+    /// # Errors
+    /// [`Refused`]; the old version stays in force, and the server's record
+    /// says what went wrong.
+    pub async fn distribute(
+        &self,
+        id: ServerId,
+        by: &str,
+        dry: bool,
+    ) -> Result<Difference, Refused> {
+        let server = self.server(id).await?.record;
+        let Way::MapFile(path) = &server.way else {
+            // The others ask, and have the newest at once.
+            let addresses = self.roll(id).len() as u64;
+            return Ok(Difference { version: server.version, addresses, ..Difference::default() });
+        };
+        let (path, roll) = (PathBuf::from(path), self.roll(id));
+        let version = server.version + 1;
+        let work = move || write_map(&path, &roll, version, dry);
+        let done = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Fault::Unavailable(error.to_string()))?;
+        match done {
+            Ok(difference) if dry || (server.version > 0 && difference.is_empty()) => {
+                Ok(difference)
+            }
+            Ok(difference) => {
+                self.note_distributed(&server, difference, by).await?;
+                Ok(difference)
+            }
+            Err(error) => {
+                let words = format!("the map file cannot be written: {error}");
+                self.note_trouble(&server, &words).await?;
+                Err(Refused::File(words))
+            }
+        }
+    }
+
+    async fn note_distributed(
+        &self,
+        server: &Server,
+        difference: Difference,
+        by: &str,
+    ) -> Result<(), Refused> {
+        let now = self.clock().now();
+        let mut fresh = server.clone();
+        fresh.version = difference.version;
+        // The file is where Postfix reads it: that is its acknowledgement.
+        fresh.acknowledged = difference.version;
+        fresh.acknowledged_at = Some(now);
+        fresh.trouble = None;
+        let row = self.store().find::<Server>(&server.id.to_be_bytes()).await?;
+        let mut batch = Batch::new();
+        batch.upsert(row.as_ref(), &fresh);
+        batch.insert(&Distributed {
+            server: server.id,
+            version: difference.version,
+            at: now,
+            by: by.to_owned(),
+            addresses: difference.addresses,
+            added: difference.added,
+            removed: difference.removed,
+        });
+        Ok(self.write(batch).await?)
+    }
+
+    async fn note_trouble(&self, server: &Server, words: &str) -> Result<(), Refused> {
+        let row = self.store().find::<Server>(&server.id.to_be_bytes()).await?;
+        let mut fresh = server.clone();
+        fresh.trouble = Some(words.to_owned());
+        let mut batch = Batch::new();
+        batch.upsert(row.as_ref(), &fresh);
+        if let Some(log) = &self.log {
+            log.step_failed("distribution", words);
+        }
+        Ok(self.write(batch).await?)
+    }
+
+    /// Puts an older version of the map file back and stays there until
+    /// [`Suppression::resume`].
+    ///
+    /// # Errors
+    /// [`Refused::File`] if that version is not kept any more.
+    pub async fn roll_back(&self, id: ServerId, version: u64) -> Result<(), Refused> {
+        let mut server = self.server(id).await?.record;
+        let Way::MapFile(path) = &server.way else {
+            return Err(Refused::File("only a map file has older versions".to_owned()));
+        };
+        let path = PathBuf::from(path);
+        let old = aside(&path, version);
+        let back = || -> io::Result<()> {
+            let temporary = path.with_extension("back");
+            fs::copy(&old, &temporary)?;
+            File::open(&temporary)?.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            sync_folder(&path)
+        };
+        back()
+            .map_err(|error| Refused::File(format!("version {version} is not there: {error}")))?;
+        server.pinned = true;
+        server.acknowledged = version;
+        self.set_server(&server).await
+    }
+
+    /// Ends what [`Suppression::roll_back`] began.
+    ///
+    /// # Errors
+    /// [`Refused`] if the store cannot write.
+    pub async fn resume(&self, id: ServerId) -> Result<(), Refused> {
+        let mut server = self.server(id).await?.record;
+        server.pinned = false;
+        self.set_server(&server).await
+    }
+
+    /// Whether a server still has what it was given.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn drift(&self, id: ServerId) -> Result<Drift, Fault> {
+        let server = self.server(id).await?.record;
+        Ok(match &server.way {
+            Way::Own | Way::Socketmap => Drift::None,
+            _ if server.version == 0 => Drift::Never,
+            Way::Download(_) if server.acknowledged < server.version => {
+                Drift::Behind { has: server.acknowledged, last: server.version }
+            }
+            Way::Download(_) => Drift::None,
+            Way::MapFile(path) => match read_head(Path::new(path)) {
+                Ok(Some(version)) if version == server.acknowledged => Drift::None,
+                Ok(Some(version)) => Drift::Behind { has: version, last: server.version },
+                Ok(None) => Drift::Changed("it is not ours any more".to_owned()),
+                Err(error) => Drift::Changed(error.to_string()),
+            },
+        })
+    }
+
+    /// The distributions of a server, the oldest first.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn distributions(&self, id: ServerId) -> Result<Vec<Distributed>, Fault> {
+        let mut all = Vec::new();
+        self.each(|one: Distributed| all.extend(Some(one).filter(|one| one.server == id))).await?;
+        Ok(all)
+    }
+
+    /// One step for every server: a daily run that is due, map files that are
+    /// behind; and the logs forget what is old. Answers how many runs were made.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn step(&self) -> Result<usize, Fault> {
+        let mut ran = 0;
+        for server in self.servers().await? {
+            if self.is_due(server.id).await? {
+                self.run(server.id).await?;
+                ran += 1;
+            }
+            if matches!(server.way, Way::MapFile(_)) && !server.pinned {
+                self.keep_map(&server).await?;
+            }
+        }
+        let old = self.clock().now() - SignedDuration::from_hours(24 * i64::from(self.keep_days));
+        super::event::forget(self.store(), old, FORGOTTEN).await?;
+        Ok(ran)
+    }
+
+    /// Writes a map file again where the list or the file has changed.
+    async fn keep_map(&self, server: &Server) -> Result<(), Fault> {
+        let drift = self.drift(server.id).await?;
+        if let Drift::Changed(how) = &drift {
+            self.alarm_drift(server, how);
+        }
+        let generation = self.roll(server.id).generation();
+        let same = {
+            let last = self.distributed.read();
+            let last = last.unwrap_or_else(std::sync::PoisonError::into_inner);
+            last.get(&server.id) == Some(&generation)
+        };
+        if same && drift == Drift::None {
+            return Ok(());
+        }
+        match self.distribute(server.id, "schedule", false).await {
+            Ok(_) => {
+                let mut last =
+                    self.distributed.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+                last.insert(server.id, generation);
+                Ok(())
+            }
+            // The server's record and the log say so; the next step tries again.
+            Err(Refused::File(_)) => Ok(()),
+            Err(Refused::Store(fault)) => Err(fault),
+            Err(other) => Err(Fault::Unavailable(other.to_string())),
+        }
+    }
+
+    fn alarm_drift(&self, server: &Server, how: &str) {
+        if let Some(log) = &self.log {
+            log.step_failed("distribution", &format!("server {} has drifted: {how}", server.id));
+        }
+    }
+
+    /// A server's record by its name, for the socketmap.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn server_named(&self, name: &str) -> Result<Option<Server>, Fault> {
+        let mut found = None;
+        self.each(|one: Server| {
+            if one.name == name {
+                found = Some(one);
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
+    pub(super) async fn known(&self, id: ServerId) -> Result<Option<Row<Server>>, Fault> {
+        self.store().find::<Server>(&id.to_be_bytes()).await
+    }
+}
+
+/// Writes the list beside `path` and renames it over it; each version is
+/// kept for a while as `path.vN`.
+fn write_map(path: &Path, roll: &Roll, version: u64, dry: bool) -> io::Result<Difference> {
+    let mut difference = Difference { version, ..Difference::default() };
+    let mut before = Before::open(path)?;
+    let temporary = path.with_extension("new");
+    let mut out = if dry { None } else { Some(BufWriter::new(File::create(&temporary)?)) };
+    if let Some(out) = &mut out {
+        writeln!(out, "# reprieve version {version}: made by reprieve, do not edit")?;
+    }
+    let mut result = Ok(());
+    roll.for_each(|address| {
+        difference.addresses += 1;
+        match before.next_is(address) {
+            Ok((known, gone)) => {
+                difference.added += u64::from(!known);
+                difference.removed += gone;
+            }
+            Err(error) => result = Err(error),
+        }
+        if let Some(out) = &mut out
+            && is_plain(address)
+            && let Err(error) = writeln!(out, "{address} {ANSWER}")
+        {
+            result = Err(error);
+        }
+    });
+    result?;
+    difference.removed += before.rest()?;
+    let Some(out) = out else { return Ok(difference) };
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    if difference.is_empty() && version > 1 && path.exists() {
+        fs::remove_file(&temporary)?;
+        return Ok(difference);
+    }
+    fs::rename(&temporary, path)?;
+    sync_folder(path)?;
+    // A copy, and no link: who edits the file in place keeps out of it.
+    fs::copy(path, aside(path, version))?;
+    if let Some(old) = version.checked_sub(KEPT) {
+        // A version that is not there needs no removing.
+        let _ = fs::remove_file(aside(path, old));
+    }
+    Ok(difference)
+}
+
+/// texthash(5): a key ends at white space, and a line that begins with `#` or
+/// white space is no entry.
+fn is_plain(address: &str) -> bool {
+    !address.starts_with('#') && !address.contains([' ', '\t', '"', '\\'])
+}
+
+/// The addresses of the file as it stands, in order beside the new ones.
+struct Before {
+    lines: Option<io::Lines<BufReader<File>>>,
+    waiting: Option<String>,
+}
+
+impl Before {
+    fn open(path: &Path) -> io::Result<Self> {
+        match File::open(path) {
+            Ok(file) => {
+                let mut before = Self { lines: Some(BufReader::new(file).lines()), waiting: None };
+                before.advance()?;
+                Ok(before)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self { lines: None, waiting: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn advance(&mut self) -> io::Result<()> {
+        self.waiting = None;
+        while let Some(line) = self.lines.as_mut().and_then(Iterator::next) {
+            let line = line?;
+            if !line.starts_with('#') && !line.is_empty() {
+                let key = line.split(' ').next().unwrap_or_default();
+                self.waiting = Some(key.to_owned());
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the old file has `address`, and how many it had before it.
+    fn next_is(&mut self, address: &str) -> io::Result<(bool, u64)> {
+        let mut gone = 0;
+        while let Some(waiting) = &self.waiting {
+            match waiting.as_str().cmp(address) {
+                std::cmp::Ordering::Less => {
+                    gone += 1;
+                    self.advance()?;
+                }
+                std::cmp::Ordering::Equal => {
+                    self.advance()?;
+                    return Ok((true, gone));
+                }
+                std::cmp::Ordering::Greater => break,
+            }
+        }
+        Ok((!is_plain(address), gone))
+    }
+
+    fn rest(&mut self) -> io::Result<u64> {
+        let mut gone = 0;
+        while self.waiting.is_some() {
+            gone += 1;
+            self.advance()?;
+        }
+        Ok(gone)
+    }
+}
+
+fn read_head(path: &Path) -> io::Result<Option<u64>> {
+    let mut line = String::new();
+    BufReader::new(File::open(path)?).read_line(&mut line)?;
+    let version = line.strip_prefix("# reprieve version ").and_then(|rest| rest.split(':').next());
+    Ok(version.and_then(|version| version.parse().ok()))
+}
+
+fn aside(path: &Path, version: u64) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".v{version}"));
+    PathBuf::from(name)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}

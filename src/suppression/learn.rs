@@ -1,0 +1,329 @@
+//! From outcomes to suppressed addresses: each outcome is logged, counted,
+//! and acted on in one batch.
+//!
+//! A success clears the count; a failure of a class that counts is a strike;
+//! an exempt address is only listed with its errors. A provider in an outage
+//! teaches nothing, and what it taught within the window can be undone.
+
+use super::classify::{Class, classify};
+use super::event::{Event, Outcome, cut};
+use super::record::{self, Count, Exemption, Reason, Server, ServerId, Suppressed, Window};
+use super::rule::{self, Strikes};
+use super::{OWN, Suppression};
+use crate::clock::{SignedDuration, Timestamp};
+use crate::mail::Address;
+use crate::mail::bounce::{Command, Failure};
+use crate::store::{Batch, Fault, Refusal, Row};
+
+/// How often a decision is made again when another came first.
+pub(super) const TRIES: usize = 32;
+
+/// What became of one message to one recipient.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    pub server: ServerId,
+    pub address: Address,
+    pub at: Timestamp,
+    pub outcome: Outcome,
+    pub class: Class,
+    /// The teller's name for it: told twice, it counts once.
+    pub id: String,
+    pub response: String,
+    pub subject: String,
+    pub sender: String,
+    pub return_path: String,
+    pub message_id: String,
+}
+
+impl Noted {
+    pub fn new(server: ServerId, address: Address, at: Timestamp, outcome: Outcome) -> Self {
+        Self {
+            server,
+            address,
+            at,
+            outcome,
+            class: Class::None,
+            id: String::new(),
+            response: String::new(),
+            subject: String::new(),
+            sender: String::new(),
+            return_path: String::new(),
+            message_id: String::new(),
+        }
+    }
+
+    /// A server's answer, classified.
+    #[must_use]
+    pub fn answered(mut self, command: Option<Command>, reply: &str) -> Self {
+        if self.outcome != Outcome::Succeeded {
+            self.class = classify(&Failure::of_reply(&self.address.to_string(), command, reply));
+        }
+        self.response = cut(reply, 500);
+        self
+    }
+
+    fn event(&self) -> Event {
+        let address = self.address.canonical().to_string();
+        let mut event = Event::new(self.at, self.server, &address, self.outcome, &self.id);
+        if self.outcome.is_error() {
+            event = event.with_class(self.class);
+        }
+        event.response = cut(&self.response, 500);
+        event.subject = cut(&self.subject, 200);
+        event.sender = cut(&self.sender, 254);
+        event.return_path = cut(&self.return_path, 254);
+        event.message_id = cut(&self.message_id, 254);
+        event
+    }
+}
+
+impl Suppression {
+    /// Logs an outcome and learns from it; `true` if the address is
+    /// suppressed by it. The same outcome told again changes nothing.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn note(&self, noted: &Noted) -> Result<bool, Fault> {
+        let event = noted.event();
+        for _ in 0..TRIES {
+            if self.store.find::<Event>(&crate::store::Record::key(&event)).await?.is_some() {
+                return Ok(false);
+            }
+            let mut batch = Batch::new();
+            batch.insert(&event);
+            let suppressed = self.learn(&mut batch, noted).await?;
+            match self.store.commit(batch).await {
+                Ok(_) => return Ok(suppressed),
+                Err(Refusal::Conflict(_)) => {}
+                Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
+            }
+        }
+        Err(Fault::Unavailable("the address changes all the time".to_owned()))
+    }
+
+    async fn learn(&self, batch: &mut Batch, noted: &Noted) -> Result<bool, Fault> {
+        let final_outcome = matches!(noted.outcome, Outcome::Succeeded | Outcome::Failed);
+        if !final_outcome {
+            return Ok(false);
+        }
+        let server = self.server(noted.server).await?;
+        let canonical = noted.address.canonical().to_string();
+        // Our own domains, above all: nothing is learnt, so nothing is counted.
+        if self.is_never(&server.record, &canonical) {
+            return Ok(false);
+        }
+        let open = self.watch_provider(batch, noted).await?;
+        let key = record::key(&noted.address, noted.server);
+        let row: Option<Row<Count>> = self.store.find(&key).await?;
+        if noted.outcome == Outcome::Succeeded {
+            if let Some(row) = row {
+                let cleared =
+                    Count { strikes: [Strikes::default(); 5], due: None, ..row.record.clone() };
+                if cleared.relapses == 0 {
+                    batch.remove(&row);
+                } else if cleared != row.record {
+                    batch.update(&row, &cleared);
+                }
+            }
+            return Ok(false);
+        }
+        let Some(reason) = Reason::of(noted.class) else { return Ok(false) };
+        if open && noted.class == Class::UnknownUser {
+            return Ok(false);
+        }
+        if let Some(exempt) = self.exemption(noted.server, &noted.address).await? {
+            let mut record = exempt.record.clone();
+            record.errors = record.errors.saturating_add(1);
+            record.last_error =
+                Some(format!("{}: {}", noted.class.as_str(), cut(&noted.response, 200)));
+            batch.update(&exempt, &record);
+            return Ok(false);
+        }
+        if self.covers_for(noted.server, &noted.address).await? {
+            return Ok(false);
+        }
+        let mut count = row.as_ref().map_or_else(
+            || Count {
+                address: noted.address.canonical(),
+                server: noted.server,
+                strikes: [Strikes::default(); 5],
+                relapses: 0,
+                due: None,
+            },
+            |row| row.record.clone(),
+        );
+        rule::strike(&mut count.strikes, noted.class, noted.at, &server.record.settings);
+        let reached = rule::reached(&count.strikes, &server.record.settings).and_then(Reason::of);
+        let now = reached.is_some() && server.record.settings.immediate;
+        count.due = reached.filter(|_| !now);
+        if now {
+            count.strikes = [Strikes::default(); 5];
+        }
+        let relapses = count.relapses;
+        batch.upsert(row.as_ref(), &count);
+        if now {
+            let reason = reached.unwrap_or(reason);
+            return self.suppress_for(batch, noted.server, &noted.address, reason, relapses).await;
+        }
+        Ok(false)
+    }
+
+    /// Counts the provider's outcomes; `true` while its answers teach nothing.
+    async fn watch_provider(&self, batch: &mut Batch, noted: &Noted) -> Result<bool, Fault> {
+        let domain = noted.address.domain().as_str();
+        let row: Option<Row<Window>> =
+            self.store.find(&record::window_key(noted.server, domain)).await?;
+        let now = self.clock.now();
+        let fresh = || Window {
+            server: noted.server,
+            domain: domain.to_owned(),
+            began: now,
+            all: 0,
+            unknown: 0,
+            opened: None,
+        };
+        let length = SignedDuration::from_mins(rule::WINDOW_MINUTES);
+        let mut window = match &row {
+            Some(row) if row.record.opened.is_some() => row.record.clone(),
+            Some(row) if now.duration_since(row.record.began) < length => row.record.clone(),
+            _ => fresh(),
+        };
+        window.all = window.all.saturating_add(1);
+        if noted.class == Class::UnknownUser && noted.outcome == Outcome::Failed {
+            window.unknown = window.unknown.saturating_add(1);
+        }
+        if window.opened.is_none() && rule::looks_like_outage(window.unknown, window.all) {
+            window.opened = Some(now);
+            if let Some(log) = &self.log {
+                log.suppression_breaker_opened(domain, window.unknown, window.all);
+            }
+        }
+        let open = window.opened.is_some();
+        batch.upsert(row.as_ref(), &window);
+        Ok(open)
+    }
+
+    /// Providers from which nothing is learnt at present.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn open_breakers(&self) -> Result<Vec<Window>, Fault> {
+        let mut open = Vec::new();
+        self.each(|window: Window| open.extend(Some(window).filter(|w| w.opened.is_some())))
+            .await?;
+        Ok(open)
+    }
+
+    /// Ends a provider's outage. With `undo`, every address of it that was
+    /// suppressed as unknown since the window began is released, and its
+    /// strikes are forgotten. Answers how many were released.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn close_breaker(
+        &self,
+        server: ServerId,
+        domain: &str,
+        undo: bool,
+    ) -> Result<usize, Fault> {
+        let row: Option<Row<Window>> = self.store.find(&record::window_key(server, domain)).await?;
+        let Some(row) = row else { return Ok(0) };
+        let mut released = 0;
+        if undo {
+            let began = row.record.began;
+            let mut wrong = Vec::new();
+            self.each(|one: Suppressed| {
+                let his = one.server == server && one.address.domain().as_str() == domain;
+                if his && one.since >= began && one.reason == Reason::UnknownUser {
+                    wrong.push(one.address);
+                }
+            })
+            .await?;
+            for address in wrong {
+                let mut batch = Batch::new();
+                if let Some(row) = self.find(server, &address).await? {
+                    batch.remove(&row);
+                }
+                let count: Option<Row<Count>> =
+                    self.store.find(&record::key(&address, server)).await?;
+                if let Some(count) = count {
+                    batch.remove(&count);
+                }
+                self.write(batch).await?;
+                self.roll(server).set(&address.canonical().to_string(), false);
+                released += 1;
+            }
+        }
+        let mut batch = Batch::new();
+        batch.remove(&row);
+        self.write(batch).await?;
+        Ok(released)
+    }
+
+    /// A server's record; our own courier has one before it is written.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn server(&self, id: ServerId) -> Result<Row<Server>, Fault> {
+        let row = self.store.find::<Server>(&id.to_be_bytes()).await?;
+        // Revision 0 is of nothing that was written.
+        Ok(row.unwrap_or_else(|| Row { record: Server { id, ..Server::own() }, revision: 0 }))
+    }
+
+    pub(super) async fn exemption(
+        &self,
+        server: ServerId,
+        address: &Address,
+    ) -> Result<Option<Row<Exemption>>, Fault> {
+        self.store.find(&record::key(address, server)).await
+    }
+
+    pub(super) fn is_never(&self, server: &Server, canonical: &str) -> bool {
+        rule::is_never(canonical, &server.never)
+            || (server.id == OWN && rule::is_never(canonical, &self.own_domains()))
+    }
+
+    /// Suppresses within `batch`; `false` if it already is, or is exempt.
+    pub(super) async fn suppress_for(
+        &self,
+        batch: &mut Batch,
+        server: ServerId,
+        address: &Address,
+        reason: Reason,
+        relapses: u8,
+    ) -> Result<bool, Fault> {
+        if self.covers_for(server, address).await?
+            || self.exemption(server, address).await?.is_some()
+        {
+            return Ok(false);
+        }
+        let settings = self.server(server).await?.record.settings;
+        let since = self.clock.now();
+        let address = address.canonical();
+        batch.insert(&Suppressed {
+            until: rule::watch_until(since, relapses, &settings),
+            address: address.clone(),
+            since,
+            reason,
+            server,
+            relapses,
+        });
+        // Who suppresses for a letter's bounce says so himself.
+        if let Some(log) = self.log.as_ref().filter(|_| reason != Reason::Bounced) {
+            log.suppressed(&address, reason.as_str());
+        }
+        self.roll(server).set(&address.to_string(), true);
+        Ok(true)
+    }
+
+    /// Commits what nobody else decides about at the same time.
+    pub(super) async fn write(&self, batch: Batch) -> Result<(), Fault> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self.store.commit(batch).await {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(Fault::Unavailable(refusal.to_string())),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The list as its users meet it: errors in, addresses blocked and given
+//! back, uploads, distribution, lookups.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::classify::Class;
+use super::event::{Outcome, Query, search};
+use super::list::{Refused, Upload};
+use super::record::{OWN, Reason, Server, Way};
+use super::rule::RunSettings;
+use super::*;
+use crate::clock::{SignedDuration, Timestamp};
+
+fn list() -> Suppression {
+    let start = Timestamp::from_second(1_800_000_000).unwrap();
+    Suppression::new(Store::in_memory(), Clock::stopped_at(start))
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn failed(list: &Suppression, to: &str, reply: &str) -> Noted {
+    let command = Some(crate::mail::bounce::Command::Rcpt);
+    let mut noted =
+        Noted::new(OWN, address(to), list.clock().now(), Outcome::Failed).answered(command, reply);
+    noted.id = format!("{to} {}", list.clock().now());
+    noted
+}
+
+async fn with_settings(list: &Suppression, change: impl Fn(&mut RunSettings)) {
+    let mut server = list.server(OWN).await.unwrap().record;
+    change(&mut server.settings);
+    list.set_server(&server).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_is_suppressed_until_it_is_lifted() {
+    let list = list();
+    let anna = address("Anna@Example.FI");
+    let mut batch = Batch::new();
+    assert!(list.suppress(&mut batch, &anna, Reason::Bounced).await.unwrap());
+    list.store().commit(batch).await.unwrap();
+    assert!(list.covers(&address("anna@example.fi")).await.unwrap());
+    assert!(!list.covers(&address("anna+x@example.fi")).await.unwrap());
+
+    let mut batch = Batch::new();
+    assert!(!list.suppress(&mut batch, &anna, Reason::Bounced).await.unwrap());
+    assert!(list.lift(&mut batch, &anna).await.unwrap());
+    list.store().commit(batch).await.unwrap();
+    assert!(!list.covers(&anna).await.unwrap());
+}
+
+#[tokio::test]
+async fn one_unknown_user_is_enough_and_told_twice_it_is_one() {
+    let list = list();
+    let noted = failed(&list, "a@far.example", "550 5.1.1 User unknown");
+    assert!(list.note(&noted).await.unwrap());
+    assert!(!list.note(&noted).await.unwrap());
+    assert!(list.covers(&address("a@far.example")).await.unwrap());
+    let all = Query { limit: 10, ..Query::default() };
+    let (events, _) = search(list.store(), &all).await.unwrap();
+    assert_eq!((events.len(), &events[0].class[..]), (1, "unknown_user"));
+}
+
+#[tokio::test]
+async fn timeouts_need_three_strikes_and_a_success_clears_them() {
+    let list = list();
+    let day = SignedDuration::from_hours(24);
+    let timed_out =
+        |list: &Suppression| failed(list, "a@far.example", "451 4.4.1 Connection timed out");
+    for _ in 0..2 {
+        assert!(!list.note(&timed_out(&list)).await.unwrap());
+        list.clock().advance(day);
+    }
+    let sent = Noted::new(OWN, address("a@far.example"), list.clock().now(), Outcome::Succeeded);
+    list.note(&sent).await.unwrap();
+    for strike in 1..=3 {
+        list.clock().advance(day);
+        assert_eq!(list.note(&timed_out(&list)).await.unwrap(), strike == 3, "{strike}");
+    }
+    assert!(list.covers(&address("a@far.example")).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_not_the_addresss_fault_never_counts() {
+    let list = list();
+    for reply in [
+        "554 5.7.1 blocked using zen.spamhaus.org",
+        "552 5.2.2 mailbox full",
+        "550 5.7.1 Message content rejected",
+        "451 4.3.0 queue file write error",
+    ] {
+        assert!(!list.note(&failed(&list, "a@far.example", reply)).await.unwrap(), "{reply}");
+        list.clock().advance(SignedDuration::from_hours(25));
+    }
+    for role in ["postmaster@far.example", "abuse@far.example"] {
+        assert!(!list.note(&failed(&list, role, "550 5.1.1 no such user")).await.unwrap());
+    }
+    list.set_own_domains(vec!["@own.example".to_owned()]);
+    assert!(!list.note(&failed(&list, "x@own.example", "550 5.1.1 no such user")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_released_address_is_exempt_and_its_errors_are_listed() {
+    let list = list();
+    let anna = address("a@far.example");
+    list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap();
+    list.release(OWN, &anna, "admin").await.unwrap();
+    assert!(!list.covers(&anna).await.unwrap());
+    list.clock().advance(SignedDuration::from_hours(1));
+    assert!(!list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap());
+    let [exempt] = &list.exemptions(OWN, "FAR", 10).await.unwrap()[..] else { panic!("one") };
+    assert_eq!((exempt.reason, exempt.errors, &exempt.by[..]), (Reason::UnknownUser, 1, "admin"));
+    assert!(exempt.last_error.as_deref().unwrap().starts_with("unknown_user"));
+    assert_eq!(list.add(OWN, &anna).await, Err(Refused::Exempt("a@far.example".to_owned())));
+
+    list.unexempt(OWN, &anna).await.unwrap();
+    list.clock().advance(SignedDuration::from_hours(1));
+    assert!(list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap());
+    assert!(matches!(
+        list.release(OWN, &address("b@far.example"), "x").await,
+        Err(Refused::NotListed(_))
+    ));
+}
+
+#[tokio::test]
+async fn without_immediate_action_the_run_suppresses() {
+    let list = list();
+    with_settings(&list, |settings| settings.immediate = false).await;
+    assert!(!list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap());
+    assert!(!list.covers(&address("a@far.example")).await.unwrap());
+    assert!(list.is_due(OWN).await.unwrap());
+    assert_eq!(list.run(OWN).await.unwrap().suppressed, 1);
+    assert!(list.covers(&address("a@far.example")).await.unwrap());
+    assert!(!list.is_due(OWN).await.unwrap());
+    list.clock().advance(SignedDuration::from_hours(24));
+    assert!(list.is_due(OWN).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_watch_period_releases_and_a_relapse_waits_longer() {
+    let list = list();
+    with_settings(&list, |settings| {
+        settings.watch_days = Some(10);
+        settings.releases_per_day = Some(1);
+    })
+    .await;
+    for user in ["a@far.example", "b@far.example"] {
+        list.note(&failed(&list, user, "550 5.1.1 no such user")).await.unwrap();
+    }
+    let soon = list.clock().now() + SignedDuration::from_hours(24 * 11);
+    assert_eq!(list.releases_until(OWN, soon).await, Ok(2));
+    assert_eq!(list.run(OWN).await.unwrap().released, 0);
+    list.clock().advance(SignedDuration::from_hours(24 * 10 + 1));
+    let ran = list.run(OWN).await.unwrap();
+    assert_eq!((ran.released, ran.waiting), (1, 1));
+    assert_eq!(list.run(OWN).await.unwrap().released, 1);
+    assert!(!list.covers(&address("a@far.example")).await.unwrap());
+    list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap();
+    let row = list.find(OWN, &address("a@far.example")).await.unwrap().unwrap().record;
+    assert_eq!(row.relapses, 1);
+    assert_eq!(row.until.unwrap().duration_since(row.since).as_hours(), 20 * 24);
+}
+
+#[tokio::test]
+async fn a_providers_outage_teaches_nothing_and_is_undone_in_one_step() {
+    let list = list();
+    for user in 0..30 {
+        list.note(&failed(&list, &format!("u{user}@big.example"), "550 5.1.1 no such user"))
+            .await
+            .unwrap();
+    }
+    let open = list.open_breakers().await.unwrap();
+    assert_eq!((open.len(), &open[0].domain[..]), (1, "big.example"));
+    assert_eq!(list.roll(OWN).len(), 19, "what came before it opened");
+    let released = list.close_breaker(OWN, "big.example", true).await.unwrap();
+    assert_eq!((released, list.roll(OWN).len()), (19, 0));
+    assert!(list.open_breakers().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_is_all_or_nothing_and_in_force_after_a_restart() {
+    let list = list();
+    let file = "name,mail\nA,a@far.example\nB,A@far.example\nC,*@far.example\nD,d@far.example\nE,postmaster@far.example\n";
+    let upload = Upload {
+        server: OWN,
+        file: "list.csv".to_owned(),
+        by: "admin".to_owned(),
+        column: "mail".to_owned(),
+        at_once: false,
+    };
+    let preview = list.preview(&upload, file.as_bytes()).await.unwrap();
+    assert_eq!(
+        (preview.records, preview.duplicates, preview.invalid, preview.addresses),
+        (5, 1, 2, 2)
+    );
+    assert_eq!(preview.lines.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4, 6]);
+    assert_eq!(list.register(&upload, file.as_bytes()).await.unwrap(), preview);
+    assert!(!list.covers(&address("a@far.example")).await.unwrap(), "before the run");
+    assert_eq!(list.run(OWN).await.unwrap().imports, 1);
+    assert!(list.covers(&address("a@far.example")).await.unwrap());
+    list.release(OWN, &address("d@far.example"), "admin").await.unwrap();
+
+    let again = Suppression::new(list.store().clone(), list.clock().clone());
+    again.load().await.unwrap();
+    assert!(again.covers(&address("a@far.example")).await.unwrap());
+    assert!(!again.covers(&address("d@far.example")).await.unwrap());
+    let found = again.search(OWN, "FAR", "", 10).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].reason, Reason::Uploaded);
+    let wrong = Upload { column: "nothing".to_owned(), ..upload };
+    assert!(matches!(list.register(&wrong, file.as_bytes()).await, Err(Refused::File(_))));
+}
+
+#[tokio::test]
+async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blocked");
+    let list = list();
+    let map = Way::MapFile(path.display().to_string());
+    list.set_server(&Server::new(1, "mx1", map)).await.unwrap();
+    list.add(1, &address("a@far.example")).await.unwrap();
+    list.add(1, &address("b@far.example")).await.unwrap();
+    let dry = list.distribute(1, "admin", true).await.unwrap();
+    assert_eq!((dry.version, dry.added, path.exists()), (1, 2, false));
+    list.distribute(1, "admin", false).await.unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("# reprieve version 1:"), "{text}");
+    assert!(text.contains("\na@far.example 554 5.7.1 "), "{text}");
+
+    list.release(1, &address("a@far.example"), "admin").await.unwrap();
+    list.add(1, &address("c@far.example")).await.unwrap();
+    let second = list.distribute(1, "admin", false).await.unwrap();
+    assert_eq!((second.version, second.added, second.removed, second.addresses), (2, 1, 1, 2));
+    assert_eq!(list.distribute(1, "admin", false).await.unwrap().added, 0, "nothing changed");
+    assert_eq!(list.distributions(1).await.unwrap().len(), 2);
+    assert_eq!(list.drift(1).await.unwrap(), distribute::Drift::None);
+
+    list.roll_back(1, 1).await.unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("a@far.example"));
+    assert!(list.roll_back(1, 7).await.is_err());
+    list.step().await.unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("version 1:"), "pinned");
+    list.resume(1).await.unwrap();
+    std::fs::write(&path, "somebody else's\n").unwrap();
+    assert!(matches!(list.drift(1).await.unwrap(), distribute::Drift::Changed(_)));
+    list.step().await.unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("version 3:"));
+}
+
+#[tokio::test]
+async fn the_socketmap_answers_and_a_release_is_at_once() {
+    let list = list();
+    list.set_server(&Server::new(2, "mx2", Way::Socketmap)).await.unwrap();
+    list.add(2, &address("a@far.example")).await.unwrap();
+    let (mut client, server) = tokio::io::duplex(4096);
+    let serving = {
+        let list = list.clone();
+        tokio::spawn(async move { socketmap::session(&list, server).await })
+    };
+    let mut ask = async |question: &str| {
+        let request = format!("{}:{question},", question.len());
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut buffer = vec![0; 1000];
+        let read = client.read(&mut buffer).await.unwrap();
+        String::from_utf8(buffer[..read].to_vec()).unwrap()
+    };
+    assert!(ask("mx2 A@far.example").await.contains(":OK 554 5.7.1 "));
+    assert_eq!(ask("2 b@far.example").await, "9:NOTFOUND ,");
+    assert_eq!(ask("mx2 far.example").await, "9:NOTFOUND ,");
+    assert_eq!(ask("own a@far.example").await, "9:NOTFOUND ,");
+    assert!(ask("mx9 a@far.example").await.contains("PERM"));
+    list.release(2, &address("a@far.example"), "admin").await.unwrap();
+    assert_eq!(ask("mx2 a@far.example").await, "9:NOTFOUND ,");
+    client.write_all(b"99999:x,").await.unwrap();
+    assert!(serving.await.unwrap().is_err(), "a request too long ends the session");
+}
+
+#[tokio::test]
+async fn a_reason_that_is_switched_off_can_be_cancelled() {
+    let list = list();
+    list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap();
+    list.add(OWN, &address("b@far.example")).await.unwrap();
+    assert_eq!(list.cancel_reason(OWN, Reason::UnknownUser).await, Ok(1));
+    assert!(!list.covers(&address("a@far.example")).await.unwrap());
+    assert!(list.covers(&address("b@far.example")).await.unwrap());
+    assert_eq!(Class::parse("rejecting"), Some(Class::Rejecting));
+}
