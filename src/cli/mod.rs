@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 it failed (the reason stands on standard error),
 //! 2 the command line was wrong.
 
+mod admin;
 mod bounce;
 mod check;
 mod held;
@@ -66,6 +67,9 @@ enum Command {
     /// What could not be delivered: list, retry
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Who may use the console: add, list, disable, enable, reset
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// A stopped gateway's store: verify, rebuild
     #[command(subcommand)]
     Store(StoreCommand),
@@ -169,6 +173,47 @@ enum HeldCommand {
     Release(One),
     /// Withdraw it and erase its body
     Delete(One),
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Make an administrator, and print the link with which he sets himself up
+    Add {
+        #[command(flatten)]
+        one: Administrator,
+        #[arg(long, default_value = "operator",
+              value_parser = ["operator", "organisation-admin", "auditor"])]
+        role: String,
+        /// An organisation that an organisation-admin decides for
+        #[arg(long, value_name = "ID")]
+        organisation: Vec<String>,
+    },
+    /// Print every administrator
+    List {
+        #[command(flatten)]
+        configured: Configured,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// End every session of one, and let him in no more
+    Disable(Administrator),
+    /// Let him in again
+    Enable(Administrator),
+    /// Forget his password and codes, and print a fresh link
+    Reset(Administrator),
+}
+
+/// One administrator.
+#[derive(Args, Clone, Debug)]
+struct Administrator {
+    /// 1 to 64 lower-case letters, digits and . _ - @
+    login: String,
+    #[command(flatten)]
+    configured: Configured,
+    /// JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// One held message.
@@ -319,6 +364,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Held(command) => runtime()?.block_on(held::run(command))?,
         Command::Notices(command) => runtime()?.block_on(notices::run(command))?,
         Command::Queue(command) => runtime()?.block_on(queue::run(command))?,
+        Command::Admin(command) => runtime()?.block_on(admin::run(command))?,
         Command::Store(command) => return store::run(command),
         Command::Backup { file, configured } => {
             runtime()?.block_on(store::backup(&configured.read()?, &file))?;

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use crate::account::{self, Login};
 use crate::clock::Clock;
 use crate::gateway::{Config, Gateway, Sockets};
 use crate::link::ring;
@@ -33,6 +34,9 @@ use outside::Outside;
 use post::Post;
 use story::Story;
 use world::Addresses;
+
+/// The demo's administrator.
+const ADMIN: &str = "admin";
 
 /// The command line of `reprieve demo`.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +84,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     let gateway = Gateway::start(config, sockets, Clock::system()).await?;
 
-    announce(&options, &at);
+    let password = account::recovery::fresh().swap_remove(0);
+    let login = Login::parse(ADMIN)?;
+    gateway.errands().admins.accounts.add_for_demo(login, &password).await?;
+
+    announce(&options, &at, &password);
     let run = uuid::Uuid::now_v7().simple().to_string();
     let story = Story { post, outside, run, aloud: !options.json };
     let played = if options.headless {
@@ -114,7 +122,7 @@ async fn headless(story: &Story, at: &Addresses, corpus: Vec<PathBuf>) -> anyhow
 }
 
 /// What is printed when everything listens.
-fn announce(options: &Options, at: &Addresses) {
+fn announce(options: &Options, at: &Addresses, password: &str) {
     let Addresses { smtp, portal, inbox, operations, .. } = at;
     if options.json {
         let line = serde_json::json!({
@@ -124,7 +132,7 @@ fn announce(options: &Options, at: &Addresses) {
             "milter": null,
             "operations": format!("http://{operations}"),
             "served": world::SERVED,
-            "admin": null,
+            "admin": { "login": ADMIN, "password": password },
         });
         println!("{line}");
     } else {
@@ -133,6 +141,9 @@ fn announce(options: &Options, at: &Addresses) {
             "  the outside world   http://{inbox}/   <- open this: letters, bounces, deliveries"
         );
         println!("  for blocked senders http://{portal}/help");
+        println!(
+            "  administrators      http://{portal}/admin   login {ADMIN}, password {password}"
+        );
         println!("  SMTP                {smtp}   (served: {})", world::SERVED.join(", "));
         println!("  metrics             http://{operations}/metrics\n");
     }

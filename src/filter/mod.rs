@@ -16,6 +16,7 @@ pub mod finding;
 mod inside;
 mod parsed;
 pub mod policy;
+pub mod preview;
 pub mod results;
 pub mod similar;
 mod spf;

@@ -66,6 +66,11 @@ impl<'m> Parsed<'m> {
         u16::try_from(message.parts.iter().filter(shown).count()).unwrap_or(u16::MAX)
     }
 
+    /// The first text to be read, HTML made plain.
+    pub fn body_text(&self) -> Option<String> {
+        self.0.body_text(0).map(std::borrow::Cow::into_owned)
+    }
+
     /// All leaves in order, those of forwarded messages included.
     pub fn parts(&self) -> Vec<Part<'_>> {
         let mut parts = Vec::new();

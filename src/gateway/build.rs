@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::account::{self, Account, ApiToken, Session};
+use crate::account::{self, Account, Accounts, ApiToken, Cost, Session};
 use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
@@ -18,7 +18,7 @@ use crate::link::{BadBase, KeyError, KeyRing, Links};
 use crate::maillog::Maillog;
 use crate::notice::{self, Breaker, LastLetter, Notices, SignError, Signer};
 use crate::portal::{self, Portal};
-use crate::quarantine::Held;
+use crate::quarantine::{Held, HeldSearch};
 use crate::queue::{self, Item, Queue};
 use crate::release::{self, Releases};
 use crate::reputation::correspondent::Correspondent;
@@ -27,6 +27,7 @@ use crate::store::record::Schema;
 use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, Store};
 use crate::suppression::Suppression;
 
+use super::admins::Admins;
 use super::errand::Errands;
 use super::hops::{HopError, Hops};
 use super::sockets::BindError;
@@ -99,6 +100,7 @@ pub(super) struct Rooms {
     pub keeper: Keeper,
     pub maillog: Maillog,
     pub errands: Errands,
+    pub search: HeldSearch,
     /// Set once the doors are to close: `/health/ready` says so.
     pub stopping: Arc<AtomicBool>,
 }
@@ -183,6 +185,15 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     });
     let smtp_settings = smtp_settings(config, certificate.clone(), hops.in_session(config));
     let stopping = Arc::new(AtomicBool::new(false));
+    let accounts = Accounts::new(store.clone(), clock.clone(), Cost::FULL);
+    let search = HeldSearch::new(store.clone());
+    let console = portal::Console {
+        accounts: accounts.clone(),
+        store: store.clone(),
+        ring: ring.clone(),
+        search: search.clone(),
+    };
+    let admins = Admins { accounts, directory: directory.clone(), links: links.clone() };
     let portal = Portal::new(
         portal_settings(config),
         portal::Services {
@@ -193,6 +204,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             log: maillog.clone(),
             lost: Some(lost(&notices)),
             ready: ready(&store, &stopping),
+            console: Some(console),
         },
     );
     Ok(Rooms {
@@ -206,7 +218,9 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             notices: notices.clone(),
             queue: queue.clone(),
             delivery: delivery.clone(),
+            admins,
         },
+        search,
         store,
         opened,
         ring,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::admins::{AdminErrand, Admins};
 use crate::clock::{Clock, Timestamp};
 use crate::delivery::Delivery;
 use crate::link::{ALL_RECIPIENTS, KeyRing};
@@ -62,6 +63,7 @@ pub enum Errand {
     Retry {
         item: String,
     },
+    Admin(AdminErrand),
 }
 
 /// Carries errands out. Clones share the store.
@@ -74,6 +76,7 @@ pub struct Errands {
     pub notices: Notices,
     pub queue: Queue,
     pub delivery: Delivery,
+    pub admins: Admins,
 }
 
 impl Errands {
@@ -84,6 +87,7 @@ impl Errands {
     pub async fn run(&self, errand: Errand) -> Result<Value, String> {
         match errand {
             Errand::List { after, limit } => self.list(after, limit.min(1000)).await,
+            Errand::Admin(errand) => self.admins.run(errand).await,
             Errand::Show { which } => Ok(shown(&self.find(&which).await?.record)),
             Errand::Release { which } => self.release(&which).await,
             Errand::Delete { which } => self.delete(&which).await,

@@ -8,6 +8,7 @@
 //! organisations again.
 
 pub mod blocking;
+mod admins;
 mod build;
 pub mod errand;
 mod hops;
@@ -16,6 +17,7 @@ mod operations;
 mod ready;
 mod sockets;
 
+pub use admins::{AdminErrand, Admins};
 pub use build::{SCHEMAS, StartError, index};
 pub use errand::{Errand, Errands};
 pub use hops::check_hops;
@@ -127,7 +129,23 @@ impl Gateway {
         &self.rooms.errands
     }
 
+    /// The setup link of the first operator, if nobody can log in yet.
+    ///
+    /// # Errors
+    /// [`Fault`](crate::store::Fault) if the store cannot read or write.
+    pub async fn first_operator_link(&self) -> Result<Option<String>, crate::store::Fault> {
+        let admins = &self.rooms.errands.admins;
+        let first = admins.accounts.first_operator().await?;
+        Ok(first.map(|(login, secret)| admins.setup_link(&login, &secret)))
+    }
+
     fn start_workers(&mut self) {
+        let (search, maillog) = (self.rooms.search.clone(), self.rooms.maillog.clone());
+        self.working.spawn(async move {
+            if let Err(fault) = search.fill().await {
+                maillog.step_failed("search", &fault.to_string());
+            }
+        });
         let (delivery, stop) = (self.rooms.delivery.clone(), self.workers.clone());
         self.working.spawn(async move { delivery.run(&stop).await });
         let (list, stop) = (self.rooms.suppression.clone(), self.workers.clone());
@@ -263,6 +281,13 @@ pub async fn serve(
     let sockets = Sockets::from_systemd()?;
     let gateway = Gateway::start(config, sockets, Clock::system()).await?;
     tell_systemd(&[sd_notify::NotifyState::Ready]);
+    match gateway.first_operator_link().await {
+        Ok(Some(link)) => eprintln!(
+            "reprieve: there is no administrator yet. Set up the first within a day: {link}"
+        ),
+        Ok(None) => {}
+        Err(fault) => gateway.maillog().step_failed("first operator", &fault.to_string()),
+    }
     let mut dog = tokio::time::interval(watchdog());
     loop {
         tokio::select! {

@@ -368,6 +368,22 @@ impl Maillog {
         error!(event = "step-failed", worker, reason = %Scrubbed(reason));
     }
 
+    /// An administrator's session began.
+    pub fn logged_in(&self, login: &str, client: IpAddr) {
+        info!(event = "logged-in", login = %Scrubbed(login), %client);
+    }
+
+    /// Nobody was let in. What was typed is never logged: it may be a password.
+    pub fn login_refused(&self, reason: &'static str, client: IpAddr) {
+        warn!(event = "login-refused", reason, %client);
+    }
+
+    /// An administrator asked for what his role does not include.
+    pub fn console_refused(&self, login: &str, route: &str, client: IpAddr) {
+        let route = Scrubbed(route);
+        warn!(event = "console-refused", login = %Scrubbed(login), %route, %client);
+    }
+
     pub fn started(&self, version: &'static str) {
         info!(event = "started", version);
     }
@@ -498,6 +514,9 @@ mod tests {
         log.store_poisoned(&foreign);
         log.index_rebuilt(&foreign, 1, took);
         log.step_failed("courier", &foreign);
+        log.logged_in("anna", [192, 0, 2, 1].into());
+        log.login_refused("wrong", [192, 0, 2, 1].into());
+        log.console_refused("anna", "GET /admin/audit", [192, 0, 2, 1].into());
         log.started("0.1.0");
         log.reloaded("keys");
         log.reload_failed("keys", &foreign);

@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("../../web/style.css");
 const SCRIPT: &str = include_str!("../../web/script.js");
+const CONSOLE_STYLE: &str = include_str!("../../web/admin.css");
+const CONSOLE_SCRIPT: &str = include_str!("../../web/admin.js");
 const ICON: &str = include_str!("../../web/icon.svg");
 
 const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -30,6 +32,8 @@ pub struct Assets {
     pub style: String,
     pub script: String,
     pub icon: String,
+    pub console_style: String,
+    pub console_script: String,
     /// What the accents' names end with.
     accent_version: String,
 }
@@ -44,6 +48,8 @@ impl Assets {
             style: format!("style-{}.css", version(STYLE)),
             script: format!("script-{}.js", version(SCRIPT)),
             icon: format!("icon-{}.svg", version(ICON)),
+            console_style: format!("console-{}.css", version(CONSOLE_STYLE)),
+            console_script: format!("console-{}.js", version(CONSOLE_SCRIPT)),
             accent_version: version(&ACCENT.style_sheet()),
         }
     }
@@ -61,6 +67,12 @@ impl Assets {
         }
         if name == self.script {
             return Some(file("text/javascript; charset=utf-8", SCRIPT.into()));
+        }
+        if name == self.console_style {
+            return Some(file("text/css; charset=utf-8", CONSOLE_STYLE.into()));
+        }
+        if name == self.console_script {
+            return Some(file("text/javascript; charset=utf-8", CONSOLE_SCRIPT.into()));
         }
         if name == self.icon {
             return Some(file("image/svg+xml", ICON.into()));

@@ -23,6 +23,8 @@ pub enum Trouble {
     NotFound,
     #[error("the page is not used in this way")]
     Method,
+    #[error("the role does not include this")]
+    Forbidden,
     #[error("the form was sent by another site")]
     CrossSite,
     #[error("the form cannot be read")]
@@ -46,7 +48,7 @@ impl Trouble {
         match self {
             Self::Link | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::BadForm => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -63,6 +65,7 @@ impl Trouble {
             Self::Link => ("link-invalid", "link-invalid-text"),
             Self::NotFound => ("not-found", "not-found-text"),
             Self::Method => ("method", "method-text"),
+            Self::Forbidden => ("forbidden", "forbidden-text"),
             Self::CrossSite => ("cross-site", "cross-site-text"),
             Self::BadForm => ("bad-form", "bad-form-text"),
             Self::TooLarge => ("too-large", "too-large-text"),

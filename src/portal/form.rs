@@ -13,11 +13,18 @@ use futures_util::StreamExt;
 use super::App;
 use super::error::Trouble;
 
-const BYTES: usize = 16 * 1024;
-const FIELDS: usize = 50;
+/// Of the forms of strangers.
+const STRANGER: Bounds = Bounds { bytes: 16 * 1024, fields: 50 };
 /// How much of a body too large is read to be polite, and for how long.
 const POLITE_BYTES: usize = 256 * 1024 * 1024;
 const POLITE_TIME: Duration = Duration::from_secs(20);
+
+/// How much a form may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub bytes: usize,
+    pub fields: usize,
+}
 
 /// The fields of a form.
 pub struct Form {
@@ -32,6 +39,12 @@ impl Form {
         found.map_or("", |(_, value)| value.as_str())
     }
 
+    /// Every field of this name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let found = self.fields.iter().filter(move |(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Whether the browser says that another site sent it.
     pub fn is_cross_site(&self) -> bool {
         self.cross_site
@@ -42,25 +55,35 @@ impl FromRequest<App> for Form {
     type Rejection = Trouble;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Trouble> {
+        Self::read(request, app, STRANGER).await
+    }
+}
+
+impl Form {
+    /// Reads a form within these bounds.
+    ///
+    /// # Errors
+    /// [`Trouble::TooLarge`] or [`Trouble::BadForm`].
+    pub async fn read(request: Request, app: &App, bounds: Bounds) -> Result<Self, Trouble> {
         let cross_site = cross_site(request.headers(), app);
         let (parts, body) = request.into_parts();
-        let body = read(body).await?;
+        let body = read(body, bounds.bytes).await?;
         let request = Request::from_parts(parts, Body::from(body));
         let form = axum::Form::<Vec<(String, String)>>::from_request(request, &()).await;
         let axum::Form(fields) = form.map_err(|_| Trouble::BadForm)?;
-        if fields.len() > FIELDS {
+        if fields.len() > bounds.fields {
             return Err(Trouble::BadForm);
         }
         Ok(Self { fields, cross_site })
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, Trouble> {
+async fn read(body: Body, most: usize) -> Result<Bytes, Trouble> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| Trouble::BadForm)?;
-        if bytes.len() + chunk.len() > BYTES {
+        if bytes.len() + chunk.len() > most {
             let rest = async {
                 let mut read = 0;
                 while let Some(Ok(chunk)) = stream.next().await {

@@ -88,7 +88,10 @@ impl FromRequestParts<App> for Visitor {
 pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let route = ROUTES.into_iter().find(|known| *known == route).unwrap_or("other");
+    // The console's own routes are one name in the log.
+    let console = route.starts_with("/admin").then_some("/admin");
+    let known = ROUTES.into_iter().find(|known| *known == route);
+    let route = console.or(known).unwrap_or("other");
     let (visitor, known) = visitor(&app, &request);
     let chosen = chosen_language(&app, &request);
     let mut response = if known {

@@ -5,6 +5,7 @@
 //! portal trusts a token whose tag is right, and nothing else that a visitor
 //! brings.
 
+mod admin;
 mod asset;
 mod error;
 mod form;
@@ -36,6 +37,9 @@ use crate::mail::Address;
 use crate::maillog::Maillog;
 use crate::release::Releases;
 use crate::reputation::Network;
+pub use admin::Console;
+#[doc(hidden)]
+pub use admin::powers as console_powers;
 use asset::Assets;
 use error::Trouble;
 use limit::Limit;
@@ -108,6 +112,8 @@ pub struct Services {
     /// `None`: `/lost` says what it always says, and nothing is sent.
     pub lost: Option<Lost>,
     pub ready: Ready,
+    /// `None`: there is no `/admin`.
+    pub console: Option<Console>,
 }
 
 /// The pages, ready to be served. Clones share everything.
@@ -135,6 +141,8 @@ struct Inner {
     guesses: Limit<Network>,
     lost_by_network: Limit<Network>,
     lost_by_address: Limit<Address>,
+    console: Option<Console>,
+    doors: admin::Doors,
 }
 
 impl Inner {
@@ -147,7 +155,7 @@ impl Inner {
 
 impl Portal {
     pub fn new(settings: Settings, services: Services) -> Self {
-        let Services { links, releases, directory, clock, log, lost, ready } = services;
+        let Services { links, releases, directory, clock, log, lost, ready, console } = services;
         let app = Inner {
             settings,
             secure: links.page(None, "").starts_with("https:"),
@@ -164,6 +172,8 @@ impl Portal {
             guesses: Limit::new(GUESSES_A_MINUTE - 1, 60),
             lost_by_network: Limit::new(LOST_AN_HOUR, 3600),
             lost_by_address: Limit::new(LOST_AN_HOUR, 3600),
+            console,
+            doors: admin::Doors::new(),
         };
         Self { app: Arc::new(app) }
     }
@@ -190,6 +200,7 @@ impl Portal {
             .route(&Path::Lost.to_string(), get(public::lost).post(public::send_lost))
             .route(&Path::Robots.to_string(), get(public::robots))
             .route(&Path::Asset(Path::NAME).to_string(), get(public::asset))
+            .merge(admin::router(app))
             .fallback(|| async { Trouble::NotFound })
             .method_not_allowed_fallback(|| async { Trouble::Method })
             .layer(frame);

@@ -9,8 +9,10 @@ pub mod held;
 pub mod reference;
 #[cfg(test)]
 pub mod sample;
+pub mod search;
 pub mod stored;
 
 pub use fingerprint::Fingerprint;
 pub use held::{Held, HeldRecipient, Outcome, State, Telling};
 pub use reference::Reference;
+pub use search::{HeldSearch, Search};

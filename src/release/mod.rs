@@ -5,6 +5,8 @@
 //! POSTs make one release. Blocks beat every trust at this moment too. The
 //! caller has verified the token; this module trusts nothing else he says.
 
+mod operator;
+
 use std::sync::Arc;
 
 use uuid::Uuid;

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use reprieve::account::{Accounts, Cost};
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
 use reprieve::directory::{
     Choice, Contact, Digest, Directory, Organisation, OrganisationId, Rule, Told,
@@ -14,8 +15,10 @@ use reprieve::filter::{Class, Finding};
 use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
 use reprieve::mail::{Address, Domain, Message, ReversePath};
 use reprieve::maillog::Maillog;
-use reprieve::portal::{Portal, Services, Settings};
-use reprieve::quarantine::{Fingerprint, Held, HeldRecipient, Reference, State, Telling};
+use reprieve::portal::{Console, Portal, Services, Settings};
+use reprieve::quarantine::{
+    Fingerprint, Held, HeldRecipient, HeldSearch, Reference, State, Telling,
+};
 use reprieve::queue::{self, Queue};
 use reprieve::release::{self, Releases};
 use reprieve::reputation::{Proof, Proofs, Reputation, standing};
@@ -29,6 +32,7 @@ pub struct Stage {
     pub directory: Directory,
     pub links: Links,
     pub releases: Releases,
+    pub console: Console,
     pub services: Services,
     pub portal: Portal,
 }
@@ -68,6 +72,12 @@ impl Stage {
             Maillog::default(),
             release::Settings::default(),
         );
+        let console = Console {
+            accounts: Accounts::new(store.clone(), clock.clone(), Cost::NONE),
+            store: store.clone(),
+            ring: links.ring().clone(),
+            search: HeldSearch::new(store.clone()),
+        };
         let mut services = Services {
             links: links.clone(),
             releases: releases.clone(),
@@ -76,10 +86,11 @@ impl Stage {
             log: Maillog::default(),
             lost: None,
             ready: Arc::new(|| Ok(())),
+            console: Some(console.clone()),
         };
         change(&mut services);
         let portal = Portal::new(settings, services.clone());
-        Self { store, clock, directory, links, releases, services, portal }
+        Self { store, clock, directory, links, releases, console, services, portal }
     }
 
     /// Stores a held message after `change` and answers its token.

@@ -1,0 +1,185 @@
+//! The quarantine: what is held, found by a part of an address or subject.
+
+use axum::response::Redirect;
+use axum::routing::get;
+use maud::{Markup, html};
+
+use super::table::{self, Address, ROWS};
+use super::{Admin, Asked, Place, Route, Section, Sheet};
+use crate::account::Power;
+use crate::filter::Class;
+use crate::portal::error::Trouble;
+use crate::portal::part;
+use crate::portal::words::{Arguments, Shown, Words};
+use crate::quarantine::{Held, HeldRecipient, Search, State};
+
+pub(super) fn routes() -> Vec<Route> {
+    let home = || async { Redirect::to(&Place::Quarantine.to_string()) };
+    vec![
+        Route::page(&Place::Home, Power::See, get(home)),
+        Route::page(&Place::Quarantine, Power::See, get(list)),
+    ]
+}
+
+/// Classes that are ever held, and the chips' words for them.
+const CLASSES: [(Class, &str); 8] = [
+    (Class::Unwanted, "class-unwanted"),
+    (Class::Mass, "class-mass"),
+    (Class::Marketing, "class-marketing"),
+    (Class::Impersonated, "class-impersonated"),
+    (Class::Unscannable, "class-unscannable"),
+    (Class::FirstContact, "class-first-contact"),
+    (Class::Poll, "class-poll"),
+    (Class::Social, "class-social"),
+];
+
+const STATES: [(State, &str); 9] = [
+    (State::Held, "state-held"),
+    (State::Releasing, "state-releasing"),
+    (State::Released, "state-released"),
+    (State::Delivered, "state-delivered"),
+    (State::Failed, "state-failed"),
+    (State::Withdrawn, "state-withdrawn"),
+    (State::Refused, "state-refused"),
+    (State::Disowned, "state-disowned"),
+    (State::Expired, "state-expired"),
+];
+
+/// The word of a class.
+pub fn class_word(words: &Words, class: Class) -> &str {
+    match CLASSES.iter().find(|(one, _)| *one == class) {
+        Some((_, word)) => words.say(word),
+        None => class.as_str(),
+    }
+}
+
+/// A state with its mark: never by colour alone.
+pub fn state_mark(words: &Words, state: State) -> Markup {
+    let (kind, mark) = match state {
+        State::Held => ("wait", "●"),
+        State::Releasing | State::Released => ("move", "→"),
+        State::Delivered => ("done", "✓"),
+        State::Failed | State::Refused | State::Disowned => ("stop", "✕"),
+        State::Withdrawn | State::Expired => ("over", "–"),
+    };
+    let word = STATES.iter().find(|(one, _)| *one == state).map_or("state-held", |(_, word)| word);
+    html! { span class={ "state " (kind) } { span aria-hidden="true" { (mark) " " } (words.say(word)) } }
+}
+
+/// What the address asks for, within what he may see.
+pub(super) fn asked_search(admin: &Admin, asked: &Asked) -> Search {
+    let class = CLASSES.iter().find(|(class, _)| class.as_str() == asked.field("class"));
+    // The waiting ones are what the page is for; "all" has a word of its own.
+    let state = match asked.field("state") {
+        "" => Some(State::Held),
+        word => STATES.iter().map(|(state, _)| *state).find(|state| state.as_str() == word),
+    };
+    Search {
+        text: asked.field("q").trim().chars().take(200).collect(),
+        class: class.map(|(class, _)| *class),
+        state,
+        organisations: admin.organisations(),
+    }
+}
+
+/// The list's address with these filters.
+pub(super) fn list_address(search: &Search) -> Address<'static> {
+    let state = match search.state {
+        Some(State::Held) => "",
+        Some(state) => state.as_str(),
+        None => "all",
+    };
+    Address::new(Place::Quarantine)
+        .with("q", &search.text)
+        .with("class", search.class.map_or("", Class::as_str))
+        .with("state", state)
+}
+
+async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let search = asked_search(&admin, &asked);
+    let after = asked.after();
+    let console = admin.console();
+    let page = console.search.find(&search, after.as_deref(), ROWS).await?;
+    let address = list_address(&search);
+    let body = html! {
+        (table::search(words, &address, words.say("admin-search-held"), &search.text))
+        (filters(words, &address, &search))
+        @if !console.search.is_ready() { p.notice { (words.say("admin-filling")) } }
+        @if page.held.is_empty() {
+            @if search.text.is_empty() { (table::empty(words.say("admin-nothing-held"))) }
+            @else { (table::empty(words.say("admin-nothing-found"))) }
+        } @else { (rows(&admin, &search, &page.held)) }
+        (table::pager(words, &address, after.is_some(), page.next.as_deref()))
+    };
+    let title = words.say("admin-quarantine");
+    Ok(admin.page(&Sheet { section: Section::Quarantine, title, notice: None, body }))
+}
+
+fn filters(words: &Words, address: &Address<'_>, search: &Search) -> Markup {
+    let mut states = vec![("", words.say("state-held"))];
+    states.extend(STATES[1..].iter().map(|(state, word)| (state.as_str(), words.say(word))));
+    states.push(("all", words.say("admin-all")));
+    let mut classes = vec![("", words.say("admin-all"))];
+    classes.extend(CLASSES.iter().map(|(class, word)| (class.as_str(), words.say(word))));
+    let state = match search.state {
+        Some(State::Held) => "",
+        Some(state) => state.as_str(),
+        None => "all",
+    };
+    let class = search.class.map_or("", Class::as_str);
+    html! {
+        (table::chips(words.say("admin-state"), address, "state", state, &states))
+        (table::chips(words.say("admin-class"), address, "class", class, &classes))
+    }
+}
+
+fn rows(admin: &Admin, search: &Search, all: &[Held]) -> Markup {
+    let words = admin.words();
+    let now = admin.app().clock.now();
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(words.say("admin-quarantine")) {
+            table.rows {
+                thead { tr {
+                    th scope="col" { (words.say("admin-received")) }
+                    th scope="col" { (words.say("admin-from")) }
+                    th scope="col" { (words.say("admin-subject")) }
+                    th scope="col" { (words.say("admin-to")) }
+                    th scope="col" { (words.say("admin-class")) }
+                    th.number scope="col" { (words.say("admin-score")) }
+                    th scope="col" { (words.say("admin-state")) }
+                } }
+                tbody {
+                    @for held in all {
+                        @let own: Vec<&HeldRecipient> = held.recipients.iter().filter(|one| search.wants(one)).collect();
+                        tr {
+                            td.time { (table::ago(words, held.received_at, now)) }
+                            td { (Shown(&held.from_text)) }
+                            td.main { (subject(words, &held.subject)) }
+                            td {
+                                @if let Some(first) = own.first() { (part::AddressShown(&first.address)) }
+                                @if own.len() > 1 { " " (others(words, own.len() - 1)) }
+                            }
+                            td { @if let Some(first) = own.first() { (class_word(words, first.class)) } }
+                            td.number { (format!("{:.1}", held.score)) }
+                            td { @if let Some(first) = own.first() { (state_mark(words, first.state)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A subject, or that there is none.
+pub fn subject(words: &Words, subject: &str) -> Markup {
+    html! {
+        @if subject.trim().is_empty() { span.soft { (words.say("admin-no-subject")) } }
+        @else { (Shown(subject)) }
+    }
+}
+
+fn others(words: &Words, count: usize) -> Markup {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    html! { span.soft { (words.tell("admin-others", &Arguments::new().number("n", count))) } }
+}

@@ -1,0 +1,165 @@
+//! The shell around every page of the console: rail, head, keys.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::{Admin, Place};
+use crate::account::Power;
+use crate::portal::frame::Visitor;
+use crate::portal::path::Path;
+
+/// A section of the rail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    Quarantine,
+    Account,
+    Audit,
+}
+
+/// The rail, in its order: section, its word, its address, what it asks for.
+const RAIL: &[(Section, &str, Place<'static>, Power)] = &[
+    (Section::Quarantine, "admin-quarantine", Place::Quarantine, Power::See),
+    (Section::Account, "admin-account", Place::Account, Power::Own),
+    (Section::Audit, "admin-audit", Place::Audit, Power::SeeAll),
+];
+
+/// The keys that the script knows, as `?` shows them.
+const KEYS: [(&str, &str); 6] = [
+    ("/", "admin-key-search"),
+    ("j k", "admin-key-rows"),
+    ("Enter", "admin-key-open"),
+    ("x", "admin-key-choose"),
+    ("r", "admin-key-release"),
+    ("?", "admin-key-help"),
+];
+
+/// A page before its shell.
+pub struct Sheet<'a> {
+    pub section: Section,
+    /// Ours, never text from mail.
+    pub title: &'a str,
+    /// What was done, or why not, above everything.
+    pub notice: Option<Markup>,
+    pub body: Markup,
+}
+
+impl Admin {
+    /// The page in its shell.
+    pub fn page(&self, sheet: &Sheet<'_>) -> Markup {
+        let words = self.words();
+        let inner = html! {
+            div.console {
+                nav.rail aria-label=(words.say("admin-rail")) {
+                    p.brand { span.mark aria-hidden="true" { "R" } span { (words.say("admin-name")) } }
+                    ul {
+                        @for (section, word, place, power) in RAIL {
+                            @if self.may(*power) {
+                                li {
+                                    a href=(place) aria-current=[(*section == sheet.section).then_some("page")] {
+                                        (words.say(word))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    (self.rail_foot())
+                }
+                main #main tabindex="-1" {
+                    h1 { (sheet.title) }
+                    @if let Some(notice) = &sheet.notice { div.notice role="status" { (notice) } }
+                    (sheet.body)
+                }
+            }
+            (keys(self))
+        };
+        document(&self.visitor, sheet.title, &inner)
+    }
+
+    fn rail_foot(&self) -> Markup {
+        let words = self.words();
+        html! {
+            div.me {
+                p { a href=(Place::Account) { (self.account.login) } br; span.soft { (self.account.role) } }
+                form method="post" action=(Place::Logout) {
+                    (self.token_field())
+                    button.quiet type="submit" { (words.say("admin-logout")) }
+                }
+            }
+            (languages(&self.visitor))
+        }
+    }
+
+    /// The hidden field that every form needs.
+    pub fn token_field(&self) -> Markup {
+        html! { input type="hidden" name="form" value=(self.form_token()); }
+    }
+}
+
+/// A page of the console outside of a session: log in, set up.
+pub fn outside(visitor: &Visitor, title: &str, body: &Markup) -> Markup {
+    let inner = html! {
+        main.outside #main tabindex="-1" {
+            p.brand { span.mark aria-hidden="true" { "R" } span { (visitor.words().say("admin-name")) } }
+            h1 { (title) }
+            (body)
+            (languages(visitor))
+        }
+    };
+    document(visitor, title, &inner)
+}
+
+fn document(visitor: &Visitor, title: &str, inner: &Markup) -> Markup {
+    let words = visitor.words();
+    let assets = visitor.assets();
+    html! {
+        (DOCTYPE)
+        html lang=(words.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex, nofollow";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · " (words.say("admin-name")) }
+                link rel="icon" href=(Path::Asset(&assets.icon));
+                link rel="stylesheet" href=(Path::Asset(&assets.console_style));
+                link rel="stylesheet" href=(Path::Asset(&assets.accent(None)));
+                script defer src=(Path::Asset(&assets.console_script)) {}
+            }
+            body {
+                a.skip href="#main" { (words.say("skip")) }
+                (inner)
+            }
+        }
+    }
+}
+
+fn languages(visitor: &Visitor) -> Markup {
+    let words = visitor.words();
+    html! {
+        nav.languages aria-label=(words.say("language-nav")) {
+            @for one in visitor.languages().all() {
+                @if one.tag() == words.tag() {
+                    span aria-current="true" lang=(one.tag()) { (one.say("language-name")) }
+                } @else {
+                    a href={ "?lang=" (one.tag()) } lang=(one.tag()) hreflang=(one.tag()) rel="nofollow" {
+                        (one.say("language-name"))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn keys(admin: &Admin) -> Markup {
+    let words = admin.words();
+    html! {
+        dialog #keys aria-labelledby="keys-title" {
+            h2 #keys-title { (words.say("admin-keys")) }
+            dl {
+                @for (key, word) in KEYS {
+                    div { dt { kbd { (key) } } dd { (words.say(word)) } }
+                }
+            }
+            form method="dialog" { button type="submit" { (words.say("admin-close")) } }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What lists share: search field, chips, pager, empty state, small times.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use maud::{Markup, Render, html};
+
+use super::Place;
+use super::place::Encoded;
+use crate::clock::Timestamp;
+use crate::portal::part;
+use crate::portal::words::Words;
+
+/// Rows of one page.
+pub const ROWS: usize = 50;
+
+/// A list's address with its filters: what the URL holds of its state.
+#[derive(Clone)]
+pub struct Address<'a> {
+    place: Place<'a>,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl<'a> Address<'a> {
+    pub fn new(place: Place<'a>) -> Self {
+        Self { place, fields: Vec::new() }
+    }
+
+    /// With this field; an empty value leaves it out.
+    pub fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.fields.retain(|(other, _)| *other != name);
+        if !value.is_empty() {
+            with.fields.push((name, value.to_owned()));
+        }
+        with
+    }
+
+    /// The fields but one as hidden inputs: for a form that sets that one.
+    pub fn hidden(&self, but: &str) -> Markup {
+        html! {
+            @for (name, value) in self.fields.iter().filter(|(name, _)| *name != but) {
+                input type="hidden" name=(name) value=(value);
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Address<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.place)?;
+        for (count, (name, value)) in self.fields.iter().enumerate() {
+            write!(f, "{}{name}={}", if count == 0 { '?' } else { '&' }, Encoded(value))?;
+        }
+        Ok(())
+    }
+}
+
+impl Render for Address<'_> {
+    fn render_to(&self, buffer: &mut String) {
+        format_args!("{self}").render_to(buffer);
+    }
+}
+
+/// The search field of a list; `/` goes there.
+pub fn search(words: &Words, address: &Address<'_>, label: &str, typed: &str) -> Markup {
+    html! {
+        form.search method="get" action=(address.place) role="search" {
+            (address.hidden("q"))
+            label.hidden for="q" { (label) }
+            input #q type="search" name="q" value=(typed) placeholder=(label) maxlength="200"
+                autocomplete="off" spellcheck="false";
+            button type="submit" { (words.say("admin-search")) }
+        }
+    }
+}
+
+/// One row of chips: each a link that sets `name`; the first is for all.
+pub fn chips(
+    label: &str,
+    address: &Address<'_>,
+    name: &'static str,
+    now: &str,
+    all: &[(&str, &str)],
+) -> Markup {
+    html! {
+        nav.chips aria-label=(label) {
+            @for (value, word) in all {
+                a href=(address.with(name, value)) aria-current=[(*value == now).then_some("true")] { (word) }
+            }
+        }
+    }
+}
+
+/// The link to the next page, and back to the first.
+pub fn pager(words: &Words, address: &Address<'_>, paged: bool, next: Option<&[u8]>) -> Markup {
+    html! {
+        @if paged || next.is_some() {
+            nav.pager aria-label=(words.say("admin-pages")) {
+                @if paged { a href=(address.with("after", "")) { (words.say("admin-first-page")) } }
+                @if let Some(next) = next {
+                    a rel="next" href=(address.with("after", &URL_SAFE_NO_PAD.encode(next))) {
+                        (words.say("admin-next-page"))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The same empty state everywhere.
+pub fn empty(text: &str) -> Markup {
+    html! { p.empty { (text) } }
+}
+
+/// "14 minutes ago" alone; the exact time in the tooltip.
+pub fn ago(words: &Words, at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(at) title=(part::exact(at)) { (part::relative(words, at, now)) } }
+}

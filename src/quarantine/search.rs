@@ -1,0 +1,230 @@
+//! Finding held messages by a part of an address or subject, by class and
+//! state, the latest first: over an arena in memory, never the table.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Held, HeldRecipient, Reference, State};
+use crate::directory::OrganisationId;
+use crate::filter::Class;
+use crate::store::arena::{Arena, Entry, Seen};
+use crate::store::{Fault, Index, Store};
+
+/// What is looked for; everything empty finds everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// A part of an address or subject, or a whole reference.
+    pub text: String,
+    pub class: Option<Class>,
+    pub state: Option<State>,
+    /// Copies of these organisations only; `None`: of all.
+    pub organisations: Option<Vec<OrganisationId>>,
+}
+
+/// One page, the latest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    pub held: Vec<Held>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<Vec<u8>>,
+}
+
+/// Finds held messages. Clones share the arena.
+#[derive(Clone)]
+pub struct HeldSearch {
+    store: Store,
+    arena: Arc<Arena>,
+    organisations: Numbers,
+}
+
+/// Organisations as numbers, in the order in which they were met.
+#[derive(Clone, Default)]
+struct Numbers(Arc<Mutex<Vec<OrganisationId>>>);
+
+impl Search {
+    /// Whether a copy is one of those looked for, its text aside.
+    pub fn wants(&self, one: &HeldRecipient) -> bool {
+        let own = self.organisations.as_ref();
+        own.is_none_or(|own| own.contains(&one.organisation))
+            && self.class.is_none_or(|class| class == one.class)
+            && self.state.is_none_or(|state| state == one.state)
+    }
+
+    fn facts(&self) -> u64 {
+        self.class.map_or(0, class_bit) | self.state.map_or(0, state_bit)
+    }
+}
+
+impl HeldSearch {
+    /// Follows the quarantine from now on; [`HeldSearch::fill`] brings in what
+    /// is held already.
+    pub fn new(store: Store) -> Self {
+        let organisations = Numbers::default();
+        let numbers = organisations.clone();
+        let arena = Arena::follow::<Held>(&store, false, move |held| entry(held, &numbers));
+        Self { store, arena, organisations }
+    }
+
+    /// Reads the whole quarantine once, at start.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn fill(&self) -> Result<(), Fault> {
+        self.arena.fill::<Held>(&self.store, |held| entry(held, &self.organisations)).await
+    }
+
+    /// Before that, a search finds less than there is.
+    pub fn is_ready(&self) -> bool {
+        self.arena.is_ready()
+    }
+
+    /// At most `limit` messages behind the cursor `after`.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn find(
+        &self,
+        search: &Search,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page, Fault> {
+        if let Some(reference) = Reference::parse(&search.text) {
+            let held = self.by_reference(search, reference).await?;
+            if !held.is_empty() {
+                return Ok(Page { held, next: None });
+            }
+        }
+        let found = self.keys(search, after, limit).await;
+        let mut held = Vec::with_capacity(found.keys.len());
+        for key in &found.keys {
+            let row = self.store.find::<Held>(key).await?.map(|row| row.record);
+            held.extend(row.filter(|held| held.recipients.iter().any(|one| search.wants(one))));
+        }
+        let next = found.keys.last().filter(|_| found.more).cloned();
+        Ok(Page { held, next })
+    }
+
+    /// The keys alone, for work on many.
+    pub async fn keys(
+        &self,
+        search: &Search,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> crate::store::arena::Found {
+        let (arena, facts) = (Arc::clone(&self.arena), search.facts());
+        let groups = search.organisations.as_ref().map(|own| self.organisations.of(own));
+        let (text, after) = (search.text.clone(), after.map(<[u8]>::to_vec));
+        let find = move || {
+            arena.find(&text, after.as_deref(), limit, |seen: Seen<'_>| {
+                let own = |groups: &Vec<u32>| seen.groups.iter().any(|one| groups.contains(one));
+                seen.facts & facts == facts && groups.as_ref().is_none_or(own)
+            })
+        };
+        tokio::task::spawn_blocking(find).await.unwrap_or_default()
+    }
+
+    async fn by_reference(
+        &self,
+        search: &Search,
+        reference: Reference,
+    ) -> Result<Vec<Held>, Fault> {
+        let keys = self.store.referred_by(Index::HeldByReference, &reference.key(), 10).await?;
+        let mut all = Vec::new();
+        for key in keys {
+            let row = self.store.find::<Held>(&key).await?.map(|row| row.record);
+            let own = Search { text: String::new(), class: None, state: None, ..search.clone() };
+            all.extend(row.filter(|held| held.recipients.iter().any(|one| own.wants(one))));
+        }
+        Ok(all)
+    }
+}
+
+impl Numbers {
+    fn of(&self, ids: &[OrganisationId]) -> Vec<u32> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = |id: &OrganisationId| {
+            let place = known.iter().position(|one| one == id).unwrap_or_else(|| {
+                known.push(id.clone());
+                known.len() - 1
+            });
+            u32::try_from(place).unwrap_or(u32::MAX)
+        };
+        ids.iter().map(number).collect()
+    }
+}
+
+fn entry(held: &Held, numbers: &Numbers) -> Entry {
+    let mut text = format!("{}\u{1f}{}", held.from_text, held.subject);
+    let mut organisations: Vec<OrganisationId> = Vec::new();
+    let mut facts = 0;
+    for address in held.senders() {
+        text.push('\u{1f}');
+        text.push_str(&address.display());
+    }
+    for one in &held.recipients {
+        text.push('\u{1f}');
+        text.push_str(&one.address.display());
+        facts |= class_bit(one.class) | state_bit(one.state);
+        if !organisations.contains(&one.organisation) {
+            organisations.push(one.organisation.clone());
+        }
+    }
+    let groups = numbers.of(&organisations);
+    Entry { text, facts, groups, order: held.received_at.as_microsecond() }
+}
+
+fn class_bit(class: Class) -> u64 {
+    1 << (class as u8)
+}
+
+fn state_bit(state: State) -> u64 {
+    1 << (32 + state as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quarantine::sample;
+    use crate::store::{Batch, Row};
+
+    async fn store(store: &Store, held: &Held) {
+        let old: Option<Row<Held>> = store.find(held.id.as_bytes()).await.unwrap();
+        let mut batch = Batch::new();
+        batch.upsert(old.as_ref(), held);
+        store.commit(batch).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn messages_are_found_by_parts_and_by_what_they_are() {
+        let kept = Store::in_memory();
+        let now = crate::clock::Clock::system().now();
+        let mut one = sample::held(&["anna@example.fi"], now);
+        one.subject = "Offer for the ROOF".to_owned();
+        store(&kept, &one).await;
+        let search = HeldSearch::new(kept.clone());
+        search.fill().await.unwrap();
+        let mut two = sample::held(&["bo@example.fi"], now);
+        two.subject = "Something else".to_owned();
+        store(&kept, &two).await;
+        let none: [uuid::Uuid; 0] = [];
+        let find = |text: &str, state, organisations| {
+            let search = search.clone();
+            let text = text.to_owned();
+            async move {
+                let wanted = Search { text, state, organisations, class: None };
+                let page = search.find(&wanted, None, 10).await.unwrap();
+                page.held.iter().map(|held| held.id).collect::<Vec<_>>()
+            }
+        };
+        assert_eq!(find("", None, None).await, [two.id, one.id]);
+        assert_eq!(find("the roof", None, None).await, [one.id]);
+        assert_eq!(find("nobody", None, None).await, none);
+        let other = OrganisationId::new("other").unwrap();
+        assert_eq!(find("", None, Some(vec![other])).await, none);
+        let own = one.recipients[0].organisation.clone();
+        assert_eq!(find("", None, Some(vec![own])).await, [two.id, one.id]);
+        one.recipients.iter_mut().for_each(|copy| copy.state = State::Expired);
+        store(&kept, &one).await;
+        assert_eq!(find("", Some(State::Expired), None).await, [one.id]);
+        assert_eq!(find("roof", Some(State::Held), None).await, none);
+    }
+}

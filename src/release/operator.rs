@@ -1,0 +1,95 @@
+//! What administrators decide about held messages: release and delete, of
+//! those copies that are theirs to decide about.
+//!
+//! Whatever else belongs to the decision (its entry in the audit) goes into
+//! the same batch. Blocks of recipients still stand; the sender earns no
+//! standing, because he decided nothing.
+
+use uuid::Uuid;
+
+use super::{Denied, Releases, TRIES, Way, contended, illegal};
+use crate::quarantine::{Held, HeldRecipient, State};
+use crate::store::Batch;
+
+/// Adds to the batch what belongs to a decision: the record before and after.
+pub type Also<'a> = &'a (dyn Fn(&mut Batch, &Held, &Held) + Sync);
+
+impl Releases {
+    /// Frees the chosen copies that still wait.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn release_copies(
+        &self,
+        id: Uuid,
+        chosen: &(dyn Fn(&HeldRecipient) -> bool + Sync),
+        also: Also<'_>,
+    ) -> Result<Held, Denied> {
+        for _ in 0..TRIES {
+            let row = self.row(id).await?;
+            let copies = &row.record.recipients;
+            let waits =
+                |place: &usize| copies[*place].state == State::Held && chosen(&copies[*place]);
+            let waiting: Vec<usize> = (0..copies.len()).filter(waits).collect();
+            if waiting.is_empty() {
+                return Err(Denied::Now(Way::Over));
+            }
+            let refused = |place: &usize| self.refuses(&row.record, &copies[*place]);
+            let free: Vec<usize> = waiting.into_iter().filter(|place| !refused(place)).collect();
+            if free.is_empty() {
+                return Err(Denied::Now(Way::RecipientRefuses));
+            }
+            let mut batch = Batch::new();
+            let held = self.enqueue(&mut batch, &row, &free)?;
+            also(&mut batch, &row.record, &held);
+            if self.carried_out(batch).await? {
+                self.inner.maillog.released(id, free.len(), false);
+                self.inner.queue.wake();
+                return Ok(held);
+            }
+        }
+        Err(contended())
+    }
+
+    /// Withdraws the chosen copies that still wait. Once nobody waits any
+    /// more and nothing is on its way the body is erased; the record stays,
+    /// so that the sender's page can say what became of it.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn delete_copies(
+        &self,
+        id: Uuid,
+        chosen: &(dyn Fn(&HeldRecipient) -> bool + Sync),
+        also: Also<'_>,
+    ) -> Result<Held, Denied> {
+        for _ in 0..TRIES {
+            let row = self.row(id).await?;
+            let now = self.inner.clock.now();
+            let mut held = row.record.clone();
+            let mut withdrawn = 0;
+            for one in &mut held.recipients {
+                if one.state == State::Held && chosen(one) {
+                    one.become_state(State::Withdrawn, now).map_err(illegal)?;
+                    withdrawn += 1;
+                }
+            }
+            if withdrawn == 0 {
+                return Err(Denied::Now(Way::Over));
+            }
+            let mut batch = Batch::new();
+            let over = held.recipients.iter().all(|one| one.state.is_final());
+            if over && !held.erased {
+                held.erased = true;
+                batch.erase(held.id);
+            }
+            batch.update(&row, &held);
+            also(&mut batch, &row.record, &held);
+            if self.carried_out(batch).await? {
+                self.inner.maillog.taken_back(id);
+                return Ok(held);
+            }
+        }
+        Err(contended())
+    }
+}
