@@ -35,6 +35,7 @@ pub mod filter;
 pub mod quarantine;
 pub mod queue;
 pub mod reputation;
+pub mod statistics;
 pub mod suppression;
 
 pub mod notice;

@@ -16,7 +16,7 @@ const ROWS: &[&[&str]] = &[
     &["directory"],
     &["reputation"],
     &["filter"],
-    &["quarantine", "queue", "suppression", "account"],
+    &["quarantine", "queue", "suppression", "account", "statistics"],
     &["notice", "release", "appeal"],
     &["keeper", "delivery"],
     &["intake", "portal"],

@@ -8,6 +8,7 @@
 //! of those; the secret of a one-time code must stand in it as it is.
 
 pub mod audit;
+pub mod idempotency;
 pub mod login;
 pub mod password;
 pub mod recovery;

@@ -18,11 +18,13 @@ use crate::link::{BadBase, KeyError, KeyRing, Links};
 use crate::maillog::Maillog;
 use crate::notice::{self, Breaker, LastLetter, Notices, SignError, Signer};
 use crate::portal::{self, Portal};
+use crate::quarantine::tally::Tally;
 use crate::quarantine::{Held, HeldSearch};
 use crate::queue::{self, Item, Queue};
 use crate::release::{self, Releases};
 use crate::reputation::correspondent::Correspondent;
-use crate::reputation::{Flag, Reputation, Standing};
+use crate::reputation::{Flag, Flags, Reputation, SenderSearch, Standing};
+use crate::statistics::{Hour, Statistics};
 use crate::store::record::Schema;
 use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, Store};
 use crate::suppression::Suppression;
@@ -77,6 +79,8 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Account>(),
         Schema::of::<Session>(),
         Schema::of::<ApiToken>(),
+        Schema::of::<Hour>(),
+        Schema::of::<account::idempotency::Answered>(),
         Schema::of::<account::Entry>(),
     ];
     all.extend(Suppression::schemas());
@@ -101,6 +105,9 @@ pub(super) struct Rooms {
     pub maillog: Maillog,
     pub errands: Errands,
     pub search: HeldSearch,
+    pub senders: SenderSearch,
+    pub statistics: Statistics,
+    pub tally: Tally,
     /// Set once the doors are to close: `/health/ready` says so.
     pub stopping: Arc<AtomicBool>,
 }
@@ -176,7 +183,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         clock: clock.clone(),
         store: store.clone(),
         directory: directory.clone(),
-        reputation,
+        reputation: reputation.clone(),
         filter,
         notices: notices.clone(),
         queue: queue.clone(),
@@ -187,11 +194,30 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let stopping = Arc::new(AtomicBool::new(false));
     let accounts = Accounts::new(store.clone(), clock.clone(), Cost::FULL);
     let search = HeldSearch::new(store.clone());
+    let senders = SenderSearch::new(store.clone());
+    let statistics = Statistics::new(store.clone(), clock.clone(), maillog.clone());
+    let tally = Tally::new(&store);
+    let flags = Flags::new(
+        store.clone(),
+        clock.clone(),
+        people.clone(),
+        reputation.clone(),
+        maillog.clone(),
+    );
     let console = portal::Console {
         accounts: accounts.clone(),
         store: store.clone(),
         ring: ring.clone(),
         search: search.clone(),
+        senders: senders.clone(),
+        reputation: reputation.clone(),
+        flags: flags.clone(),
+        queue: queue.clone(),
+        statistics: statistics.clone(),
+        tally: tally.clone(),
+        retry: retry(&delivery),
+        letters_stopped: letters_stopped(&notices),
+        keys: config.keys.folder.clone(),
     };
     let admins = Admins { accounts, directory: directory.clone(), links: links.clone() };
     let portal = Portal::new(
@@ -221,6 +247,9 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             admins,
         },
         search,
+        senders,
+        statistics,
+        tally,
         store,
         opened,
         ring,
@@ -400,6 +429,24 @@ fn lost(notices: &Notices) -> portal::Lost {
                 tracing::warn!(event = "step-failed", worker = "lost", %fault);
             }
         })
+    })
+}
+
+/// The console's "retry now".
+fn retry(delivery: &Delivery) -> portal::Retry {
+    let delivery = delivery.clone();
+    Arc::new(move |item| {
+        let delivery = delivery.clone();
+        Box::pin(async move { delivery.retry(item).await })
+    })
+}
+
+/// Whether the breaker of letters is open.
+fn letters_stopped(notices: &Notices) -> portal::Stopped {
+    let notices = notices.clone();
+    Arc::new(move || {
+        let notices = notices.clone();
+        Box::pin(async move { Ok(notices.breaker().await?.is_open()) })
     })
 }
 

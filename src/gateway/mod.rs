@@ -7,8 +7,8 @@
 //! (sd_notify(3)), SIGTERM to stop, SIGHUP to read keys, certificates and
 //! organisations again.
 
-pub mod blocking;
 mod admins;
+pub mod blocking;
 mod build;
 pub mod errand;
 mod hops;
@@ -140,9 +140,16 @@ impl Gateway {
     }
 
     fn start_workers(&mut self) {
-        let (search, maillog) = (self.rooms.search.clone(), self.rooms.maillog.clone());
+        let (search, senders) = (self.rooms.search.clone(), self.rooms.senders.clone());
+        let (tally, store) = (self.rooms.tally.clone(), self.rooms.store.clone());
+        let maillog = self.rooms.maillog.clone();
         self.working.spawn(async move {
-            if let Err(fault) = search.fill().await {
+            let filled = async {
+                search.fill().await?;
+                senders.fill().await?;
+                tally.fill(&store).await
+            };
+            if let Err(fault) = filled.await {
                 maillog.step_failed("search", &fault.to_string());
             }
         });
@@ -232,6 +239,7 @@ impl Rooms {
             queue: self.queue.clone(),
             people: self.people.clone(),
             maillog: self.maillog.clone(),
+            statistics: self.statistics.clone(),
         }
     }
 }
@@ -242,6 +250,7 @@ struct Keeping {
     queue: crate::queue::Queue,
     people: crate::directory::People,
     maillog: Maillog,
+    statistics: crate::statistics::Statistics,
 }
 
 impl Keeping {
@@ -259,6 +268,9 @@ impl Keeping {
         }
         if let Err(fault) = self.people.step().await {
             self.maillog.step_failed("directory", &fault.to_string());
+        }
+        if let Err(fault) = self.statistics.step().await {
+            self.maillog.step_failed("statistics", &fault.to_string());
         }
         if let Ok(load) = self.queue.load().await {
             self.maillog.queue_waiting(load.open);

@@ -11,6 +11,7 @@ pub mod writer;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -22,11 +23,20 @@ use crate::mail::{Address, Envelope, Reply};
 use mask::{Masked, MaskedPath, Scrubbed};
 use meters::Meters;
 
+/// Places in the totals.
+const REJECTED: usize = 0;
+const HELD: usize = 1;
+const RELEASED: usize = 2;
+const DESTROYED: usize = 3;
+const DELIVERED: usize = 4;
+
 /// Writes the log and counts. Clones share the numbers.
 #[derive(Clone)]
 pub struct Maillog {
     meters: Arc<Meters>,
     registry: Arc<Registry>,
+    /// Since the start: what [`Maillog::totals`] answers.
+    totals: Arc<[AtomicU64; 5]>,
 }
 
 impl std::fmt::Debug for Maillog {
@@ -38,7 +48,20 @@ impl std::fmt::Debug for Maillog {
 impl Default for Maillog {
     fn default() -> Self {
         let (meters, registry) = Meters::new();
-        Self { meters: Arc::new(meters), registry: Arc::new(registry) }
+        let totals = Arc::default();
+        Self { meters: Arc::new(meters), registry: Arc::new(registry), totals }
+    }
+}
+
+impl Maillog {
+    /// Since the start: messages rejected (malware aside) and held, copies
+    /// released, malware rejected, copies delivered.
+    pub fn totals(&self) -> [u64; 5] {
+        std::array::from_fn(|place| self.totals[place].load(Ordering::Relaxed))
+    }
+
+    fn count(&self, place: usize, more: u64) {
+        self.totals[place].fetch_add(more, Ordering::Relaxed);
     }
 }
 
@@ -128,6 +151,7 @@ impl Maillog {
         recipients: usize,
     ) {
         self.verdict("hold", class);
+        self.count(HELD, 1);
         info!(event = "held", session, %held, reference, class, score, recipients);
     }
 
@@ -138,6 +162,7 @@ impl Maillog {
 
     pub fn rejected(&self, session: &str, class: &'static str, reply: &Reply) {
         self.verdict("reject", class);
+        self.count(if class == "malware" { DESTROYED } else { REJECTED }, 1);
         info!(event = "rejected", session, class, code = reply.code());
     }
 
@@ -230,6 +255,7 @@ impl Maillog {
     /// `proved`: whether more than the client's network vouched for him.
     pub fn released(&self, held: Uuid, recipients: usize, proved: bool) {
         self.decision("released");
+        self.count(RELEASED, recipients as u64);
         info!(event = "released", %held, recipients, proved);
     }
 
@@ -285,6 +311,7 @@ impl Maillog {
         waited: Duration,
     ) {
         self.meters.deliveries.get_or_create(&[("outcome", "delivered")]).inc();
+        self.count(DELIVERED, 1);
         self.meters.delivery_seconds.observe(waited.as_secs_f64());
         info!(
             event = "delivered",
@@ -514,6 +541,7 @@ mod tests {
         log.store_poisoned(&foreign);
         log.index_rebuilt(&foreign, 1, took);
         log.step_failed("courier", &foreign);
+        assert_eq!(log.totals()[HELD], 1);
         log.logged_in("anna", [192, 0, 2, 1].into());
         log.login_refused("wrong", [192, 0, 2, 1].into());
         log.console_refused("anna", "GET /admin/audit", [192, 0, 2, 1].into());

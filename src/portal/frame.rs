@@ -88,8 +88,9 @@ impl FromRequestParts<App> for Visitor {
 pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    // The console's own routes are one name in the log.
-    let console = route.starts_with("/admin").then_some("/admin");
+    // The console's own routes are one name in the log, and the API's.
+    let rooms = ["/admin", "/api/v1"];
+    let console = rooms.into_iter().find(|room| route.starts_with(room));
     let known = ROUTES.into_iter().find(|known| *known == route);
     let route = console.or(known).unwrap_or("other");
     let (visitor, known) = visitor(&app, &request);

@@ -6,6 +6,7 @@
 //! brings.
 
 mod admin;
+mod api;
 mod asset;
 mod error;
 mod form;
@@ -37,9 +38,9 @@ use crate::mail::Address;
 use crate::maillog::Maillog;
 use crate::release::Releases;
 use crate::reputation::Network;
-pub use admin::Console;
 #[doc(hidden)]
 pub use admin::powers as console_powers;
+pub use admin::{Console, Retry, Stopped};
 use asset::Assets;
 use error::Trouble;
 use limit::Limit;
@@ -143,6 +144,7 @@ struct Inner {
     lost_by_address: Limit<Address>,
     console: Option<Console>,
     doors: admin::Doors,
+    jobs: admin::Jobs,
 }
 
 impl Inner {
@@ -174,6 +176,7 @@ impl Portal {
             lost_by_address: Limit::new(LOST_AN_HOUR, 3600),
             console,
             doors: admin::Doors::new(),
+            jobs: admin::Jobs::new(),
         };
         Self { app: Arc::new(app) }
     }
@@ -201,6 +204,7 @@ impl Portal {
             .route(&Path::Robots.to_string(), get(public::robots))
             .route(&Path::Asset(Path::NAME).to_string(), get(public::asset))
             .merge(admin::router(app))
+            .merge(api::router(app))
             .fallback(|| async { Trouble::NotFound })
             .method_not_allowed_fallback(|| async { Trouble::Method })
             .layer(frame);

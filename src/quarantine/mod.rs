@@ -11,6 +11,7 @@ pub mod reference;
 pub mod sample;
 pub mod search;
 pub mod stored;
+pub mod tally;
 
 pub use fingerprint::Fingerprint;
 pub use held::{Held, HeldRecipient, Outcome, State, Telling};

@@ -296,6 +296,29 @@ impl Queue {
         Some(item)
     }
 
+    /// Adds the end of all waiting to `batch`: whoever waits has failed, and
+    /// the item is kept until `keep_until` (`None`: as long as the settings
+    /// say). `None` if nobody waits, or a worker has it right now.
+    pub fn give_up(
+        &self,
+        batch: &mut Batch,
+        row: &Row<Item>,
+        keep_until: Option<Timestamp>,
+    ) -> Option<Item> {
+        let mut item = row.record.clone();
+        if !item.is_open() || (item.claimed && item.due_at > self.clock.now()) {
+            return None;
+        }
+        for recipient in &mut item.recipients {
+            if recipient.state == ItemState::Waiting {
+                recipient.state = ItemState::Failed;
+            }
+        }
+        item.claimed = false;
+        self.close(batch, row, &mut item, keep_until);
+        Some(item)
+    }
+
     /// When the body of an item that owns it may be erased, whatever becomes of
     /// the item: it can be retried as long as it is kept.
     pub fn body_expires(&self, item: &Item) -> Timestamp {

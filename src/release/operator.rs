@@ -7,9 +7,10 @@
 
 use uuid::Uuid;
 
-use super::{Denied, Releases, TRIES, Way, contended, illegal};
+use super::{Denied, Inner, Releases, TRIES, Way, contended, illegal};
 use crate::quarantine::{Held, HeldRecipient, State};
-use crate::store::Batch;
+use crate::queue::ItemState;
+use crate::store::{Batch, Fault, Refusal, Row};
 
 /// Adds to the batch what belongs to a decision: the record before and after.
 pub type Also<'a> = &'a (dyn Fn(&mut Batch, &Held, &Held) + Sync);
@@ -91,5 +92,47 @@ impl Releases {
             }
         }
         Err(contended())
+    }
+
+    /// Ends an item's waiting: whoever still waited has failed, and the item
+    /// is kept as any failed one. `false`: nobody waits, or a worker has it
+    /// right now.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn give_up(
+        &self,
+        item: Uuid,
+        also: &(dyn Fn(&mut Batch) + Sync),
+    ) -> Result<bool, Fault> {
+        let Inner { store, clock, queue, .. } = &*self.inner;
+        for _ in 0..TRIES {
+            let mut batch = Batch::new();
+            let Some(row) = queue.find(item).await? else { return Ok(false) };
+            let held: Option<Row<Held>> = store.find(row.record.held.as_bytes()).await?;
+            let keep_until = held.as_ref().map(|held| held.record.expires_at);
+            if queue.give_up(&mut batch, &row, keep_until).is_none() {
+                return Ok(false);
+            }
+            if let Some(held) = held {
+                let mut record = held.record.clone();
+                let waited = row.record.recipients.iter();
+                for one in waited.filter(|one| one.state == ItemState::Waiting) {
+                    if let Some(copy) = record.recipients.get_mut(usize::from(one.slot)) {
+                        // A copy that went another way meanwhile stays there.
+                        let _ = copy.become_state(State::Failed, clock.now());
+                        copy.due_at = None;
+                    }
+                }
+                batch.update(&held, &record);
+            }
+            also(&mut batch);
+            match store.commit(batch).await {
+                Ok(_) => return Ok(true),
+                Err(Refusal::Conflict(_)) => {}
+                Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
+            }
+        }
+        Err(Fault::Unavailable("the item changes all the time".to_owned()))
     }
 }

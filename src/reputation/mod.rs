@@ -7,8 +7,10 @@
 pub mod correspondent;
 pub mod flag;
 pub mod identity;
+pub mod operator;
 pub mod standing;
 
 pub use flag::{Flag, FlagBy, FlagError, Flags};
 pub use identity::{Network, Proof, Proofs, Sender};
+pub use operator::SenderSearch;
 pub use standing::{Regard, Reputation, Scope, Standing, StandingState};

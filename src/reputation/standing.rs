@@ -118,8 +118,8 @@ impl Default for Settings {
 /// What we think of senders. Clones share the store.
 #[derive(Clone)]
 pub struct Reputation {
-    store: Store,
-    clock: Clock,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
     settings: Settings,
 }
 

@@ -56,6 +56,10 @@ pub enum Table {
     SuppressionBlock = 0x67,
     /// Uploaded addresses that were released.
     SuppressionLifted = 0x68,
+    /// Answers to requests with an idempotency key.
+    Answered = 0x44,
+    /// Hourly counts.
+    Hour = 0x45,
 }
 
 /// An index over a table. The number stands on disk.
@@ -81,6 +85,7 @@ pub enum Index {
     SuppressedUntil = 0xe0,
     /// Addresses that have their strikes and wait for a run, by server.
     CountDue = 0xe1,
+    AnsweredDue = 0xc1,
 }
 
 impl Table {

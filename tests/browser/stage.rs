@@ -8,7 +8,7 @@ use std::sync::Arc;
 use reprieve::account::{Accounts, Cost};
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
 use reprieve::directory::{
-    Choice, Contact, Digest, Directory, Organisation, OrganisationId, Rule, Told,
+    Choice, Contact, Digest, Directory, Organisation, OrganisationId, People, Rule, Told,
 };
 use reprieve::filter::verdict::Door;
 use reprieve::filter::{Class, Finding};
@@ -16,12 +16,14 @@ use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
 use reprieve::mail::{Address, Domain, Message, ReversePath};
 use reprieve::maillog::Maillog;
 use reprieve::portal::{Console, Portal, Services, Settings};
+use reprieve::quarantine::tally::Tally;
 use reprieve::quarantine::{
     Fingerprint, Held, HeldRecipient, HeldSearch, Reference, State, Telling,
 };
 use reprieve::queue::{self, Queue};
 use reprieve::release::{self, Releases};
-use reprieve::reputation::{Proof, Proofs, Reputation, standing};
+use reprieve::reputation::{Flags, Proof, Proofs, Reputation, SenderSearch, standing};
+use reprieve::statistics::Statistics;
 use reprieve::store::{Batch, Store};
 use uuid::Uuid;
 
@@ -63,12 +65,14 @@ impl Stage {
         let links = Links::new(KeyRing::ephemeral(), base).unwrap();
         let reputation =
             Reputation::new(store.clone(), clock.clone(), standing::Settings::default());
+        let queue = Queue::new(store.clone(), clock.clone(), queue::Settings::default());
+        let people = people(store.clone(), clock.clone(), directory.clone());
         let releases = Releases::new(
             store.clone(),
             clock.clone(),
             directory.clone(),
-            reputation,
-            Queue::new(store.clone(), clock.clone(), queue::Settings::default()),
+            reputation.clone(),
+            queue.clone(),
             Maillog::default(),
             release::Settings::default(),
         );
@@ -77,6 +81,21 @@ impl Stage {
             store: store.clone(),
             ring: links.ring().clone(),
             search: HeldSearch::new(store.clone()),
+            senders: SenderSearch::new(store.clone()),
+            flags: Flags::new(
+                store.clone(),
+                clock.clone(),
+                people,
+                reputation.clone(),
+                Maillog::default(),
+            ),
+            reputation: reputation.clone(),
+            queue: queue.clone(),
+            statistics: Statistics::new(store.clone(), clock.clone(), Maillog::default()),
+            tally: Tally::new(&store),
+            retry: Arc::new(|_| Box::pin(async { Ok(false) })),
+            letters_stopped: Arc::new(|| Box::pin(async { Ok(false) })),
+            keys: std::env::temp_dir().join("reprieve-no-keys"),
         };
         let mut services = Services {
             links: links.clone(),
@@ -214,4 +233,13 @@ pub fn recipient(text: &str, named: bool, now: Timestamp) -> HeldRecipient {
 
 pub fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
+}
+
+/// On a thread of its own: a store on disk answers only where a runtime waits.
+fn people(store: Store, clock: Clock, directory: Directory) -> People {
+    let open = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(People::open(store, clock, directory)).unwrap()
+    };
+    std::thread::spawn(open).join().unwrap()
 }

@@ -3,7 +3,9 @@
 #[path = "../browser/stage.rs"]
 mod stage;
 
+mod api;
 mod client;
+mod decisions;
 mod doors;
 mod roles;
 

@@ -39,7 +39,7 @@ async fn page(admin: &Admin, wrong: Option<&str>) -> Result<Markup, Trouble> {
     let now = admin.app().clock.now();
     let sessions = admin.console().accounts.sessions(&admin.account).await?;
     let body = html! {
-        p { strong { (admin.account.login) } " · " (admin.account.role) }
+        p { strong { (admin.account.login) } " · " (super::admins::role_shown(words, &admin.account.role)) }
         h2 { (words.say("admin-sessions")) }
         div.scroll tabindex="0" role="region" aria-label=(words.say("admin-sessions")) {
             table.rows {

@@ -7,28 +7,44 @@
 //! a token of its session.
 
 mod accounts;
+mod admins;
 mod audit;
+mod bulk;
+mod chart;
 mod gate;
+mod keys;
 mod login;
+mod message;
+mod overview;
 mod place;
 mod quarantine;
+mod queue;
+mod senders;
 mod shell;
+mod statistics;
 mod table;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::MethodRouter;
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
 use super::limit::Limit;
 use super::{App, Inner};
 use crate::account::{Accounts, Power};
 use crate::link::KeyRing;
 use crate::quarantine::HeldSearch;
-use crate::reputation::Network;
-use crate::store::Store;
+use crate::quarantine::tally::Tally;
+use crate::queue::Queue;
+use crate::reputation::{Flags, Network, Reputation, SenderSearch};
+use crate::statistics::Statistics;
+use crate::store::{Fault, Store};
 
+pub(super) use bulk::Jobs;
 use gate::{Acted, Admin, Asked};
 use place::Place;
 use shell::{Section, Sheet};
@@ -43,6 +59,11 @@ const PER_DEVICE: u32 = 10;
 /// (ATTACKS A-02: the tenth is refused).
 const CODES: u32 = 9;
 
+/// Attempts an item's delivery now; `false`: there is none, or a worker has it.
+pub type Retry = Arc<dyn Fn(Uuid) -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
+/// Whether letters to senders have stopped, because too many bounced.
+pub type Stopped = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
+
 /// What the console works with.
 #[derive(Clone)]
 pub struct Console {
@@ -50,6 +71,18 @@ pub struct Console {
     pub store: Store,
     pub ring: KeyRing,
     pub search: HeldSearch,
+    pub senders: SenderSearch,
+    pub reputation: Reputation,
+    pub flags: Flags,
+    pub queue: Queue,
+    pub statistics: Statistics,
+    pub tally: Tally,
+    /// Attempts a queue's item now.
+    pub retry: Retry,
+    /// Whether letters to senders have stopped.
+    pub letters_stopped: Stopped,
+    /// The folder of the keys that sign links.
+    pub keys: PathBuf,
 }
 
 /// What the console keeps in memory for itself.
@@ -93,7 +126,19 @@ impl Route {
 
 /// Every page behind the gate.
 fn all() -> Vec<Route> {
-    let pages = [quarantine::routes(), accounts::routes(), audit::routes()];
+    let pages = [
+        overview::routes(),
+        quarantine::routes(),
+        message::routes(),
+        bulk::routes(),
+        senders::routes(),
+        queue::routes(),
+        statistics::routes(),
+        keys::routes(),
+        accounts::routes(),
+        admins::routes(),
+        audit::routes(),
+    ];
     pages.into_iter().flatten().collect()
 }
 

@@ -1,6 +1,5 @@
 //! The quarantine: what is held, found by a part of an address or subject.
 
-use axum::response::Redirect;
 use axum::routing::get;
 use maud::{Markup, html};
 
@@ -14,11 +13,7 @@ use crate::portal::words::{Arguments, Shown, Words};
 use crate::quarantine::{Held, HeldRecipient, Search, State};
 
 pub(super) fn routes() -> Vec<Route> {
-    let home = || async { Redirect::to(&Place::Quarantine.to_string()) };
-    vec![
-        Route::page(&Place::Home, Power::See, get(home)),
-        Route::page(&Place::Quarantine, Power::See, get(list)),
-    ]
+    vec![Route::page(&Place::Quarantine, Power::See, get(list))]
 }
 
 /// Classes that are ever held, and the chips' words for them.
@@ -67,15 +62,15 @@ pub fn state_mark(words: &Words, state: State) -> Markup {
 }
 
 /// What the address asks for, within what he may see.
-pub(super) fn asked_search(admin: &Admin, asked: &Asked) -> Search {
-    let class = CLASSES.iter().find(|(class, _)| class.as_str() == asked.field("class"));
+pub(super) fn search_of<'a>(admin: &Admin, field: impl Fn(&'static str) -> &'a str) -> Search {
+    let class = CLASSES.iter().find(|(class, _)| class.as_str() == field("class"));
     // The waiting ones are what the page is for; "all" has a word of its own.
-    let state = match asked.field("state") {
+    let state = match field("state") {
         "" => Some(State::Held),
         word => STATES.iter().map(|(state, _)| *state).find(|state| state.as_str() == word),
     };
     Search {
-        text: asked.field("q").trim().chars().take(200).collect(),
+        text: field("q").trim().chars().take(200).collect(),
         class: class.map(|(class, _)| *class),
         state,
         organisations: admin.organisations(),
@@ -97,7 +92,7 @@ pub(super) fn list_address(search: &Search) -> Address<'static> {
 
 async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let words = admin.words();
-    let search = asked_search(&admin, &asked);
+    let search = search_of(&admin, |name| asked.field(name));
     let after = asked.after();
     let console = admin.console();
     let page = console.search.find(&search, after.as_deref(), ROWS).await?;
@@ -109,7 +104,12 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
         @if page.held.is_empty() {
             @if search.text.is_empty() { (table::empty(words.say("admin-nothing-held"))) }
             @else { (table::empty(words.say("admin-nothing-found"))) }
-        } @else { (rows(&admin, &search, &page.held)) }
+        } @else {
+            form method="post" action=(Place::Bulk) {
+                (rows(&admin, &search, &page.held))
+                @if admin.may(Power::Decide) { (bulk_bar(&admin, &search)) }
+            }
+        }
         (table::pager(words, &address, after.is_some(), page.next.as_deref()))
     };
     let title = words.say("admin-quarantine");
@@ -141,6 +141,9 @@ fn rows(admin: &Admin, search: &Search, all: &[Held]) -> Markup {
         div.scroll tabindex="0" role="region" aria-label=(words.say("admin-quarantine")) {
             table.rows {
                 thead { tr {
+                    @if admin.may(Power::Decide) {
+                        th.choose scope="col" { input type="checkbox" data-all aria-label=(words.say("admin-choose-all")); }
+                    }
                     th scope="col" { (words.say("admin-received")) }
                     th scope="col" { (words.say("admin-from")) }
                     th scope="col" { (words.say("admin-subject")) }
@@ -153,9 +156,12 @@ fn rows(admin: &Admin, search: &Search, all: &[Held]) -> Markup {
                     @for held in all {
                         @let own: Vec<&HeldRecipient> = held.recipients.iter().filter(|one| search.wants(one)).collect();
                         tr {
+                            @if admin.may(Power::Decide) {
+                                td.choose { label { input type="checkbox" name="pick" value=(held.id) aria-label={ (words.say("admin-choose")) " " (held.reference) }; } }
+                            }
                             td.time { (table::ago(words, held.received_at, now)) }
                             td { (Shown(&held.from_text)) }
-                            td.main { (subject(words, &held.subject)) }
+                            td.main { a.row href=(Place::Held(&held.id.to_string())) { (subject(words, &held.subject)) } }
                             td {
                                 @if let Some(first) = own.first() { (part::AddressShown(&first.address)) }
                                 @if own.len() > 1 { " " (others(words, own.len() - 1)) }
@@ -167,6 +173,21 @@ fn rows(admin: &Admin, search: &Search, all: &[Held]) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What can be done with the chosen rows, or with all that is found.
+fn bulk_bar(admin: &Admin, search: &Search) -> Markup {
+    let words = admin.words();
+    html! {
+        div.bulk {
+            (admin.token_field())
+            input type="hidden" name="q" value=(search.text);
+            input type="hidden" name="class" value=(search.class.map_or("", Class::as_str));
+            button type="submit" name="act" value="release" data-key="r" { (words.say("admin-release")) }
+            button.danger type="submit" name="act" value="delete" { (words.say("admin-delete")) }
+            label.inline { input type="checkbox" name="whole" value="1"; " " (words.say("admin-choose-whole")) }
         }
     }
 }

@@ -10,15 +10,28 @@ use crate::portal::path::Path;
 /// A section of the rail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
+    Overview,
     Quarantine,
-    Account,
+    Senders,
+    Queue,
+    Statistics,
+    Keys,
+    Accounts,
+    Tokens,
     Audit,
+    Account,
 }
 
 /// The rail, in its order: section, its word, its address, what it asks for.
 const RAIL: &[(Section, &str, Place<'static>, Power)] = &[
+    (Section::Overview, "admin-overview", Place::Home, Power::See),
     (Section::Quarantine, "admin-quarantine", Place::Quarantine, Power::See),
-    (Section::Account, "admin-account", Place::Account, Power::Own),
+    (Section::Senders, "admin-senders", Place::Senders, Power::SeeAll),
+    (Section::Queue, "admin-queue", Place::Queue, Power::SeeAll),
+    (Section::Statistics, "admin-statistics", Place::Statistics, Power::SeeAll),
+    (Section::Keys, "admin-link-keys", Place::Keys, Power::SeeAll),
+    (Section::Accounts, "admin-accounts", Place::Accounts, Power::SeeAll),
+    (Section::Tokens, "admin-tokens", Place::Tokens, Power::Own),
     (Section::Audit, "admin-audit", Place::Audit, Power::SeeAll),
 ];
 
@@ -78,7 +91,7 @@ impl Admin {
         let words = self.words();
         html! {
             div.me {
-                p { a href=(Place::Account) { (self.account.login) } br; span.soft { (self.account.role) } }
+                p { a href=(Place::Account) { (self.account.login) } br; span.soft { (super::admins::role_shown(words, &self.account.role)) } }
                 form method="post" action=(Place::Logout) {
                     (self.token_field())
                     button.quiet type="submit" { (words.say("admin-logout")) }

@@ -105,3 +105,171 @@ admin-change = Before → after
 ## Refusals
 forbidden = This is not yours to do
 forbidden-text = Your role does not include this page or action. The attempt has been recorded. Ask an operator if you need it.
+
+## Overview
+admin-overview = Overview
+admin-all-well = Nothing needs a decision.
+admin-held-now = Held now
+admin-waiting = Waiting for delivery
+admin-undelivered = Not delivered
+admin-last-decisions = Last decisions
+admin-need-disk = The disk is full: new mail is answered 452 until there is space.
+admin-need-store = The store does not answer. Look at the log, then restart.
+admin-need-breaker = Letters to senders have stopped, because too many bounced. See: reprieve notices.
+admin-need-late = Delivery is late: the next hop may be failing. See the queue.
+admin-need-key = The key that signs links is { $n } days old. Make a new one, then promote it.
+
+## A held message
+admin-held-message = Held message
+admin-mail-from = Reverse-path
+admin-until = until
+admin-reference = Reference
+admin-told-not = the sender was not told
+admin-told-reply = the sender was told by the SMTP reply
+admin-told-letter = the sender was told by a letter
+admin-release = Release
+admin-delete = Delete …
+admin-delete-for-good = Delete for good
+admin-findings = Findings
+admin-finding = Finding
+admin-weight = Weight
+admin-authentication = Authentication
+admin-authentication-none = No results were recorded.
+admin-method = Method
+admin-result = Result
+admin-details = Details
+admin-headers = Headers
+admin-attachments = Attachments
+admin-story = From arrival to now
+admin-erased = the message was erased
+admin-text = Text
+admin-text-cut = The text goes on; this is its beginning.
+admin-text-none = The text cannot be shown safely.
+admin-read = Read
+admin-read-help = Reading somebody's mail needs a reason. It is recorded with your name.
+admin-reason = Reason for reading
+admin-reason-needed = Please give a reason first.
+admin-recipient-refuses = The recipient or his organisation blocks this sender. Nothing was released.
+admin-decided-already = Somebody has decided about it already. This is how it stands now.
+
+## Many at once
+admin-choose = Choose
+admin-choose-all = Choose all rows of this page
+admin-choose-whole = All that this search finds
+admin-bulk = Decide about many
+admin-bulk-go = Yes, do it
+admin-bulk-release = Release { $n ->
+    [one] this message?
+   *[other] these { $n } messages?
+}
+admin-bulk-delete = Delete { $n ->
+    [one] this message for good?
+   *[other] these { $n } messages for good?
+}
+admin-back = Back
+admin-progress = { $done } of { $total } done, { $left } left as they were.
+admin-goes-on = You may close this page: the work goes on.
+admin-stop = Stop
+
+## Senders
+admin-senders = Senders
+admin-sender = Sender
+admin-search-senders = Part of an address
+admin-address = Address
+admin-proof = Proof
+admin-network = network
+admin-standing = Standing
+admin-releases = Releases
+admin-revocations = Revocations
+admin-clean-days = Clean days
+admin-trust = Trust
+admin-revoke = Revoke
+admin-bar = Bar
+admin-flags = Flags
+admin-no-flags = Nobody has flagged this sender.
+admin-organisation = Organisation
+admin-his-mail = Mail of this sender
+standing-probation = on probation
+standing-trusted = trusted
+standing-revoked = revoked
+standing-barred = barred
+
+## Queue
+admin-queue = Queue
+admin-queue-empty = Nothing waits. Good.
+admin-kind = Kind
+admin-attempts = Attempts
+admin-next-attempt = Next attempt
+admin-answer = Last answer
+admin-retry = Retry now
+admin-give-up = Give up
+item-release = released message
+item-letter = letter
+item-dsn = DSN
+item-accepted = accepted message
+item-waiting = waiting
+item-claimed = being delivered
+
+## Keys
+admin-link-keys = Keys
+admin-keys-help = These keys sign the links. A new key verifies at once and signs when it is promoted; with several nodes, copy its file to each of them first. Links of a retired key end.
+admin-key = Key
+admin-made = Made
+admin-key-signs = signs
+admin-key-verifies = verifies
+admin-promote = Promote
+admin-retire = Retire
+admin-new-key = Make a new key
+
+## Accounts and tokens
+admin-accounts = Accounts
+admin-role = Role
+admin-last-login = Last login
+admin-add = Add an administrator
+admin-organisations = Organisations (for an organisation admin)
+admin-disable = Disable
+admin-enable = Enable
+admin-reset = Reset
+admin-setup-link = This link sets the account up, once and within a day. Give it to its owner by a way that nobody else reads:
+admin-last-operator = This is the last operator who can log in. Make another one first.
+admin-login-taken = There is an administrator of this name already.
+admin-login-form = A login is 1 to 64 lower-case letters, digits and . _ - @
+admin-role-organisations = Choose the organisations that this administrator decides for.
+account-active = active
+account-disabled = disabled
+account-invited = not set up yet
+role-operator = operator
+role-organisation-admin = organisation admin
+role-auditor = auditor
+admin-tokens = API tokens
+admin-tokens-help = Programs use these at /api/v1. A token can do no more than the account that made it.
+admin-no-tokens = There are no tokens.
+admin-make-token = Make a token
+admin-token-once = Copy the token now; it is not shown again.
+admin-name-of = What it is for
+admin-scope = May
+admin-days = Days until it expires
+admin-revoke-token = Revoke
+scope-read = see
+scope-decide = see and decide
+
+## Statistics
+admin-statistics = Statistics
+admin-span = Span
+admin-day = Day
+admin-week = Week
+admin-year = Year
+admin-day-ago = 24 hours ago
+admin-week-ago = a week ago
+admin-year-ago = a year ago
+admin-now = now
+admin-band = The band shows the least and the most of the four weeks before, the dashed line their mean.
+admin-past-week = The past week
+admin-overruled = How often each finding was overruled
+admin-overruled-help = Of the messages that are remembered: how many carried the finding, and how many of these somebody freed.
+admin-freed = freed
+count-held = held
+count-released = released
+count-delivered = delivered after release
+count-rejected = rejected
+count-destroyed = malware refused

@@ -102,3 +102,165 @@ admin-change = 変更前 → 変更後
 ## 拒否
 forbidden = この操作の権限がありません
 forbidden-text = あなたの役割ではこのページや操作は許可されていません。この試行は記録されました。必要な場合は運用者にお尋ねください。
+
+## 概要
+admin-overview = 概要
+admin-all-well = 判断が必要なものはありません。
+admin-held-now = 現在保留中
+admin-waiting = 配送待ち
+admin-undelivered = 未配送
+admin-last-decisions = 最近の判断
+admin-need-disk = ディスクに空きがありません。空きができるまで新しいメールには 452 を返します。
+admin-need-store = ストアが応答しません。ログを確認し、再起動してください。
+admin-need-breaker = 差出人への通知は、不達が多いため停止しています。reprieve notices を参照してください。
+admin-need-late = 配送が遅れています。次のサーバーに問題がある可能性があります。キューを確認してください。
+admin-need-key = リンクに署名する鍵は作成から { $n } 日経っています。新しい鍵を作り、有効にしてください。
+
+## 保留中のメール
+admin-held-message = 保留中のメール
+admin-mail-from = リバースパス
+admin-until = 期限
+admin-reference = 参照番号
+admin-told-not = 差出人には知らせていません
+admin-told-reply = 差出人には SMTP 応答で知らせました
+admin-told-letter = 差出人には通知メールで知らせました
+admin-release = 解放
+admin-delete = 削除…
+admin-delete-for-good = 完全に削除
+admin-findings = 検出結果
+admin-finding = 検出内容
+admin-weight = 重み
+admin-authentication = 認証
+admin-authentication-none = 結果は記録されていません。
+admin-method = 方式
+admin-result = 結果
+admin-details = 詳細
+admin-headers = ヘッダー
+admin-attachments = 添付ファイル
+admin-story = 受信から現在まで
+admin-erased = メールは消去されました
+admin-text = 本文
+admin-text-cut = 本文の冒頭のみを表示しています。
+admin-text-none = 本文を安全に表示できません。
+admin-read = 読む
+admin-read-help = 他人のメールを読むには理由が必要です。あなたの名前とともに記録されます。
+admin-reason = 読む理由
+admin-reason-needed = まず理由を入力してください。
+admin-recipient-refuses = 受信者またはその組織がこの差出人を拒否しています。解放されませんでした。
+admin-decided-already = すでに判断済みです。現在の状態は次のとおりです。
+
+## 一括操作
+admin-choose = 選択
+admin-choose-all = このページの行をすべて選択
+admin-choose-whole = この検索で見つかるものすべて
+admin-bulk = 一括操作
+admin-bulk-go = 実行する
+admin-bulk-release = { $n } 件のメールを解放しますか?
+admin-bulk-delete = { $n } 件のメールを完全に削除しますか?
+admin-back = 戻る
+admin-progress = { $total } 件中 { $done } 件完了、{ $left } 件はそのままです。
+admin-goes-on = このページを閉じても処理は続きます。
+admin-stop = 中止
+
+## 差出人
+admin-senders = 差出人
+admin-sender = 差出人
+admin-search-senders = アドレスの一部
+admin-address = アドレス
+admin-proof = 証明
+admin-network = ネットワーク
+admin-standing = 評価
+admin-releases = 解放回数
+admin-revocations = 取消回数
+admin-clean-days = 問題のない日数
+admin-trust = 信頼する
+admin-revoke = 信頼を取り消す
+admin-bar = 締め出す
+admin-flags = 報告
+admin-no-flags = この差出人への報告はありません。
+admin-organisation = 組織
+admin-his-mail = この差出人のメール
+standing-probation = 試用中
+standing-trusted = 信頼済み
+standing-revoked = 信頼取消
+standing-barred = 締め出し
+
+## キュー
+admin-queue = キュー
+admin-queue-empty = 待機中のものはありません。良好です。
+admin-kind = 種類
+admin-attempts = 試行回数
+admin-next-attempt = 次の試行
+admin-answer = 最後の応答
+admin-retry = 今すぐ再試行
+admin-give-up = 断念
+item-release = 解放されたメール
+item-letter = 通知メール
+item-dsn = DSN
+item-accepted = 受理したメール
+item-waiting = 待機中
+item-claimed = 配送中
+
+## 鍵
+admin-link-keys = 鍵
+admin-keys-help = リンクはこれらの鍵で署名されます。新しい鍵はすぐに検証に使われ、有効にすると署名に使われます。複数ノードの場合は、先に鍵ファイルを全ノードにコピーしてください。廃止した鍵のリンクは無効になります。
+admin-key = 鍵
+admin-made = 作成
+admin-key-signs = 署名
+admin-key-verifies = 検証のみ
+admin-promote = 有効にする
+admin-retire = 廃止
+admin-new-key = 新しい鍵を作る
+
+## アカウントとトークン
+admin-accounts = アカウント
+admin-role = 役割
+admin-last-login = 最終ログイン
+admin-add = 管理者を追加
+admin-organisations = 組織(組織管理者の場合)
+admin-disable = 無効にする
+admin-enable = 有効にする
+admin-reset = リセット
+admin-setup-link = このリンクは一日以内に一度だけ使えます。他人に見られない方法で本人に渡してください:
+admin-last-operator = ログインできる最後の運用者です。先に別の運用者を作成してください。
+admin-login-taken = 同じ名前の管理者がすでにいます。
+admin-login-form = ログイン名は小文字の英数字と . _ - @ で 1〜64 文字です。
+admin-role-organisations = この管理者が担当する組織を選んでください。
+account-active = 有効
+account-disabled = 無効
+account-invited = 未設定
+role-operator = 運用者
+role-organisation-admin = 組織管理者
+role-auditor = 監査者
+admin-tokens = API トークン
+admin-tokens-help = プログラムが /api/v1 で使います。トークンは作成したアカウント以上のことはできません。
+admin-no-tokens = トークンはありません。
+admin-make-token = トークンを作る
+admin-token-once = 今すぐトークンをコピーしてください。再表示されません。
+admin-name-of = 用途
+admin-scope = 権限
+admin-days = 有効日数
+admin-revoke-token = 取り消す
+scope-read = 閲覧
+scope-decide = 閲覧と判断
+
+## 統計
+admin-statistics = 統計
+admin-span = 期間
+admin-day = 日
+admin-week = 週
+admin-year = 年
+admin-day-ago = 24 時間前
+admin-week-ago = 1 週間前
+admin-year-ago = 1 年前
+admin-now = 現在
+admin-band = 帯は過去 4 週間の最小値と最大値、破線は平均を示します。
+admin-past-week = この 1 週間
+admin-overruled = 検出結果が覆された割合
+admin-overruled-help = 記録のあるメールのうち、その検出結果を持つ件数と、そのうち解放された件数です。
+admin-freed = 解放
+count-held = 保留
+count-released = 解放
+count-delivered = 解放後に配送
+count-rejected = 拒否
+count-destroyed = マルウェアを拒否

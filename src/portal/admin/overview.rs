@@ -1,0 +1,108 @@
+//! The overview: what needs a decision, what waits, what was decided last.
+
+use axum::routing::get;
+use maud::{Markup, html};
+
+use super::table;
+use super::{Admin, Place, Route, Section, Sheet, audit, statistics};
+use crate::account::Power;
+use crate::clock::SignedDuration;
+use crate::link::ring::folder;
+use crate::portal::error::Trouble;
+use crate::portal::words::Arguments;
+use crate::quarantine::{Search, State};
+use crate::store::State as StoreState;
+
+/// Held messages are counted up to here.
+const COUNTED: usize = 10_000;
+/// Decisions that are shown.
+const DECISIONS: usize = 8;
+/// A key that signs longer than this should be rotated.
+const OLD_KEY: SignedDuration = SignedDuration::from_hours(365 * 24);
+/// A queue that is later than this has a next hop that fails.
+const LATE: SignedDuration = SignedDuration::from_mins(15);
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![Route::page(&Place::Home, Power::See, get(show))]
+}
+
+async fn show(admin: Admin) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let console = admin.console();
+    let organisations = admin.organisations();
+    let waiting = Search { state: Some(State::Held), organisations, ..Search::default() };
+    let held = console.search.keys(&waiting, None, COUNTED).await;
+    let count = |count: usize, more: bool| format!("{count}{}", if more { "+" } else { "" });
+    let needs = if admin.may(Power::SeeAll) { needs(&admin).await? } else { Vec::new() };
+    let all = admin.may(Power::SeeAll);
+    let tiles = if all {
+        tiles(&admin).await?
+    } else {
+        html! {}
+    };
+    let hours = if all { console.statistics.last(5 * 168).await? } else { Vec::new() };
+    let last = if all { console.accounts.audit().page(&[], DECISIONS).await? } else { Vec::new() };
+    let body = html! {
+        @if needs.is_empty() { p.notice { (words.say("admin-all-well")) } }
+        @else { ul.needs { @for one in &needs { li.wrong { (one) } } } }
+        ul.tiles {
+            li {
+                a href=(Place::Quarantine) { (words.say("admin-held-now")) }
+                strong { (count(held.keys.len(), held.more)) }
+            }
+            (tiles)
+        }
+        @if all {
+            (statistics::day(words, &hours, statistics::KINDS[0]))
+            h2 { (words.say("admin-last-decisions")) }
+            @if last.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
+            @else { (audit::rows(&admin, &last)) }
+        }
+    };
+    let title = words.say("admin-overview");
+    Ok(admin.page(&Sheet { section: Section::Overview, title, notice: None, body }))
+}
+
+async fn tiles(admin: &Admin) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let console = admin.console();
+    let load = console.queue.load().await?;
+    let failed = console.queue.failed(1000).await?.len();
+    Ok(html! {
+        li { a href=(Place::Queue) { (words.say("admin-waiting")) } strong { (load.open) } }
+        li { a href={ (Place::Queue) "?state=failed" } { (words.say("admin-undelivered")) } strong { (failed) } }
+        li { a href=(Place::Senders) { (words.say("admin-senders")) } strong { (console.senders.len()) } }
+    })
+}
+
+/// What somebody should look at now, each in one sentence.
+async fn needs(admin: &Admin) -> Result<Vec<String>, Trouble> {
+    let words = admin.words();
+    let console = admin.console();
+    let now = admin.app().clock.now();
+    let mut needs = Vec::new();
+    let mut say = |id: &str| needs.push(words.say(id).to_owned());
+    match console.store.health().state {
+        StoreState::Ready => {}
+        StoreState::Full => say("admin-need-disk"),
+        _ => say("admin-need-store"),
+    }
+    if (console.letters_stopped)().await? {
+        say("admin-need-breaker");
+    }
+    let load = console.queue.load().await?;
+    if load.late > LATE {
+        say("admin-need-late");
+    }
+    let folder_of_keys = console.keys.clone();
+    let keys = tokio::task::spawn_blocking(move || folder::list(&folder_of_keys)).await;
+    let keys = keys.ok().and_then(Result::ok).unwrap_or_default();
+    let active = keys.iter().find(|key| key.state == crate::link::ring::KeyState::Active);
+    if let Some(age) =
+        active.map(|key| now.duration_since(key.created)).filter(|age| *age > OLD_KEY)
+    {
+        let days = Arguments::new().number("n", age.as_secs() / 86_400);
+        needs.push(words.tell("admin-need-key", &days).plain());
+    }
+    Ok(needs)
+}

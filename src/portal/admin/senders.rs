@@ -1,0 +1,205 @@
+//! Senders: who earned or lost standing, and what an operator makes of it.
+
+use axum::extract::Path as Captured;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use maud::{Markup, html};
+
+use super::table::{self, Address, ROWS};
+use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
+use crate::account::Power;
+use crate::portal::error::Trouble;
+use crate::portal::part;
+use crate::portal::words::Words;
+use crate::reputation::{Proof, Scope, Standing, StandingState};
+use crate::store::Batch;
+
+/// Flags of a sender that are shown.
+const FLAGS: usize = 100;
+
+const STATES: [(StandingState, &str); 4] = [
+    (StandingState::Probation, "standing-probation"),
+    (StandingState::Trusted, "standing-trusted"),
+    (StandingState::Revoked, "standing-revoked"),
+    (StandingState::Barred, "standing-barred"),
+];
+
+/// What an operator may decide, with its button.
+const DECISIONS: [(StandingState, &str); 3] = [
+    (StandingState::Trusted, "admin-trust"),
+    (StandingState::Revoked, "admin-revoke"),
+    (StandingState::Barred, "admin-bar"),
+];
+
+pub(super) fn routes() -> Vec<Route> {
+    let id = Place::ID;
+    vec![
+        Route::page(&Place::Senders, Power::SeeAll, get(list)),
+        Route::page(&Place::Sender(id), Power::SeeAll, get(show)),
+        Route::act(&Place::Decide(id), Power::Operate, post(decide)),
+    ]
+}
+
+fn state_mark(words: &Words, state: StandingState) -> Markup {
+    let (kind, mark) = match state {
+        StandingState::Probation => ("move", "→"),
+        StandingState::Trusted => ("done", "✓"),
+        StandingState::Revoked => ("wait", "●"),
+        StandingState::Barred => ("stop", "✕"),
+    };
+    let word =
+        STATES.iter().find(|(one, _)| *one == state).map_or("standing-probation", |one| one.1);
+    html! { span class={ "state " (kind) } { span aria-hidden="true" { (mark) " " } (words.say(word)) } }
+}
+
+/// "SPF, DKIM", or that it is the network alone.
+fn proofs(words: &Words, standing: &Standing) -> Markup {
+    let all = [(Proof::Dmarc, "DMARC"), (Proof::Dkim, "DKIM"), (Proof::Spf, "SPF")];
+    let names: Vec<&str> = all
+        .iter()
+        .filter(|(one, _)| standing.proofs.contains(*one))
+        .map(|(_, name)| *name)
+        .collect();
+    html! {
+        @match &standing.scope {
+            Scope::Everywhere => (names.join(", ")),
+            Scope::Within { organisation, network } => {
+                (words.say("admin-network")) " " code { (network) } " · " (organisation)
+            }
+        }
+    }
+}
+
+async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let text: String = asked.field("q").trim().chars().take(200).collect();
+    let state = StandingState::parse(asked.field("state"));
+    let after = asked.after();
+    let search = &admin.console().senders;
+    let page = search.find(&text, state, after.as_deref(), ROWS).await?;
+    let now_state = state.map_or("", StandingState::as_str);
+    let address = Address::new(Place::Senders).with("q", &text).with("state", now_state);
+    let mut states = vec![("", words.say("admin-all"))];
+    states.extend(STATES.iter().map(|(state, word)| (state.as_str(), words.say(word))));
+    let now = admin.app().clock.now();
+    let body = html! {
+        (table::search(words, &address, words.say("admin-search-senders"), &text))
+        (table::chips(words.say("admin-standing"), &address, "state", now_state, &states))
+        @if page.senders.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label=(words.say("admin-senders")) {
+                table.rows {
+                    thead { tr {
+                        th scope="col" { (words.say("admin-address")) }
+                        th scope="col" { (words.say("admin-proof")) }
+                        th scope="col" { (words.say("admin-standing")) }
+                        th.number scope="col" { (words.say("admin-releases")) }
+                        th.number scope="col" { (words.say("admin-revocations")) }
+                        th scope="col" { (words.say("admin-last-seen")) }
+                    } }
+                    tbody {
+                        @for one in &page.senders {
+                            tr {
+                                td.main { a.row href=(Place::Sender(&URL_SAFE_NO_PAD.encode(one.id()))) { (part::AddressShown(&one.address)) } }
+                                td { (proofs(words, one)) }
+                                td { (state_mark(words, one.state)) }
+                                td.number { (one.releases) }
+                                td.number { (one.revocations) }
+                                td.time { (table::ago(words, one.last_seen, now)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        (table::pager(words, &address, after.is_some(), page.next.as_deref()))
+    };
+    let title = words.say("admin-senders");
+    Ok(admin.page(&Sheet { section: Section::Senders, title, notice: None, body }))
+}
+
+async fn found(admin: &Admin, id: &str) -> Result<Standing, Trouble> {
+    let key = URL_SAFE_NO_PAD.decode(id).map_err(|_| Trouble::NotFound)?;
+    let standing = admin.console().reputation.standing_of(&key).await?;
+    standing.ok_or(Trouble::NotFound)
+}
+
+async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Trouble> {
+    let standing = found(&admin, &id).await?;
+    let words = admin.words();
+    let now = admin.app().clock.now();
+    let flags = admin.console().flags.against(&standing.address, &standing.scope).await?;
+    let body = html! {
+        div.card {
+            dl.facts {
+                div { dt { (words.say("admin-address")) } dd { strong { (part::AddressShown(&standing.address)) } } }
+                div { dt { (words.say("admin-proof")) } dd { (proofs(words, &standing)) } }
+                div { dt { (words.say("admin-standing")) } dd { (state_mark(words, standing.state)) ", " (words.say("admin-since")) " " (table::ago(words, standing.since, now)) } }
+                div { dt { (words.say("admin-releases")) } dd { (standing.releases) } }
+                div { dt { (words.say("admin-clean-days")) } dd { (standing.clean_days) } }
+                div { dt { (words.say("admin-revocations")) } dd { (standing.revocations) } }
+                div { dt { (words.say("admin-last-seen")) } dd { (table::ago(words, standing.last_seen, now)) } }
+            }
+        }
+        @if admin.may(Power::Operate) {
+            form.actions method="post" action=(Place::Decide(&id)) {
+                (admin.token_field())
+                label.hidden for="why" { (words.say("admin-why")) }
+                input #why type="text" name="why" required maxlength="300" placeholder=(words.say("admin-why"));
+                @for (state, word) in DECISIONS {
+                    @if state != standing.state {
+                        button type="submit" name="state" value=(state.as_str()) class=(if state == StandingState::Trusted { "quiet" } else { "danger" }) {
+                            (words.say(word))
+                        }
+                    }
+                }
+            }
+        }
+        h2 { (words.say("admin-flags")) }
+        @if flags.is_empty() { (table::empty(words.say("admin-no-flags"))) }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label=(words.say("admin-flags")) {
+                table.rows {
+                    thead { tr {
+                        th scope="col" { (words.say("admin-when")) }
+                        th scope="col" { (words.say("admin-organisation")) }
+                        th scope="col" { (words.say("admin-to")) }
+                    } }
+                    tbody {
+                        @for flag in flags.iter().take(FLAGS) {
+                            tr {
+                                td.time { (table::ago(words, flag.record.at, now)) }
+                                td { (flag.record.organisation) }
+                                td.main { (part::AddressShown(&flag.record.recipient)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        p { a href=(Address::new(Place::Quarantine).with("q", &standing.address.to_string()).with("state", "all")) { (words.say("admin-his-mail")) } }
+    };
+    let title = words.say("admin-sender");
+    Ok(admin.page(&Sheet { section: Section::Senders, title, notice: None, body }))
+}
+
+async fn decide(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    form: Acted,
+) -> Result<Redirect, Trouble> {
+    let standing = found(&admin, &id).await?;
+    let state = DECISIONS.iter().map(|(state, _)| *state);
+    let state = state.into_iter().find(|one| one.as_str() == form.field("state"));
+    let state = state.ok_or(Trouble::BadForm)?;
+    let audit = admin.console().accounts.audit();
+    let also = |batch: &mut Batch, before: &Standing, after: &Standing| {
+        let entry = admin.entry("decide-sender").about("sender", &after.address.display());
+        let entry = entry.why(form.field("why"));
+        audit.record(batch, entry.before(before.state.as_str()).after(after.state.as_str()));
+    };
+    admin.console().reputation.decide(&standing.id(), state, &also).await?;
+    Ok(Redirect::to(&Place::Sender(&id).to_string()))
+}

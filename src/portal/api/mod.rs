@@ -1,0 +1,159 @@
+//! `/api/v1`: the console's powers for programs.
+//!
+//! A bearer token (RFC 6750) acts for the account that made it, with the
+//! smaller of the two powers, and with that account's organisations. Lists
+//! page by cursor; an `Idempotency-Key` makes a POST safe to repeat; errors
+//! are problem documents (RFC 9457). Times are RFC 3339 in UTC.
+
+mod openapi;
+mod problem;
+mod resources;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+
+use super::App;
+use super::admin::Console;
+use super::frame::Visitor;
+use crate::account::idempotency::Begun;
+use crate::account::{Account, ApiToken, Entry, Power};
+use crate::reputation::Network;
+use problem::Problem;
+
+/// Bytes of a request's body.
+const BODY: usize = 64 * 1024;
+/// Bytes of an idempotency key.
+const KEY: usize = 255;
+
+/// Who asks: a token and the account that it acts for.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub visitor: Visitor,
+    pub account: Account,
+    pub token: ApiToken,
+}
+
+impl Caller {
+    pub fn console(&self) -> Result<&Console, Problem> {
+        self.visitor.app().console.as_ref().ok_or(Problem::NOT_FOUND)
+    }
+
+    /// # Errors
+    /// 403 unless both the token and its account may; that is recorded.
+    pub async fn needs(&self, power: Power, what: &str) -> Result<(), Problem> {
+        if self.token.scope.may(power) && self.account.role.may(power) {
+            return Ok(());
+        }
+        self.refused(what).await?;
+        Err(Problem::FORBIDDEN)
+    }
+
+    pub async fn refused(&self, what: &str) -> Result<(), Problem> {
+        let login = self.account.login.as_str();
+        self.visitor.app().log.console_refused(login, what, self.visitor.client);
+        let entry = self.entry("refused").about("route", what);
+        Ok(self.console()?.accounts.audit().note(entry).await?)
+    }
+
+    /// An entry of the audit: the account, by this token.
+    pub fn entry(&self, what: &str) -> Entry {
+        let who = format!("{} (token {})", self.account.login, self.token.name);
+        Entry::new(&who, what).from(self.visitor.client)
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or(Problem::UNAUTHORIZED)
+    }
+}
+
+/// The routes; none without a console.
+pub(super) fn router(app: &App) -> Router<App> {
+    if app.console.is_none() {
+        return Router::new();
+    }
+    Router::new()
+        .route("/api/v1/held", get(resources::held))
+        .route("/api/v1/held/{id}", get(resources::one_held))
+        .route("/api/v1/held/{id}/release", post(resources::release))
+        .route("/api/v1/held/{id}/delete", post(resources::delete))
+        .route("/api/v1/senders", get(resources::senders))
+        .route("/api/v1/senders/{id}/decide", post(resources::decide))
+        .route("/api/v1/queue", get(resources::queue))
+        .route("/api/v1/queue/{id}/retry", post(resources::retry))
+        .route("/api/v1/queue/{id}/give-up", post(resources::give_up))
+        .route("/api/v1/audit", get(resources::audit))
+        .route("/api/v1/{*rest}", any(|| async { Problem::NOT_FOUND }))
+        .method_not_allowed_fallback(|| async { Problem::METHOD })
+        .route_layer(axum::middleware::from_fn_with_state(app.clone(), admit))
+        .route("/api/v1/openapi.json", get(openapi::document))
+}
+
+/// Lets by who has a token that is good, and answers a repeated POST.
+async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let caller = match caller(&app, &parts).await {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
+    parts.extensions.insert(caller.clone());
+    let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let Some(key) = key.map(str::to_owned) else {
+        return next.run(Request::from_parts(parts, body)).await;
+    };
+    if key.is_empty() || key.len() > KEY {
+        return Problem::BAD_KEY.into_response();
+    }
+    let Ok(bytes) = axum::body::to_bytes(body, BODY).await else {
+        return Problem::TOO_LARGE.into_response();
+    };
+    let (method, path) = (parts.method.as_str().to_owned(), parts.uri.to_string());
+    let asked: [&[u8]; 3] = [method.as_bytes(), path.as_bytes(), &bytes];
+    let begun = match caller.console() {
+        Ok(console) => console.accounts.begin(&caller.token.hash, &key, &asked).await,
+        Err(problem) => return problem.into_response(),
+    };
+    let row = match begun {
+        Ok(Begun::Fresh(row)) => row,
+        Ok(Begun::Again(status, body)) => return problem::json_text(status, body),
+        Ok(Begun::Running) => return Problem::RUNNING.into_response(),
+        Ok(Begun::Other) => return Problem::OTHER_REQUEST.into_response(),
+        Err(fault) => return Problem::from(fault).into_response(),
+    };
+    let answer = next.run(Request::from_parts(parts, bytes.into())).await;
+    let (parts, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&body).into_owned();
+    if let Ok(console) = caller.console() {
+        // The work is done either way; a repeat is then told that it runs.
+        let _ = console.accounts.finish(&row, parts.status.as_u16(), &text).await;
+    }
+    Response::from_parts(parts, body.into())
+}
+
+async fn caller(app: &App, parts: &Parts) -> Result<Caller, Problem> {
+    let visitor = parts.extensions.get::<Visitor>().cloned().ok_or(Problem::BROKEN)?;
+    let console = app.console.as_ref().ok_or(Problem::NOT_FOUND)?;
+    let field = parts.headers.get(header::AUTHORIZATION).and_then(|field| field.to_str().ok());
+    let text = field.and_then(|field| field.split_once(' '));
+    let text = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let found = match text {
+        Some((_, text)) => console.accounts.bearer(text.trim()).await?,
+        None => None,
+    };
+    match found {
+        Some((account, token)) => Ok(Caller { visitor, account, token }),
+        None if app.guesses.allows(Network::of(visitor.client), app.clock.now()) => {
+            Err(Problem::UNAUTHORIZED)
+        }
+        None => Err(Problem::TOO_MANY),
+    }
+}

@@ -1,0 +1,186 @@
+//! The OpenAPI document (3.1) of `/api/v1`, made of one table of operations,
+//! so that it says what the router serves; a test holds both together.
+
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::problem::json_text;
+
+/// One operation: method, path, what it does, its query, its body's fields.
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    query: &'static [&'static str],
+    body: &'static [&'static str],
+    scope: &'static str,
+}
+
+const LIST: &[&str] = &["q", "class", "state", "after", "limit"];
+const PART: &[&str] = &["q", "state", "after", "limit"];
+
+const OPERATIONS: [Operation; 10] = [
+    Operation {
+        method: "get",
+        path: "/api/v1/held",
+        summary: "Held messages, the latest first; q is a part of an address or subject",
+        query: LIST,
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/held/{id}",
+        summary: "One held message, without its body",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/held/{id}/release",
+        summary: "Release the copies that still wait",
+        query: &[],
+        body: &["why"],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/held/{id}/delete",
+        summary: "Withdraw the copies that still wait",
+        query: &[],
+        body: &["why"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/senders",
+        summary: "Senders with a standing, the latest seen first",
+        query: PART,
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/senders/{id}/decide",
+        summary: "Give a sender the state trusted, revoked or barred",
+        query: &[],
+        body: &["state", "why"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/queue",
+        summary: "Items of the queue, the oldest first; state=failed: what failed",
+        query: &["state", "after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/queue/{id}/retry",
+        summary: "Attempt an item's delivery now",
+        query: &[],
+        body: &["why"],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/queue/{id}/give-up",
+        summary: "Attempt an item's delivery no more",
+        query: &[],
+        body: &["why"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/audit",
+        summary: "Decisions, the latest first; q is a part of any of their texts",
+        query: &["q", "after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+];
+
+pub async fn document() -> Response {
+    json_text(200, whole().to_string())
+}
+
+fn whole() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for one in &OPERATIONS {
+        let at = paths.entry(one.path).or_insert_with(|| json!({}));
+        at[one.method] = operation(one);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Reprieve",
+            "version": "1",
+            "description": "Held messages, senders, queue and audit. Lists answer {items, next}; \
+                next is the cursor for after. Errors are application/problem+json (RFC 9457).",
+        },
+        "security": [{ "bearer": [] }],
+        "components": {
+            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
+            "schemas": {
+                "Problem": {
+                    "type": "object",
+                    "required": ["type", "title", "status"],
+                    "properties": {
+                        "type": { "type": "string" },
+                        "title": { "type": "string" },
+                        "status": { "type": "integer" },
+                        "detail": { "type": "string" },
+                    },
+                },
+            },
+        },
+        "paths": paths,
+    })
+}
+
+fn operation(one: &Operation) -> Value {
+    let text = json!({ "type": "string" });
+    let mut parameters: Vec<Value> = one
+        .query
+        .iter()
+        .map(|name| {
+            let kind = if *name == "limit" {
+                json!({ "type": "integer", "minimum": 1, "maximum": 100 })
+            } else {
+                text.clone()
+            };
+            json!({ "name": name, "in": "query", "schema": kind })
+        })
+        .collect();
+    if one.path.contains("{id}") {
+        parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": text }));
+    }
+    let mut described = json!({
+        "summary": one.summary,
+        "description": format!("Needs a token of scope {}.", one.scope),
+        "responses": {
+            "200": { "description": "Done", "content": { "application/json": {} } },
+            "default": {
+                "description": "A problem",
+                "content": { "application/problem+json": {
+                    "schema": { "$ref": "#/components/schemas/Problem" },
+                } },
+            },
+        },
+    });
+    if one.method == "post" {
+        let key = json!({ "name": "Idempotency-Key", "in": "header", "schema": text });
+        parameters.push(key);
+        let fields: Map<String, Value> =
+            one.body.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+        described["requestBody"] = json!({
+            "content": { "application/json": {
+                "schema": { "type": "object", "properties": fields },
+            } },
+        });
+    }
+    described["parameters"] = Value::Array(parameters);
+    described
+}

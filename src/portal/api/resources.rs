@@ -1,0 +1,367 @@
+//! Held messages, senders, the queue and the audit as JSON.
+
+use axum::body::Bytes;
+use axum::extract::{Path as Captured, Query};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Caller;
+use super::problem::{Problem, json_text};
+use crate::account::{Entry, Power};
+use crate::filter::Class;
+use crate::quarantine::{Held, HeldRecipient, Search, State};
+use crate::queue::{Item, ItemState};
+use crate::reputation::{Scope, Standing, StandingState};
+use crate::store::Batch;
+
+/// Rows of a page, unless fewer are asked for.
+const ROWS: usize = 100;
+/// Entries of the audit that one search looks at.
+const LOOKED_AT: usize = 5000;
+
+type Answer = Result<Response, Problem>;
+
+/// What lists understand.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct List {
+    q: String,
+    class: String,
+    state: String,
+    after: String,
+    limit: Option<usize>,
+}
+
+impl List {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(ROWS).clamp(1, ROWS)
+    }
+
+    /// # Errors
+    /// 400 for what is no cursor.
+    fn after(&self) -> Result<Option<Vec<u8>>, Problem> {
+        if self.after.is_empty() {
+            return Ok(None);
+        }
+        URL_SAFE_NO_PAD.decode(&self.after).map(Some).map_err(|_| Problem::BAD_REQUEST)
+    }
+}
+
+/// Why something is decided, for the audit.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Decision {
+    why: String,
+    state: String,
+}
+
+fn decision(body: &Bytes) -> Result<Decision, Problem> {
+    if body.is_empty() {
+        return Ok(Decision::default());
+    }
+    serde_json::from_slice(body).map_err(|_| Problem::BAD_REQUEST)
+}
+
+fn ok(value: &Value) -> Response {
+    json_text(200, value.to_string())
+}
+
+fn page(items: Vec<Value>, next: Option<Vec<u8>>) -> Response {
+    ok(&json!({ "items": items, "next": next.map(|next| URL_SAFE_NO_PAD.encode(next)) }))
+}
+
+fn words<T: Copy>(
+    all: &[T],
+    text: &str,
+    word: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    all.iter().copied().find(|one| word(*one) == text).map(Some).ok_or(Problem::BAD_REQUEST)
+}
+
+const STATES: [State; 9] = [
+    State::Held,
+    State::Releasing,
+    State::Released,
+    State::Delivered,
+    State::Failed,
+    State::Withdrawn,
+    State::Refused,
+    State::Disowned,
+    State::Expired,
+];
+
+const CLASSES: [Class; 12] = [
+    Class::Malware,
+    Class::Unscannable,
+    Class::Phishing,
+    Class::Impersonated,
+    Class::Unwanted,
+    Class::Marketing,
+    Class::Poll,
+    Class::Social,
+    Class::Mass,
+    Class::Barred,
+    Class::FirstContact,
+    Class::Clean,
+];
+
+pub async fn held(caller: Caller, Query(list): Query<List>) -> Answer {
+    caller.needs(Power::See, "GET held").await?;
+    let search = Search {
+        text: list.q.chars().take(200).collect(),
+        class: words(&CLASSES, &list.class, Class::as_str)?,
+        state: words(&STATES, &list.state, State::as_str)?,
+        organisations: caller.account.role.organisations().map(<[_]>::to_vec),
+    };
+    let console = caller.console()?;
+    let found = console.search.find(&search, list.after()?.as_deref(), list.limit()).await?;
+    let items = found.held.iter().map(|held| shown(&caller, held)).collect();
+    Ok(page(items, found.next))
+}
+
+/// The message, if a copy of it is the caller's to see.
+async fn own(caller: &Caller, id: &str) -> Result<Held, Problem> {
+    let id: Uuid = id.parse().map_err(|_| Problem::NOT_FOUND)?;
+    let held = caller.visitor.app().releases.held(id).await?.ok_or(Problem::NOT_FOUND)?;
+    let role = &caller.account.role;
+    if held.recipients.iter().any(|one| role.covers(&one.organisation)) {
+        return Ok(held);
+    }
+    caller.refused(&format!("held {id}")).await?;
+    Err(Problem::FORBIDDEN)
+}
+
+pub async fn one_held(caller: Caller, Captured(id): Captured<String>) -> Answer {
+    caller.needs(Power::See, "GET held").await?;
+    let held = own(&caller, &id).await?;
+    Ok(ok(&shown(&caller, &held)))
+}
+
+pub async fn release(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
+    caller.needs(Power::Decide, "POST release").await?;
+    decide_held(&caller, &id, &body, "release").await
+}
+
+pub async fn delete(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
+    caller.needs(Power::Decide, "POST delete").await?;
+    decide_held(&caller, &id, &body, "delete").await
+}
+
+async fn decide_held(caller: &Caller, id: &str, body: &Bytes, what: &str) -> Answer {
+    let why = decision(body)?.why;
+    let held = own(caller, id).await?;
+    let audit = caller.console()?.accounts.audit();
+    let states = |held: &Held| {
+        let mut all: Vec<&str> = held.recipients.iter().map(|one| one.state.as_str()).collect();
+        all.dedup();
+        all.join(", ")
+    };
+    let also = |batch: &mut Batch, before: &Held, after: &Held| {
+        let about = format!("{} {}", after.reference, after.from_text);
+        let entry = caller.entry(what).about("held", &about).why(&why);
+        audit.record(batch, entry.before(states(before)).after(states(after)));
+    };
+    let role = &caller.account.role;
+    let his = |one: &HeldRecipient| role.covers(&one.organisation);
+    let releases = &caller.visitor.app().releases;
+    let done = match what {
+        "release" => releases.release_copies(held.id, &his, &also).await?,
+        _ => releases.delete_copies(held.id, &his, &also).await?,
+    };
+    Ok(ok(&shown(caller, &done)))
+}
+
+/// A message without its body; copies of others' organisations are left out.
+fn shown(caller: &Caller, held: &Held) -> Value {
+    let role = &caller.account.role;
+    let own = held.recipients.iter().filter(|one| role.covers(&one.organisation));
+    let recipients: Vec<Value> = own
+        .map(|one| {
+            json!({
+                "address": one.address.to_string(),
+                "organisation": one.organisation.as_str(),
+                "class": one.class.as_str(),
+                "state": one.state.as_str(),
+                "changed": one.changed_at.to_string(),
+                "reply": one.outcome.as_ref().map(|outcome| &outcome.reply),
+            })
+        })
+        .collect();
+    let findings: Vec<Value> =
+        held.findings.iter().map(|one| json!({ "id": one.id, "weight": one.weight })).collect();
+    json!({
+        "id": held.id.to_string(),
+        "reference": held.reference.to_string(),
+        "received": held.received_at.to_string(),
+        "expires": held.expires_at.to_string(),
+        "mail_from": held.rfc5321_mail_from.to_string(),
+        "from": held.from_text,
+        "subject": held.subject,
+        "client": held.client.to_string(),
+        "size": held.size,
+        "score": held.score,
+        "findings": findings,
+        "recipients": recipients,
+    })
+}
+
+pub async fn senders(caller: Caller, Query(list): Query<List>) -> Answer {
+    caller.needs(Power::SeeAll, "GET senders").await?;
+    let state = match list.state.as_str() {
+        "" => None,
+        word => Some(StandingState::parse(word).ok_or(Problem::BAD_REQUEST)?),
+    };
+    let search = &caller.console()?.senders;
+    let found = search.find(&list.q, state, list.after()?.as_deref(), list.limit()).await?;
+    Ok(page(found.senders.iter().map(sender).collect(), found.next))
+}
+
+fn sender(standing: &Standing) -> Value {
+    let (organisation, network) = match &standing.scope {
+        Scope::Everywhere => (None, None),
+        Scope::Within { organisation, network } => {
+            (Some(organisation.as_str()), Some(network.to_string()))
+        }
+    };
+    json!({
+        "id": URL_SAFE_NO_PAD.encode(standing.id()),
+        "address": standing.address.to_string(),
+        "state": standing.state.as_str(),
+        "since": standing.since.to_string(),
+        "last_seen": standing.last_seen.to_string(),
+        "releases": standing.releases,
+        "revocations": standing.revocations,
+        "organisation": organisation,
+        "network": network,
+    })
+}
+
+pub async fn decide(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
+    caller.needs(Power::Operate, "POST sender").await?;
+    let Decision { why, state } = decision(&body)?;
+    let key = URL_SAFE_NO_PAD.decode(&id).map_err(|_| Problem::NOT_FOUND)?;
+    let state = StandingState::parse(&state).filter(|state| *state != StandingState::Probation);
+    let state = state.ok_or(Problem::BAD_REQUEST)?;
+    let console = caller.console()?;
+    let audit = console.accounts.audit();
+    let also = |batch: &mut Batch, before: &Standing, after: &Standing| {
+        let entry = caller.entry("decide-sender").about("sender", &after.address.display());
+        let entry = entry.why(&why).before(before.state.as_str());
+        audit.record(batch, entry.after(after.state.as_str()));
+    };
+    let done = console.reputation.decide(&key, state, &also).await?.ok_or(Problem::NOT_FOUND)?;
+    Ok(ok(&sender(&done)))
+}
+
+pub async fn queue(caller: Caller, Query(list): Query<List>) -> Answer {
+    caller.needs(Power::SeeAll, "GET queue").await?;
+    let console = caller.console()?;
+    if list.state == "failed" {
+        let items = console.queue.failed(list.limit()).await?;
+        return Ok(page(items.iter().map(item).collect(), None));
+    }
+    let after = list.after()?.unwrap_or_default();
+    let mut rows = console.store.page::<Item>(&after, list.limit() + 1).await?;
+    let more = rows.len() > list.limit();
+    rows.truncate(list.limit());
+    let next = rows.last().filter(|_| more).map(|row| row.record.id.as_bytes().to_vec());
+    Ok(page(rows.iter().map(|row| item(&row.record)).collect(), next))
+}
+
+fn item(item: &Item) -> Value {
+    let state = |state| match state {
+        ItemState::Waiting => "waiting",
+        ItemState::Delivered => "delivered",
+        ItemState::Failed => "failed",
+    };
+    let recipients: Vec<Value> = item
+        .recipients
+        .iter()
+        .map(|one| {
+            let address = one.address.to_string();
+            json!({ "address": address, "state": state(one.state), "reply": one.reply })
+        })
+        .collect();
+    json!({
+        "id": item.id.to_string(),
+        "held": (!item.held.is_nil()).then(|| item.held.to_string()),
+        "created": item.created_at.to_string(),
+        "due": item.is_open().then(|| item.due_at.to_string()),
+        "attempts": item.attempts,
+        "recipients": recipients,
+    })
+}
+
+pub async fn retry(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
+    caller.needs(Power::Operate, "POST retry").await?;
+    let id: Uuid = id.parse().map_err(|_| Problem::NOT_FOUND)?;
+    let why = decision(&body)?.why;
+    let console = caller.console()?;
+    if !(console.retry)(id).await? {
+        return Err(Problem::DECIDED);
+    }
+    let entry = caller.entry("retry-item").about("item", &id.to_string()).why(&why);
+    console.accounts.audit().note(entry).await?;
+    Ok(ok(&json!({ "id": id.to_string() })))
+}
+
+pub async fn give_up(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
+    caller.needs(Power::Operate, "POST give-up").await?;
+    let id: Uuid = id.parse().map_err(|_| Problem::NOT_FOUND)?;
+    let why = decision(&body)?.why;
+    let audit = caller.console()?.accounts.audit();
+    let also = |batch: &mut Batch| {
+        let entry = caller.entry("give-up-item").about("item", &id.to_string());
+        audit.record(batch, entry.why(&why));
+    };
+    if !caller.visitor.app().releases.give_up(id, &also).await? {
+        return Err(Problem::DECIDED);
+    }
+    Ok(ok(&json!({ "id": id.to_string() })))
+}
+
+pub async fn audit(caller: Caller, Query(list): Query<List>) -> Answer {
+    caller.needs(Power::SeeAll, "GET audit").await?;
+    let audit = caller.console()?.accounts.audit();
+    let needle = list.q.to_lowercase();
+    let mut cursor = list.after()?.unwrap_or_default();
+    let (mut items, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let entries = audit.page(&cursor, ROWS).await?;
+        let last = entries.len() < ROWS;
+        for entry in entries {
+            looked_at += 1;
+            cursor = entry.cursor();
+            if needle.is_empty() || entry.contains(&needle) {
+                items.push(decided(&entry));
+            }
+            if items.len() == list.limit() || looked_at == LOOKED_AT {
+                return Ok(page(items, Some(cursor)));
+            }
+        }
+        if last {
+            return Ok(page(items, None));
+        }
+    }
+}
+
+fn decided(entry: &Entry) -> Value {
+    json!({
+        "at": entry.at.to_string(),
+        "who": entry.who,
+        "what": entry.what,
+        "kind": entry.kind,
+        "about": entry.about,
+        "why": entry.why,
+        "before": entry.before,
+        "after": entry.after,
+        "client": entry.client.map(|client| client.to_string()),
+    })
+}

@@ -1,0 +1,166 @@
+//! `/api/v1`: tokens, scopes, pages, repeated requests.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use reprieve::account::token::Scope;
+use reprieve::account::{Entry, Login, Role};
+use reprieve::clock::SignedDuration;
+use reprieve::quarantine::State;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::client::Client;
+use crate::stage::Stage;
+use crate::{console, organisation};
+
+struct Answer {
+    status: StatusCode,
+    kind: String,
+    body: Value,
+}
+
+async fn token(stage: &Stage, login: &str, role: Role, scope: Scope) -> String {
+    Client::enter(stage, login, role).await;
+    let (by, login) = (Entry::new("console", "test"), Login::parse(login).unwrap());
+    let accounts = &stage.console.accounts;
+    accounts.make_token(&by, &login, "test", (scope, 30)).await.unwrap()
+}
+
+async fn ask(
+    stage: &Stage,
+    method: Method,
+    path: &str,
+    token: &str,
+    more: &[(&str, &str)],
+) -> Answer {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "mail.example")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let mut body = "";
+    for (name, value) in more {
+        if *name == "body" {
+            body = value;
+        } else {
+            request = request.header(*name, *value);
+        }
+    }
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let answer = stage.portal.router().oneshot(request).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let kind = parts.headers.get(header::CONTENT_TYPE);
+    Answer {
+        status: parts.status,
+        kind: kind.map_or("", |kind| kind.to_str().unwrap()).to_owned(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    }
+}
+
+#[tokio::test]
+async fn a_token_sees_pages_and_decides() {
+    let stage = console().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(stage.hold(|_| {}).await.0);
+    }
+    let token = token(&stage, "anna", Role::Operator, Scope::Decide).await;
+    let first = ask(&stage, Method::GET, "/api/v1/held?limit=3&state=held", &token, &[]).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.body);
+    assert_eq!(first.body["items"].as_array().unwrap().len(), 3);
+    let next = first.body["next"].as_str().unwrap();
+    let path = format!("/api/v1/held?limit=3&state=held&after={next}");
+    let second = ask(&stage, Method::GET, &path, &token, &[]).await;
+    assert_eq!(second.body["items"].as_array().unwrap().len(), 2);
+    assert!(second.body["next"].is_null());
+    let path = format!("/api/v1/held/{}/release", ids[0]);
+    let more = [("body", r#"{"why":"by a program"}"#)];
+    let done = ask(&stage, Method::POST, &path, &token, &more).await;
+    assert_eq!(done.body["recipients"][0]["state"], "releasing", "{}", done.body);
+    assert_eq!(stage.states(ids[0]).await, [State::Releasing]);
+    let again = ask(&stage, Method::POST, &path, &token, &more).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert_eq!(again.kind, "application/problem+json");
+    let audit = ask(&stage, Method::GET, "/api/v1/audit?q=program", &token, &[]).await;
+    assert_eq!(audit.body["items"][0]["who"], "anna (token test)");
+}
+
+#[tokio::test]
+async fn an_idempotency_key_makes_a_repeat_harmless() {
+    let stage = console().await;
+    let (id, _) = stage.hold(|_| {}).await;
+    let (other, _) = stage.hold(|_| {}).await;
+    let token = token(&stage, "anna", Role::Operator, Scope::Decide).await;
+    let path = format!("/api/v1/held/{id}/release");
+    let key = [("idempotency-key", "night-1")];
+    let first = ask(&stage, Method::POST, &path, &token, &key).await;
+    let again = ask(&stage, Method::POST, &path, &token, &key).await;
+    assert_eq!((first.status, &first.body), (again.status, &again.body));
+    assert_eq!(again.status, StatusCode::OK);
+    let path = format!("/api/v1/held/{other}/release");
+    let reused = ask(&stage, Method::POST, &path, &token, &key).await;
+    assert_eq!(reused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(stage.states(other).await, [State::Held]);
+    stage.clock.advance(SignedDuration::from_hours(25));
+    let fresh = ask(&stage, Method::POST, &path, &token, &key).await;
+    assert_eq!(fresh.status, StatusCode::OK, "keys are kept for a day");
+}
+
+#[tokio::test]
+async fn a_04_tokens_do_no_more_than_scope_and_role() {
+    let stage = console().await;
+    let (id, _) = stage.hold(|_| {}).await;
+    let release = format!("/api/v1/held/{id}/release");
+    let read = token(&stage, "anna", Role::Operator, Scope::Read).await;
+    let auditor = token(&stage, "au", Role::Auditor, Scope::Decide).await;
+    let own = Role::OrganisationAdmin(vec![organisation("other")]);
+    let foreign = token(&stage, "kim", own, Scope::Decide).await;
+    for token in [&read, &auditor, &foreign] {
+        let answer = ask(&stage, Method::POST, &release, token, &[]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert_eq!(answer.body["status"], 403);
+    }
+    let path = format!("/api/v1/held/{id}");
+    assert_eq!(ask(&stage, Method::GET, &path, &foreign, &[]).await.status, StatusCode::FORBIDDEN);
+    for path in ["/api/v1/audit", "/api/v1/senders", "/api/v1/queue"] {
+        let answer = ask(&stage, Method::GET, path, &foreign, &[]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(
+            ask(&stage, Method::GET, path, &read, &[]).await.status,
+            StatusCode::OK,
+            "{path}"
+        );
+    }
+    let none = ask(&stage, Method::GET, "/api/v1/held", "reprieve_nonsense", &[]).await;
+    assert_eq!(
+        (none.status, none.kind.as_str()),
+        (StatusCode::UNAUTHORIZED, "application/problem+json")
+    );
+    stage.clock.advance(SignedDuration::from_hours(31 * 24));
+    let late = ask(&stage, Method::GET, "/api/v1/held", &read, &[]).await;
+    assert_eq!(late.status, StatusCode::UNAUTHORIZED, "expired");
+}
+
+#[tokio::test]
+async fn the_document_names_what_is_served() {
+    let stage = console().await;
+    let token = token(&stage, "anna", Role::Operator, Scope::Decide).await;
+    let document = ask(&stage, Method::GET, "/api/v1/openapi.json", "", &[]).await;
+    assert_eq!(document.body["openapi"], "3.1.0");
+    for (path, operations) in document.body["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let answer = ask(&stage, method.clone(), &path.replace("{id}", "x"), &token, &[]).await;
+            assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            if !path.contains("{id}") {
+                assert_eq!(answer.status, StatusCode::OK, "{method} {path}");
+            }
+        }
+    }
+    let unknown = ask(&stage, Method::GET, "/api/v1/nothing", &token, &[]).await;
+    assert_eq!(
+        (unknown.status, unknown.body["status"].as_u64()),
+        (StatusCode::NOT_FOUND, Some(404))
+    );
+}
