@@ -68,7 +68,10 @@ impl<'m> Parsed<'m> {
 
     /// The first text to be read, HTML made plain.
     pub fn body_text(&self) -> Option<String> {
-        self.0.body_text(0).map(std::borrow::Cow::into_owned)
+        match self {
+            Self::Mime(message) => message.body_text(0).map(std::borrow::Cow::into_owned),
+            Self::Plain(content) => Some(String::from_utf8_lossy(content).into_owned()),
+        }
     }
 
     /// All leaves in order, those of forwarded messages included.
