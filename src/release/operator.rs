@@ -7,7 +7,7 @@
 
 use uuid::Uuid;
 
-use super::{Denied, Inner, Releases, TRIES, Way, contended, illegal};
+use super::{Denied, Inner, Releases, TRIES, Way, illegal};
 use crate::quarantine::{Held, HeldRecipient, State};
 use crate::queue::ItemState;
 use crate::store::{Batch, Fault, Refusal, Row};
@@ -135,4 +135,8 @@ impl Releases {
         }
         Err(Fault::Unavailable("the item changes all the time".to_owned()))
     }
+}
+
+fn contended() -> Denied {
+    Denied::Store(Fault::Unavailable("the record changes too fast; try again".to_owned()))
 }
