@@ -1,17 +1,26 @@
-//! `reprieve check`: configuration, keys, store, next hop and the notice
-//! domain's DNS, in sentences. When all of the last is right, letters may go.
+//! `reprieve check`: configuration, keys, store, wiring and the notice domain's
+//! DNS, in sentences. When all of the last is right, letters may go.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
+use super::wiring;
 use crate::gateway::{self, Config, Ready};
 use crate::link::ring::{KeyState, folder};
+use crate::mail::Address;
 
-pub(super) async fn run(
-    config: &Config,
-    offline: bool,
-    from: &[IpAddr],
-) -> anyhow::Result<ExitCode> {
+/// What is asked besides the configuration itself.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// Neither DNS nor any server.
+    pub offline: bool,
+    /// Addresses that letters leave from.
+    pub from: Vec<IpAddr>,
+    /// Send a test mail to this address through this MTA.
+    pub mail: Option<(Address, SocketAddr)>,
+}
+
+pub(super) async fn run(config: &Config, asked: &Asked) -> anyhow::Result<ExitCode> {
     let mut wrong = 0;
     let mut say = |good: bool, sentence: String| {
         println!("{} {sentence}", if good { "ok   " } else { "WRONG" });
@@ -28,11 +37,17 @@ pub(super) async fn run(
     }
     let (good, sentence) = store(config);
     say(good, sentence);
-    if !offline {
-        for (good, sentence) in gateway::check_hops(config).await {
+    if !asked.offline {
+        let hops = gateway::check_hops(config).await;
+        for (good, sentence) in wiring::doors(config).into_iter().chain(hops) {
             say(good, sentence);
         }
-        let found = gateway::check_notice_domain(config, from).await?;
+        if let Some((to, mta)) = &asked.mail {
+            for (good, sentence) in wiring::mail(config, to, *mta).await {
+                say(good, sentence);
+            }
+        }
+        let found = gateway::check_notice_domain(config, &asked.from).await?;
         let ready = found.iter().all(|one| one.good);
         for one in found {
             say(one.good, one.sentence);

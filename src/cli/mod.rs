@@ -14,6 +14,7 @@ mod queue;
 mod replay;
 mod store;
 mod suppression;
+mod wiring;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 use crate::demo;
 use crate::gateway::{self, Config, LogFormat};
+use crate::mail::Address;
 use crate::maillog::writer;
 
 /// A mail quarantine with a door for the sender.
@@ -44,16 +46,22 @@ enum Command {
         /// An empty or new folder
         dir: PathBuf,
     },
-    /// Look at configuration, keys, store, next hop and DNS; say what is wrong
+    /// Look at configuration, keys, store, wiring and DNS; say what is wrong
     Check {
         #[command(flatten)]
         configured: Configured,
-        /// Ask neither DNS nor the next hop
+        /// Ask neither DNS nor any server
         #[arg(long)]
         offline: bool,
         /// An address that letters leave from, to look for its PTR record
         #[arg(long, value_name = "ADDRESS")]
         from: Vec<IpAddr>,
+        /// Send a test mail to this served address through the MTA, and say what its answer proves
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "offline")]
+        mail: Option<String>,
+        /// The MTA that takes the test mail
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:25", requires = "mail")]
+        mta: SocketAddr,
     },
     /// Keys that sign links: make, promote, retire, list
     #[command(subcommand)]
@@ -321,7 +329,7 @@ struct Demo {
     /// Where the outside world's inbox is
     #[arg(long, value_name = "ADDRESS")]
     inbox: Option<SocketAddr>,
-    /// Where the milter listens (not built yet: ignored)
+    /// Where the milter listens, for an MTA of yours to ask
     #[arg(long, value_name = "ADDRESS")]
     milter: Option<SocketAddr>,
     /// Keep the state here
@@ -357,8 +365,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(gateway::serve(configured.config, configured.set, config))?;
         }
         Command::Init { dir } => init::run(&dir)?,
-        Command::Check { configured, offline, from } => {
-            return runtime()?.block_on(check::run(&configured.read()?, offline, &from));
+        Command::Check { configured, offline, from, mail, mta } => {
+            let to = mail.map(|to| Address::parse(&to).context("--mail")).transpose()?;
+            let asked = check::Asked { offline, from, mail: to.map(|to| (to, mta)) };
+            return runtime()?.block_on(check::run(&configured.read()?, &asked));
         }
         Command::Key(command) => key::run(command)?,
         Command::Held(command) => runtime()?.block_on(held::run(command))?,
@@ -393,8 +403,9 @@ impl Configured {
 
 impl Demo {
     fn options(self) -> demo::Options {
-        let Self { headless, empty, json, smtp, portal, inbox, data, set, corpus, .. } = self;
-        demo::Options { headless, empty, json, smtp, portal, inbox, data, set, corpus }
+        let Self { headless, empty, json, smtp, portal, inbox, milter, data, set, corpus, .. } =
+            self;
+        demo::Options { headless, empty, json, smtp, milter, portal, inbox, data, set, corpus }
     }
 }
 

@@ -17,8 +17,9 @@ pub use blocking::Blocking;
 pub use engines::Engines;
 pub use reader::{Known, Mistake};
 pub use sections::{
-    Delivery, Dns, Filter, Hop, Index, Keys, Listen, Log, LogFormat, Networks, NextHop, Notice,
-    Place, Portal, Protocol, Ready, Release, Route, SmarthostAuth, Smtp, StoreAt, Tls,
+    Delivery, Dns, Filter, Hop, Index, Keys, Listen, Log, LogFormat, Milter, MilterAt, Networks,
+    NextHop, Notice, Place, Portal, Protocol, Ready, Release, Route, SmarthostAuth, Smtp, StoreAt,
+    Tls,
 };
 
 use std::cell::RefCell;
@@ -44,6 +45,7 @@ pub struct Config {
     pub organisations: Vec<Organisation>,
     pub networks: Networks,
     pub smtp: Smtp,
+    pub milter: Milter,
     pub next_hop: NextHop,
     pub delivery: Delivery,
     pub filter: Filter,
@@ -120,6 +122,7 @@ impl Config {
             organisations: organisation::read(&mut root, filter.hold_first_contact)?,
             networks: Networks::read(root.section("networks")?)?,
             smtp: Smtp::read(root.section("smtp")?)?,
+            milter: Milter::read(root.section("milter")?)?,
             next_hop: NextHop::read(root.section("next_hop")?)?,
             delivery: Delivery::read(root.section("delivery")?)?,
             filter,
@@ -148,10 +151,16 @@ impl Config {
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.smtp.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let paths = [&mut self.store.folder, &mut self.keys.folder];
+        let sockets = self.milter.listen.iter_mut().filter_map(|at| match at {
+            MilterAt::Unix(path) => Some(path),
+            MilterAt::Tcp(_) => None,
+        });
         let delivery = &mut self.delivery;
         let password = delivery.smarthost_auth.as_mut().map(|auth| &mut auth.password);
         let more = delivery.ca.as_mut().into_iter().chain(password);
-        for path in paths.into_iter().chain(self.dns.zone.as_mut()).chain(tls).chain(more) {
+        for path in
+            paths.into_iter().chain(self.dns.zone.as_mut()).chain(tls).chain(more).chain(sockets)
+        {
             *path = folder.join(&*path);
         }
     }

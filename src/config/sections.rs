@@ -90,12 +90,31 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
+/// `[milter]`: beside an MTA that asks about each message.
+#[derive(Clone, Debug)]
+pub struct Milter {
+    /// Empty: no milter.
+    pub listen: Vec<MilterAt>,
+    /// MTAs that may connect over TCP.
+    pub allow: Vec<IpNet>,
+    pub connections: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MilterAt {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
 /// `[next_hop]`: who takes what passes, inside the session.
 #[derive(Clone, Debug)]
 pub struct NextHop {
     pub server: Hop,
     /// Pass each RCPT on as it comes, and answer what it answers.
     pub ask_recipients: bool,
+    /// How long its answers are remembered.
+    pub known_recipients: Duration,
+    pub unknown_recipients: Duration,
     pub tls: TlsPolicy,
 }
 
@@ -374,6 +393,8 @@ impl NextHop {
         let read = Self {
             server: section.required("server", "\"smtp:127.0.0.1:10026\"", hop)?,
             ask_recipients: section.or("ask_recipients", "true", value::flag)?,
+            known_recipients: section.or("known_recipients", "\"1 h\"", value::duration)?,
+            unknown_recipients: section.or("unknown_recipients", "\"3 min\"", value::duration)?,
             tls: section.or(
                 "tls",
                 "\"opportunistic\"",
@@ -386,6 +407,36 @@ impl NextHop {
             )?,
         };
         section.finish().map(|()| read)
+    }
+}
+
+impl Milter {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            listen: section.list_or_none(
+                "listen",
+                "[\"127.0.0.1:10027\", \"unix:/run/reprieve/milter.sock\"]",
+                value::list(milter_at),
+            )?,
+            allow: section.or(
+                "allow",
+                "[\"127.0.0.0/8\", \"::1/128\"]",
+                value::list(value::network),
+            )?,
+            connections: section.or("connections", "4000", value::whole(1))?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+/// `address:port` or `unix:/path/to/socket`.
+fn milter_at(value: &Value) -> Result<MilterAt, String> {
+    match value.as_str().and_then(|text| text.strip_prefix("unix:")) {
+        Some(path) if !path.is_empty() => Ok(MilterAt::Unix(PathBuf::from(path))),
+        Some(_) => Err(format!("{value} names no socket")),
+        None => value::socket(value)
+            .map(MilterAt::Tcp)
+            .map_err(|_| format!("{value} is not address:port or unix:/path")),
     }
 }
 

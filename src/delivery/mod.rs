@@ -24,6 +24,7 @@ use self::released::Prepared;
 use crate::clock::{Clock, SignedDuration};
 use crate::directory::Directory;
 use crate::filter::Filter;
+use crate::link::{KeyRing, mark};
 use crate::mail::{Address, Domain, Message};
 use crate::maillog::Maillog;
 use crate::notice::Notices;
@@ -38,6 +39,9 @@ use crate::suppression::{NOT_SENT, Suppression};
 const TRIES: usize = 8;
 /// When an item's next hop has no place free, it is looked at again after this.
 const BUSY: SignedDuration = SignedDuration::from_secs(5);
+/// How long the mark of an attempt is worth something: an MTA on the way may
+/// keep the message in its queue.
+const MARKED: SignedDuration = SignedDuration::from_hours(5 * 24);
 /// Between two attempts to write an answer down.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -74,6 +78,8 @@ pub struct Tools {
     /// Hears what became of its letters, and writes DSNs.
     pub notices: Notices,
     pub maillog: Maillog,
+    /// Whose keys mark what we send, so that a milter of ours lets it pass once.
+    pub marks: KeyRing,
 }
 
 /// The worker. Clones share everything.
@@ -277,10 +283,11 @@ impl Delivery {
     ) -> Result<Vec<Report>, Stopped> {
         let Tools { queue, courier, .. } = &self.inner.tools;
         let item = claimed.item().clone();
+        let head = self.marked(&item, message, recipients);
         let parcel = Parcel {
             mail_from: &item.mail_from,
             recipients,
-            head: item.trace.as_bytes(),
+            head: head.as_bytes(),
             body: message.bytes(),
             eight_bit: item.eight_bit,
             smtputf8: item.smtputf8,
@@ -301,6 +308,18 @@ impl Delivery {
                 }
             }
         }
+    }
+
+    /// The trace behind our mark: a milter of ours may see the message on its
+    /// way, and the next hop may trust what was freed.
+    fn marked(&self, item: &Item, message: &Message, to: &[Address]) -> String {
+        let expires = self.inner.tools.clock.now().saturating_add(MARKED);
+        let attempt = mark::Attempt {
+            item: item.id,
+            generation: item.generation,
+            expires: expires.unwrap_or(crate::clock::Timestamp::MAX),
+        };
+        mark::field(&self.inner.tools.marks, &attempt, message, to.iter()) + &item.trace
     }
 
     async fn postpone(

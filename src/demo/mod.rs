@@ -48,6 +48,8 @@ pub struct Options {
     /// Print one line of JSON when everything listens.
     pub json: bool,
     pub smtp: Option<SocketAddr>,
+    /// Where an MTA may ask; without it, any free port.
+    pub milter: Option<SocketAddr>,
     pub portal: Option<SocketAddr>,
     pub inbox: Option<SocketAddr>,
     /// Where the state is kept; without it, in a folder that goes with us.
@@ -78,6 +80,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     tokio::spawn(inbox.serve(listening(doors.inbox)?));
     let sockets = Sockets {
         smtp: vec![doors.smtp],
+        milter: vec![doors.milter],
         portal: Some(doors.portal),
         operations: Some(doors.operations),
         ..Sockets::default()
@@ -123,13 +126,13 @@ async fn headless(story: &Story, at: &Addresses, corpus: Vec<PathBuf>) -> anyhow
 
 /// What is printed when everything listens.
 fn announce(options: &Options, at: &Addresses, password: &str) {
-    let Addresses { smtp, portal, inbox, operations, .. } = at;
+    let Addresses { smtp, milter, portal, inbox, operations, .. } = at;
     if options.json {
         let line = serde_json::json!({
             "smtp": smtp.to_string(),
             "portal": format!("http://{portal}"),
             "inbox": format!("http://{inbox}"),
-            "milter": null,
+            "milter": milter.to_string(),
             "operations": format!("http://{operations}"),
             "served": world::SERVED,
             "admin": { "login": ADMIN, "password": password },
@@ -145,6 +148,7 @@ fn announce(options: &Options, at: &Addresses, password: &str) {
             "  administrators      http://{portal}/admin   login {ADMIN}, password {password}"
         );
         println!("  SMTP                {smtp}   (served: {})", world::SERVED.join(", "));
+        println!("  milter              {milter}   (smtpd_milters = inet:{milter})");
         println!("  metrics             http://{operations}/metrics\n");
     }
 }
@@ -215,6 +219,7 @@ fn private_folder(folder: &Path) -> anyhow::Result<()> {
 /// Bound before anything starts, so that every address is known.
 struct Doors {
     smtp: TcpListener,
+    milter: TcpListener,
     portal: TcpListener,
     inbox: TcpListener,
     operations: TcpListener,
@@ -236,6 +241,7 @@ impl Doors {
         };
         Ok(Self {
             smtp: door(options.smtp, 2525)?,
+            milter: door(options.milter, 10027)?,
             portal: door(options.portal, 8080)?,
             inbox: door(options.inbox, 8025)?,
             operations: door(None, 0)?,
@@ -246,6 +252,7 @@ impl Doors {
     fn addresses(&self) -> anyhow::Result<Addresses> {
         Ok(Addresses {
             smtp: self.smtp.local_addr()?,
+            milter: self.milter.local_addr()?,
             portal: self.portal.local_addr()?,
             inbox: self.inbox.local_addr()?,
             operations: self.operations.local_addr()?,

@@ -10,6 +10,7 @@ pub const SERVED: [&str; 2] = ["demo.example", "second.example"];
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     pub smtp: SocketAddr,
+    pub milter: SocketAddr,
     pub portal: SocketAddr,
     pub inbox: SocketAddr,
     pub operations: SocketAddr,
@@ -52,7 +53,7 @@ pub fn txt(text: &str) -> String {
 
 /// The configuration file of the demo.
 pub fn config(at: &Addresses, zone: &Path) -> String {
-    let Addresses { smtp, portal, operations, outside, .. } = at;
+    let Addresses { smtp, milter, portal, operations, outside, .. } = at;
     let zone = zone.display();
     format!(
         r##"# Written by `reprieve demo`.
@@ -70,6 +71,9 @@ reserve = "16 MiB"
 
 [smtp]
 hostname = "mx.demo.example"
+
+[milter]
+listen = ["{milter}"]
 
 [next_hop]
 server = "smtp:{outside}"

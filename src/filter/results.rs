@@ -11,6 +11,35 @@ use super::catalogue::Weights;
 use crate::mail::Domain;
 use crate::reputation::{Proof, Proofs};
 
+/// The field that carries results (RFC 8601 section 2).
+pub const FIELD: &str = "Authentication-Results";
+
+/// Whether a field's value names `host` as the server that verified: such a
+/// field from outside is forged (RFC 8601 section 5). The authserv-id stands
+/// first, behind comments, and may be quoted.
+pub fn claims(value: &[u8], host: &str) -> bool {
+    let text = String::from_utf8_lossy(&value[..value.len().min(2000)]);
+    let mut rest = text.trim_start();
+    while rest.starts_with('(') {
+        let mut depth = 0_usize;
+        let end = rest.find(|c| {
+            match c {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            depth == 0
+        });
+        let Some(end) = end else { return false };
+        rest = rest[end + 1..].trim_start();
+    }
+    let name = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => rest.split(|c: char| c == ';' || c == '(' || c.is_whitespace()).next(),
+    };
+    name.is_some_and(|name| name.trim_end_matches('.').eq_ignore_ascii_case(host))
+}
+
 /// RFC 8601 section 2.7.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Word {
@@ -261,5 +290,30 @@ impl Results {
         let ip = self.iprev.ip.map(|ip| ip.to_string()).unwrap_or_default();
         let name = self.iprev.name.as_deref().unwrap_or_default();
         found.push(weights.finding(id).term("ip", ip).term("name", name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_in_our_name_is_known_however_it_is_written() {
+        for ours in [
+            " mx.ours; spf=pass",
+            "MX.Ours ;spf=pass",
+            "\r\n\tmx.ours 1; none",
+            " mx.ours.;",
+            " (a (b) ) mx.ours; dkim=pass",
+            " \"mx.ours\"; x",
+            "mx.ours",
+        ] {
+            assert!(claims(ours.as_bytes(), "mx.ours"), "{ours}");
+        }
+        for other in
+            ["mx.other; spf=pass", " xmx.ours;", " mx.ours.evil;", "", "(mx.ours", "; mx.ours"]
+        {
+            assert!(!claims(other.as_bytes(), "mx.ours"), "{other}");
+        }
     }
 }

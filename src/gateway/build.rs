@@ -12,7 +12,7 @@ use crate::delivery::{self, Delivery};
 use crate::directory::{Directory, DirectoryError, People, Recipient, StoredRule};
 use crate::filter::{self, Filter, catalogue, dns, engine, policy, similar};
 use crate::intake::direction::Networks;
-use crate::intake::{self, Intake, smtp};
+use crate::intake::{self, Intake, milter, smtp};
 use crate::keeper::Keeper;
 use crate::link::{BadBase, KeyError, KeyRing, Links};
 use crate::maillog::Maillog;
@@ -97,6 +97,7 @@ pub(super) struct Rooms {
     pub people: People,
     pub notices: Notices,
     pub smtp: smtp::Server,
+    pub milter: milter::Server,
     pub portal: Portal,
     pub delivery: Delivery,
     pub queue: Queue,
@@ -176,6 +177,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             suppression: suppression.clone(),
             notices: notices.clone(),
             maillog: maillog.clone(),
+            marks: ring.clone(),
         },
     );
     let intake = Intake::new(intake::Parts {
@@ -233,7 +235,14 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             console: Some(console),
         },
     );
+    let milter_settings = milter_settings(config, &smtp_settings);
     Ok(Rooms {
+        milter: milter::Server::new(
+            milter_settings,
+            intake.clone(),
+            clock.clone(),
+            maillog.clone(),
+        ),
         smtp: smtp::Server::new(smtp_settings, intake, clock.clone(), maillog.clone()),
         keeper: Keeper::new(store.clone(), clock.clone(), notices.clone(), maillog.clone()),
         errands: Errands {
@@ -407,7 +416,20 @@ fn smtp_settings(
         normalised: networks.normalise.clone(),
         uncounted: networks.relays.iter().chain(&networks.proxies).copied().collect(),
         next_hop: Some(next_hop),
+        verification: smtp::verification::Times {
+            positive: signed(config.next_hop.known_recipients),
+            negative: signed(config.next_hop.unknown_recipients),
+        },
         ..smtp::Settings::new(hostname)
+    }
+}
+
+fn milter_settings(config: &Config, smtp: &smtp::Settings) -> milter::Settings {
+    milter::Settings {
+        allow: config.milter.allow.clone(),
+        limits: smtp::Limits { connections: config.milter.connections, ..smtp.limits.clone() },
+        normalised: smtp.normalised.clone(),
+        ..milter::Settings::new(smtp.hostname.clone())
     }
 }
 

@@ -24,7 +24,7 @@ pub use hops::check_hops;
 pub use ready::{Finding as DnsFinding, check_notice_domain, mark_ready};
 pub use sockets::{BindError, Sockets};
 
-pub use crate::config::{Config, ConfigError, Index, LogFormat, MINIMAL, Place, Ready};
+pub use crate::config::{Config, ConfigError, Index, LogFormat, MINIMAL, MilterAt, Ready};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -59,6 +59,7 @@ pub struct Gateway {
     open: JoinSet<()>,
     working: JoinSet<()>,
     pub smtp: Vec<SocketAddr>,
+    pub milter: Vec<SocketAddr>,
     pub portal: SocketAddr,
     pub operations: SocketAddr,
 }
@@ -72,7 +73,7 @@ impl Gateway {
     pub async fn start(config: Config, sockets: Sockets, clock: Clock) -> Result<Self, StartError> {
         limits::raise_open_files();
         // First: a second gateway then ends before it touches the store.
-        let sockets = sockets.bind(&config.listen)?;
+        let sockets = sockets.bind(&config)?;
         let lookups = sockets::all("suppression.socketmap", &config.suppression.socketmap)?;
         let rooms = build::build(&config, clock).await?;
         rooms.report_opening();
@@ -81,6 +82,7 @@ impl Gateway {
             portal: address(sockets.portal.as_ref()),
             operations: address(sockets.operations.as_ref()),
             smtp: sockets.smtp.iter().map(|one| address(Some(one))).collect(),
+            milter: sockets.milter.iter().map(|one| address(Some(one))).collect(),
             rooms,
             doors,
             workers,
@@ -197,6 +199,10 @@ impl Gateway {
             let listener = sockets::listening(listener)?;
             let (server, stop) = (self.rooms.smtp.clone(), self.doors.clone());
             self.open.spawn(async move { server.serve(listener, door, stop).await });
+        }
+        for listener in sockets::milters(sockets.milter, sockets.milter_unix)? {
+            let (server, stop) = (self.rooms.milter.clone(), self.doors.clone());
+            self.open.spawn(async move { server.serve(listener, stop).await });
         }
         if let Some(listener) = sockets.portal {
             let listener = sockets::listening(listener)?;

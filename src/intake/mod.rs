@@ -6,7 +6,10 @@
 //! or with a link, before body and record are on stable storage.
 
 pub mod direction;
+mod forged;
 mod hold;
+mod marked;
+pub mod milter;
 mod repeat;
 pub mod smtp;
 mod verdict;
@@ -87,6 +90,8 @@ pub struct Answer {
     /// What the client is told if nothing is passed on, or once the next hop
     /// took it for everybody in `pass`: 250 unless all were refused alike.
     pub reply: Reply,
+    /// We sent it ourselves: what it says in our name is true.
+    pub own: bool,
     /// The hold that was made for the other recipients, to be withdrawn if
     /// the next hop refuses the passed part for good (5xx).
     pub held: Option<Uuid>,
@@ -94,7 +99,7 @@ pub struct Answer {
 
 impl Answer {
     fn only(reply: Reply) -> Self {
-        Self { pass: Vec::new(), head: String::new(), reply, held: None }
+        Self { pass: Vec::new(), head: String::new(), reply, own: false, held: None }
     }
 }
 
@@ -104,8 +109,19 @@ impl Intake {
     }
 
     /// Answers one RCPT TO from what the envelope knows: `None` accepts it.
-    #[expect(clippy::unused_async, reason = "rules may come from a database")]
     pub async fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
+        let refusal = self.recipient_at_mta(envelope, recipient).await;
+        refusal.or_else(|| self.relaying(envelope, recipient))
+    }
+
+    /// The same beside an MTA, which has its own rules about relaying: only
+    /// what this house knows is answered.
+    #[expect(clippy::unused_async, reason = "rules may come from a database")]
+    pub async fn recipient_at_mta(
+        &self,
+        envelope: &Envelope,
+        recipient: &Address,
+    ) -> Option<Reply> {
         let Parts { settings, directory, links, notices, .. } = &self.inner.parts;
         let first = envelope.rcpt_to.first().map(|one| &one.address);
         let with_bounce = first.is_some_and(|first| notices.return_path(first).is_some());
@@ -113,17 +129,11 @@ impl Intake {
             // A bounce of one letter is a transaction of its own.
             return first.map(|_| Reply::new(452, (4, 5, 3), "Send to this address separately"));
         }
-        let own = envelope.authenticated.is_some() || settings.networks.is_own(envelope.client.ip);
-        let Some(organisation) = directory.organisation_of(recipient.domain()) else {
-            return (!own).then(|| {
-                Reply::new(
-                    550,
-                    (5, 7, 1),
-                    "Relaying denied: this server does not serve that domain",
-                )
-            });
-        };
-        if own {
+        if notices.claims_bounce(recipient) {
+            return Some(Reply::new(550, (5, 7, 1), "This address takes nothing but our bounces"));
+        }
+        let organisation = directory.organisation_of(recipient.domain())?;
+        if self.is_outgoing_client(envelope) {
             return None;
         }
         let first = first.and_then(|first| directory.organisation_of(first.domain()));
@@ -137,6 +147,24 @@ impl Intake {
             && directory.rule(&organisation, recipient, &Claim::of_path(&[sender]))
                 == Some(RuleAction::Block);
         blocked.then(|| barred(links, &organisation))
+    }
+
+    /// Strangers do not relay (ATTACKS S-31).
+    fn relaying(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
+        let served = self.inner.parts.directory.serves(recipient.domain());
+        let denied = !served && !self.is_outgoing_client(envelope) && !self.ends_here(recipient);
+        denied.then(|| {
+            Reply::new(550, (5, 7, 1), "Relaying denied: this server does not serve that domain")
+        })
+    }
+
+    fn is_outgoing_client(&self, envelope: &Envelope) -> bool {
+        envelope.authenticated.is_some() || self.is_own(envelope.client.ip)
+    }
+
+    /// Whether a client of this address is one of our own networks.
+    pub fn is_own(&self, ip: std::net::IpAddr) -> bool {
+        self.inner.parts.settings.networks.is_own(ip)
     }
 
     /// The answer to MAIL while no message can be kept: 452 if the disk is
@@ -214,6 +242,9 @@ impl Intake {
             && let Some(letter) = notices.return_path(&only.address)
         {
             return Ok(Answer::only(notices.take_bounce(letter, envelope, message).await));
+        }
+        if let Some(answer) = self.marked(envelope, message).await? {
+            return Ok(answer);
         }
         if let Some(reply) = self.loops(envelope, message) {
             return Ok(Answer::only(reply));
@@ -456,7 +487,7 @@ impl Intake {
             store.commit(batch).await?;
         }
         let pass = if queued { Vec::new() } else { accept };
-        Ok(Answer { pass, head, reply: accepted(), held: None })
+        Ok(Answer { pass, head, ..Answer::only(accepted()) })
     }
 
     /// A repeat of what is held: the same answer, the same link.

@@ -24,29 +24,34 @@ const ZONE: &str = "\
     10.2.0.192.in-addr.arpa PTR good.example\n\
     good.example A 192.0.2.10\n\
     strict.example TXT \"v=spf1 -all\"\n";
-const GOOD: [u8; 4] = [192, 0, 2, 10];
-const BAD: [u8; 4] = [203, 0, 113, 66];
+pub(super) const GOOD: [u8; 4] = [192, 0, 2, 10];
+pub(super) const BAD: [u8; 4] = [203, 0, 113, 66];
 /// The test string that is held whoever sends it.
-const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+pub(super) const GTUBE: &str =
+    "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 /// The test string that every scanner calls malware.
-const EICAR: &str = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*";
+pub(super) const EICAR: &str =
+    r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*";
 
-struct World {
-    intake: Intake,
-    store: Store,
-    clock: Clock,
-    links: Links,
-    releases: Releases,
+pub(super) struct World {
+    pub intake: Intake,
+    pub store: Store,
+    pub clock: Clock,
+    pub links: Links,
+    pub releases: Releases,
     keeper: Keeper,
     _keys: tempfile::TempDir,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(|_| {}, |_| {})
     }
 
-    fn with(organise: impl FnOnce(&mut Organisation), settle: impl FnOnce(&mut Settings)) -> Self {
+    pub fn with(
+        organise: impl FnOnce(&mut Organisation),
+        settle: impl FnOnce(&mut Settings),
+    ) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let store = Store::in_memory();
         let clock = Clock::stopped_at(Timestamp::from_second(1_800_000_000).unwrap());
@@ -111,7 +116,7 @@ impl World {
         Self { intake, store, clock, links, releases, keeper, _keys: keys }
     }
 
-    fn envelope(&self, from: &str, ip: [u8; 4], to: &[&str]) -> Envelope {
+    pub fn envelope(&self, from: &str, ip: [u8; 4], to: &[&str]) -> Envelope {
         let recipient =
             |to: &&str| Recipient { address: Address::parse(to).unwrap(), raw: (*to).to_owned() };
         Envelope {
@@ -132,18 +137,18 @@ impl World {
         }
     }
 
-    async fn held(&self) -> Vec<Held> {
+    pub async fn held(&self) -> Vec<Held> {
         let rows = self.store.page::<Held>(&[], 100).await.unwrap();
         rows.into_iter().map(|row| row.record).collect()
     }
 
-    async fn items(&self, kind: Kind) -> Vec<Item> {
+    pub async fn items(&self, kind: Kind) -> Vec<Item> {
         let rows = self.store.page::<Item>(&[], 100).await.unwrap();
         rows.into_iter().map(|row| row.record).filter(|item| item.kind == kind).collect()
     }
 
     /// The id that the link in a reply leads to.
-    fn linked(&self, reply: &Reply) -> Uuid {
+    pub fn linked(&self, reply: &Reply) -> Uuid {
         let (_, token) = reply.text().rsplit_once("https://mail.example/r/").expect("a link");
         let token = self.links.read("mail.example", Purpose::Release, token).unwrap();
         assert_eq!(token.slot, ALL_RECIPIENTS);
@@ -151,7 +156,7 @@ impl World {
     }
 }
 
-fn message(from: &str, more: &str, body: &str) -> Message {
+pub(super) fn message(from: &str, more: &str, body: &str) -> Message {
     let text = format!(
         "From: {from}\nTo: anna@ours.example\nSubject: Offer for the roof\n\
          Date: Fri, 15 Jan 2027 08:00:00 +0000\nMessage-ID: <1@good.example>\n{more}\n{body}\n"

@@ -6,9 +6,11 @@
 //! does I/O except [`KeyRing::open`] and [`KeyRing::reload`].
 
 mod links;
+pub mod mark;
 pub mod ring;
 mod token;
 
 pub use links::{BadBase, Links};
+pub use mark::Mark;
 pub use ring::{KeyError, KeyRing, KeyState, KeyStatus};
 pub use token::{ALL_RECIPIENTS, Invalid, Purpose, Token};

@@ -78,6 +78,23 @@ impl Message {
             && self.lines().all(|line| line.field().is_some())
     }
 
+    /// The message without the header fields that `drop` chooses; `None` if
+    /// it chooses none.
+    pub fn without(&self, mut drop: impl FnMut(&Field<'_>) -> bool) -> Option<Self> {
+        let mut chosen = |line: &Line<'_>| line.field().is_some_and(|field| drop(&field));
+        let kept: Vec<Line<'_>> = self.lines().filter(|line| !chosen(line)).collect();
+        if kept.len() == self.lines().count() {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        for Line(line) in kept {
+            bytes.extend_from_slice(line);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(&self.bytes[self.header_block().len()..]);
+        Some(Self::new(bytes.into()))
+    }
+
     /// Every unfolded line of the header, fields or not.
     pub(super) fn lines(&self) -> Lines<'_> {
         Lines { rest: self.header_block() }
@@ -226,6 +243,16 @@ mod tests {
         assert_eq!(fields, expected);
         assert_eq!(message.body(), b"body\r\n\r\nD: no\r\n");
         assert_eq!(message.header_block(), &text.as_bytes()[..text.find("\r\n\r\n").unwrap() + 2]);
+    }
+
+    #[test]
+    fn chosen_fields_are_taken_out_and_all_else_stays() {
+        let text = "A: 1\r\n x\r\nB: 2\r\nnone\r\na: 3\r\n\r\nA: body\r\n";
+        let drop = |field: &Field<'_>| field.name.eq_ignore_ascii_case(b"A");
+        let left = message(text).without(drop).unwrap();
+        assert_eq!(left.bytes(), &b"B: 2\r\nnone\r\n\r\nA: body\r\n"[..]);
+        assert!(left.without(drop).is_none());
+        assert_eq!(message("A: 1\r\n").without(drop).unwrap().bytes(), &b""[..]);
     }
 
     #[test]

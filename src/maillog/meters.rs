@@ -23,6 +23,7 @@ pub(super) struct Meters {
     pub recipients_refused: Counter,
     pub engines_silent: Family<Label, Counter>,
     pub verdicts: Family<Labels, Counter>,
+    pub marks: Family<Label, Counter>,
     pub told: Family<Label, Counter>,
     pub links: Family<Label, Counter>,
     pub decisions: Family<Label, Counter>,
@@ -57,6 +58,7 @@ impl Meters {
             recipients_refused: Counter::default(),
             engines_silent: Family::default(),
             verdicts: Family::default(),
+            marks: Family::default(),
             told: Family::default(),
             links: Family::default(),
             decisions: Family::default(),
@@ -100,6 +102,7 @@ impl Meters {
             self.engines_silent.clone(),
         );
         to.register("verdicts", "Messages by verdict and class", self.verdicts.clone());
+        to.register("marks", "Marks of released mail that came by", self.marks.clone());
         to.register("told", "Held messages by how their sender was told", self.told.clone());
         to.register("links", "Links opened, by where they led", self.links.clone());
         to.register("decisions", "What senders decided", self.decisions.clone());

@@ -160,6 +160,18 @@ impl Maillog {
         info!(event = "held-again", session, %held);
     }
 
+    /// A message that we sent ourselves came by, and passes unjudged.
+    pub fn mark_used(&self, session: &str) {
+        self.meters.marks.get_or_create(&[("worth", "pass")]).inc();
+        info!(event = "mark-used", session);
+    }
+
+    /// A mark that is forged, altered, expired or used before.
+    pub fn mark_refused(&self, session: &str) {
+        self.meters.marks.get_or_create(&[("worth", "nothing")]).inc();
+        warn!(event = "mark-refused", session);
+    }
+
     pub fn rejected(&self, session: &str, class: &'static str, reply: &Reply) {
         self.verdict("reject", class);
         self.count(if class == "malware" { DESTROYED } else { REJECTED }, 1);
@@ -507,6 +519,8 @@ mod tests {
         log.accepted("s1", "clean", 1);
         log.held("s1", id, "7K2M-9QXD", "unwanted", 6.5, 1);
         log.held_again("s1", id);
+        log.mark_used("s1");
+        log.mark_refused("s1");
         log.rejected("s1", "malware", &reply);
         log.deferred("s1", &foreign);
         log.told(id, "reply");

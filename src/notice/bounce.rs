@@ -76,13 +76,18 @@ impl Notices {
         return_path::open(ring, recipient, &self.inner.settings.domain)
     }
 
+    /// Whether mail to this address could only be a bounce of a letter, ours or
+    /// a forged one.
+    pub fn claims_bounce(&self, recipient: &Address) -> bool {
+        recipient.domain() == &self.inner.settings.domain
+            && return_path::is_claimed(recipient.local())
+    }
+
     /// The same at RCPT, where a return path that we never made is counted
     /// too (ATTACKS B-08). The notice domain takes no other mail.
     pub fn recognise_bounce(&self, recipient: &Address) -> Option<Uuid> {
         let held = self.return_path(recipient);
-        let claimed = recipient.domain() == &self.inner.settings.domain
-            && return_path::is_claimed(recipient.local());
-        if held.is_none() && claimed {
+        if held.is_none() && self.claims_bounce(recipient) {
             self.inner.tools.maillog.bounce_forged();
         }
         held

@@ -68,6 +68,26 @@ impl Counter {
         Ok(true)
     }
 
+    /// Whether `name`, which nobody asks for after `until`, is taken here for
+    /// the first time; two that race for it conflict.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn once(
+        store: &Store,
+        batch: &mut Batch,
+        name: &str,
+        until: Timestamp,
+    ) -> Result<bool, Fault> {
+        let ends = until.as_second();
+        let row: Option<Row<Self>> = store.find(&Self::key_of(ends, name)).await?;
+        let first = row.is_none();
+        if first {
+            batch.insert(&Self { ends, name: name.to_owned(), count: 1 });
+        }
+        Ok(first)
+    }
+
     /// Counters whose window ended before `now`, to be removed.
     ///
     /// # Errors

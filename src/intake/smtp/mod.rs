@@ -19,12 +19,15 @@ mod session;
 mod tests;
 pub mod tls;
 mod transaction;
+pub mod verification;
 mod wire;
 
 pub use limits::Limits;
 pub use relay::NextHop;
 pub use server::{Door, Server};
 pub use tls::Certificate;
+
+pub(in crate::intake) use transaction::flaw_reply;
 
 use ipnet::IpNet;
 
@@ -48,6 +51,8 @@ pub struct Settings {
     pub uncounted: Vec<IpNet>,
     /// The server that accepted mail is passed on to inside the session.
     pub next_hop: Option<NextHop>,
+    /// How long its answers to RCPT are remembered.
+    pub verification: verification::Times,
 }
 
 impl Settings {
@@ -63,6 +68,7 @@ impl Settings {
             normalised: Vec::new(),
             uncounted: Vec::new(),
             next_hop: None,
+            verification: verification::Times::default(),
         }
     }
 }

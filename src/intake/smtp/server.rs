@@ -18,6 +18,7 @@ use crate::maillog::Maillog;
 use super::judge::Judge;
 use super::limits::{Budget, COMMAND_BYTES, Crowded, Gate, Pass};
 use super::session::Session;
+use super::verification::Verification;
 use super::wire::{Stream, Wire};
 use super::{Settings, listed, proxy};
 
@@ -35,6 +36,7 @@ pub struct Shared {
     pub clock: Clock,
     pub maillog: Maillog,
     pub budget: Budget,
+    pub verification: Verification,
     gate: Arc<Gate>,
     sessions: AtomicU64,
 }
@@ -66,10 +68,20 @@ impl Server {
     ) -> Self {
         let gate = Gate::new(&settings.limits);
         let budget = Budget::new(&settings.limits);
+        let verification = Verification::new(settings.verification);
         // The ids need only differ from those of the process before.
         let sessions = AtomicU64::new(getrandom::u64().unwrap_or_default() >> 16);
         Self {
-            shared: Arc::new(Shared { settings, judge, clock, maillog, budget, gate, sessions }),
+            shared: Arc::new(Shared {
+                settings,
+                judge,
+                clock,
+                maillog,
+                budget,
+                verification,
+                gate,
+                sessions,
+            }),
         }
     }
 

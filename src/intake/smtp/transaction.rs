@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failpoint;
+use crate::intake::forged;
 use crate::mail::{Envelope, Message, Recipient, Reply};
 use crate::store::Expected;
 
@@ -16,6 +17,7 @@ use super::command::{ForwardPath, Mail};
 use super::data::{Flaw, Received, Receiver};
 use super::limits::Share;
 use super::relay::Delivery;
+use super::server::Shared;
 use super::session::{Session, Unacknowledged, out_of_order, stand_in};
 
 /// From MAIL to the end of DATA.
@@ -99,7 +101,16 @@ impl Session {
         let reply = match (refusal, relay) {
             (Some(refusal), _) => refusal,
             (None, Some(relay)) => {
-                Box::pin(relay.recipient(envelope, transaction.size, &raw)).await
+                let Shared { verification, clock, .. } = &*self.shared;
+                match verification.known(&address, clock.now()) {
+                    Some(reply) => reply,
+                    None => {
+                        let asked = relay.recipient(envelope, transaction.size, &raw);
+                        let reply = Box::pin(asked).await;
+                        verification.note(&address, &reply, clock.now());
+                        reply
+                    }
+                }
             }
             (None, None) => accepted,
         };
@@ -216,7 +227,9 @@ impl Session {
         if answer.pass.is_empty() {
             return answer.reply;
         }
-        match relay.deliver(&envelope, &message, &answer.pass, &answer.head).await {
+        let unforged = forged::removed(&message, &self.shared.settings.hostname, answer.own);
+        let sent = unforged.as_ref().unwrap_or(&message);
+        match relay.deliver(&envelope, sent, &answer.pass, &answer.head).await {
             Delivery::Taken => {
                 let slots = [passed, answer.pass].concat();
                 let reads = self.wire.reads();
@@ -224,6 +237,9 @@ impl Session {
                 answer.reply
             }
             Delivery::Refused { taken, reply } => {
+                for slot in answer.pass.iter().filter(|_| reply.is_permanent()) {
+                    self.shared.verification.forget(&envelope.rcpt_to[*slot].address);
+                }
                 if reply.is_permanent()
                     && let Some(held) = answer.held
                 {
@@ -238,7 +254,8 @@ impl Session {
     }
 }
 
-fn flaw_reply(flaw: Flaw) -> Reply {
+/// What a client is told of a message that cannot be taken.
+pub(in crate::intake) fn flaw_reply(flaw: Flaw) -> Reply {
     let (code, enhanced, text) = match flaw {
         Flaw::LoneLineEnd => {
             (550, (5, 5, 2), "Lines must end with CRLF, and CR or LF not stand alone")

@@ -62,6 +62,7 @@ impl Script {
             pass: Vec::new(),
             head: String::new(),
             reply: Reply::new(250, (2, 0, 0), "Ok"),
+            own: false,
             held: None,
         })
     }

@@ -55,6 +55,7 @@ pub fn passing(slots: &[usize]) -> Answer {
         pass: slots.to_vec(),
         head: "Received: by mx.ours.example\r\n".to_owned(),
         reply: Reply::new(250, (2, 0, 0), "Accepted"),
+        own: false,
         held: None,
     }
 }
@@ -369,4 +370,66 @@ async fn a_next_hop_that_need_not_be_asked_hears_of_what_passes_only() {
     let replies = say(&running, &[MAIL, "RCPT TO:<b@ours.example>", "DATA", BODY]).await;
     assert_eq!(replies[3], "250 2.0.0 Accepted");
     assert_eq!(hop.messages().len(), 1);
+}
+
+fn remembering() -> crate::intake::smtp::verification::Times {
+    let time = crate::clock::SignedDuration::from_mins(5);
+    crate::intake::smtp::verification::Times { positive: time, negative: time }
+}
+
+/// A server that remembers what its next hop said of recipients.
+async fn start_remembering() -> (Running, Hop, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let hop = Hop::default();
+    let serving = tokio::spawn(hop.clone().serve(listener));
+    let next_hop = Some(next_hop("127.0.0.1", port, Protocol::Smtp));
+    let settings = Settings { next_hop, verification: remembering(), ..settings() };
+    (Running::start(settings).await, hop, serving)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_next_hop_said_of_recipients_is_remembered() {
+    let (running, hop, _serving) = start_remembering().await;
+    hop.answer("RCPT", &["250 2.1.5 fine", "550 5.1.1 nobody of that name"]);
+    let lines = &[MAIL, "RCPT TO:<b@ours.example>", "RCPT TO:<nobody@ours.example>"];
+    for _ in 0..3 {
+        let replies = say(&running, lines).await;
+        assert!(replies[1].starts_with("250 2.1.5"), "{replies:?}");
+        assert!(replies[2].starts_with("550 5.1.1"), "{replies:?}");
+    }
+    let heard = hop.heard();
+    assert_eq!(heard.iter().filter(|line| line.starts_with("RCPT")).count(), 2, "{heard:?}");
+
+    // What passes is told to the next hop all the same.
+    running.script.inner().answer = Some(passing(&[0]));
+    let message = &[MAIL, "RCPT TO:<b@ours.example>", "DATA", BODY];
+    let replies = say(&running, message).await;
+    assert_eq!(replies[3], "250 2.0.0 Accepted");
+    assert_eq!(hop.messages().len(), 1);
+
+    // A mailbox that went away since is asked about again.
+    hop.answer("RCPT", &["550 5.1.1 gone", "550 5.1.1 gone"]);
+    let replies = say(&running, message).await;
+    assert!(replies[3].starts_with("550 5.1.1"), "{replies:?}");
+    let replies = say(&running, &[MAIL, "RCPT TO:<b@ours.example>"]).await;
+    assert!(replies[1].starts_with("550 5.1.1"), "{replies:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_next_hop_is_451_and_known_recipients_are_judged_meanwhile() {
+    let (running, _hop, serving) = start_remembering().await;
+    say(&running, &[MAIL, "RCPT TO:<b@ours.example>"]).await;
+    serving.abort();
+    let _ = serving.await;
+    let lines = &[MAIL, "RCPT TO:<b@ours.example>", "RCPT TO:<c@ours.example>", "DATA", BODY];
+    // Held: the next hop is not needed.
+    let replies = say(&running, lines).await;
+    assert!(replies[1].starts_with("250"), "{replies:?}");
+    assert!(replies[2].starts_with("451 4.4.1"), "{replies:?}");
+    assert!(replies[4].starts_with("250"), "{replies:?}");
+    // Accepted: it is, and nothing is lost.
+    running.script.inner().answer = Some(passing(&[0]));
+    let replies = say(&running, lines).await;
+    assert!(replies[4].starts_with("451 4.4.1"), "{replies:?}");
 }
