@@ -1,0 +1,239 @@
+//! M-10, L-25: the bounces that other people's servers make of our 550 carry
+//! the whole link, and it opens: Debian's Postfix, Exim 4.96 and OpenSMTPD 6.8
+//! as *sending* servers. `tests/peers/server` runs the two that cannot be
+//! installed beside Postfix; both need root.
+
+#[path = "../mta/mod.rs"]
+mod mta;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use reprieve::clock::Clock;
+use reprieve::demo::client::Sender;
+use reprieve::demo::outside::{Arrived, Outside};
+use reprieve::gateway::{Config, Gateway, Sockets};
+use reprieve::link::ring;
+use reprieve::mail::Domain;
+use reprieve::notice;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+/// As long as real ones.
+const URL: &str = "https://mail-release.our-organisation.example";
+
+/// A gateway, and an outside world.
+struct World {
+    _folder: tempfile::TempDir,
+    _gateway: Gateway,
+    smtp: SocketAddr,
+    portal: SocketAddr,
+    outside: Outside,
+    sink: SocketAddr,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys");
+        std::fs::create_dir(&keys).unwrap();
+        ring::folder::new(&keys).unwrap();
+        let domain = Domain::parse("release.ours.example").unwrap();
+        notice::generate_dkim(&keys, "reprieve", &domain).unwrap();
+        let zone = "stranger.example. IN TXT \"v=spf1 -all\"\n";
+        std::fs::write(folder.path().join("zone.txt"), zone).unwrap();
+        let outside = Outside::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sink = listener.local_addr().unwrap();
+        tokio::spawn(outside.clone().serve(listener));
+        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (smtp, portal) = (bind(), bind());
+        let at = (smtp.local_addr().unwrap(), portal.local_addr().unwrap());
+        let text = format!(
+            "[portal]\nurl = \"{URL}\"\n[store]\nfolder = \"store\"\nreserve = \"1 MiB\"\n\
+             [smtp]\nhostname = \"mx.ours.example\"\n[next_hop]\nserver = \"smtp:{sink}\"\n\
+             [notice]\ndomain = \"release.ours.example\"\n[dns]\nzone = \"zone.txt\"\n\
+             [[organisation]]\nid = \"ours\"\nname = \"Ours Oy\"\ndomains = [\"ours.example\"]\n\
+             postmaster = \"postmaster@ours.example\"\nfirst_contact = \"hold\"\n"
+        );
+        let config = Config::parse(&text, folder.path(), &[]).unwrap();
+        let sockets = Sockets {
+            smtp: vec![smtp],
+            portal: Some(portal),
+            operations: Some(bind()),
+            ..Sockets::default()
+        };
+        let gateway = Gateway::start(config, sockets, Clock::system()).await.unwrap();
+        Self { _folder: folder, _gateway: gateway, smtp: at.0, portal: at.1, outside, sink }
+    }
+
+    /// What the portal shows to who comes by its own name.
+    async fn page(&self, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(self.portal).await.unwrap();
+        let host = URL.strip_prefix("https://").unwrap();
+        let asked = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut page = Vec::new();
+        stream.read_to_end(&mut page).await.unwrap();
+        String::from_utf8_lossy(&page).into_owned()
+    }
+
+    /// A stranger's user writes by way of `server`; his bounce must lead him
+    /// to his mail.
+    async fn bounce_has_the_link(&self, server: SocketAddr, name: &str) {
+        let message = format!(
+            "From: <eva@stranger.example>\r\nTo: <anna@ours.example>\r\nSubject: {name}\r\n\
+             Date: Mon, 23 Nov 2026 02:00:00 +0000\r\nMessage-ID: <{name}@stranger.example>\r\n\
+             \r\nDear Anna\r\n"
+        );
+        let mut sender = Sender::connect(server, "desk.stranger.example").await.unwrap();
+        let taken =
+            sender.send("eva@stranger.example", &["anna@ours.example"], message.as_bytes()).await;
+        assert_eq!(taken.unwrap().code, 250, "{name} takes it");
+        let is_it = |one: &Arrived| one.rcpt_to == ["eva@stranger.example"];
+        let bounce = tokio::time::timeout(PATIENCE, self.outside.wait_for(is_it)).await;
+        let bounce = bounce.unwrap_or_else(|_| panic!("{name} sends no bounce"));
+        assert_eq!(bounce.mail_from, "", "{name}");
+        let text = String::from_utf8_lossy(bounce.message.body()).into_owned();
+        // The first is in the part that people read.
+        let at = text.find(URL).unwrap_or_else(|| panic!("{name} has no link: {text}"));
+        let link: &str = text[at..].split_whitespace().next().unwrap();
+        let token = link.strip_prefix(URL).unwrap();
+        let page = self.page(token).await;
+        assert!(page.starts_with("HTTP/1.1 200 "), "{name}: {link} in {text}\n{page}");
+        assert!(page.contains("<form"), "{name}: the link leads to nothing: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m_10_l_25_a_bounce_by_postfix_has_the_whole_link() {
+    if !mta::is_here() {
+        return;
+    }
+    let world = World::new().await;
+    let transport = format!(
+        "transport_maps = inline:{{ {{ ours.example = smtp:[127.0.0.1]:{} }} }}\n\
+         default_transport = smtp:[127.0.0.1]:{}\n\
+         smtpd_relay_restrictions = permit\n",
+        world.smtp.port(),
+        world.sink.port()
+    );
+    let postfix = mta::Postfix::start(mta::Wanted { main: transport, back: String::new() }).await;
+    world.bounce_has_the_link(postfix.front, "postfix").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m_10_l_25_a_bounce_by_exim_has_the_whole_link() {
+    peer("exim").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m_10_l_25_a_bounce_by_opensmtpd_has_the_whole_link() {
+    peer("opensmtpd").await;
+}
+
+/// deploy/postfix/README.md on a clean Debian Postfix, every command pasted as
+/// written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_follows_the_readme() {
+    if !mta::is_here() {
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/newcomer");
+    let mut command = Command::new("unshare");
+    command.args(["-m", "-n", "-p", "--fork", "--kill-child"]).arg(script);
+    command.arg(env!("CARGO_BIN_EXE_reprieve"));
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = tokio::time::timeout(2 * PATIENCE, run).await.expect("ten minutes").unwrap();
+    if output.status.code() == Some(77) && std::env::var_os("CI").is_none() {
+        eprintln!("skipped: no overlay file system here");
+        return;
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    for word in [
+        "ok    milter.listen: 127.0.0.1:10027 negotiates as a milter",
+        "ok    next_hop.server: 127.0.0.1:10026 answers",
+        "ok    the test mail was held, and 127.0.0.1:25 gave our link to its sender",
+        "publish TXT _dmarc.mail-release.example.com",
+        "a bounce goes to postmaster@example.com",
+        "and nobody else's",
+    ] {
+        assert!(said.contains(word), "{word} in\n{said}");
+    }
+}
+
+async fn peer(name: &'static str) {
+    if !mta::is_here() {
+        return;
+    }
+    let world = World::new().await;
+    let address = mta::free_port();
+    let Some(mut server) = Server::start(name, address, &world).await else { return };
+    world.bounce_has_the_link(address, name).await;
+    server.stop();
+}
+
+/// Exim or OpenSMTPD.
+struct Server {
+    child: Child,
+}
+
+impl Server {
+    /// `None`, said aloud, where its package cannot be had.
+    async fn start(name: &str, at: SocketAddr, world: &World) -> Option<Self> {
+        let folder = packages();
+        std::fs::create_dir_all(&folder).unwrap();
+        let ports = [at, world.smtp, world.sink].map(|address| address.port().to_string());
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/server");
+        let child = Command::new("unshare")
+            .args(["-m", "-p", "--fork", "--kill-child"])
+            .arg(script)
+            .arg(name)
+            .arg(&folder)
+            .args(ports)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut server = Self { child };
+        let up = async {
+            loop {
+                if let Some(ended) = server.child.try_wait().unwrap() {
+                    return Err(ended);
+                }
+                if Sender::connect(at, "probe.example").await.is_ok() {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, up).await.expect("it greets in time") {
+            Ok(()) => Some(server),
+            Err(ended) if ended.code() == Some(77) && std::env::var_os("CI").is_none() => {
+                eprintln!("skipped: apt-get cannot download {name}");
+                None
+            }
+            Err(ended) => panic!("{name} ends: {ended}"),
+        }
+    }
+
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Unpacked once for all runs.
+fn packages() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers")
+}
