@@ -1,0 +1,24 @@
+# Reprieve in a container: built from source, run as nobody in particular.
+#
+#   docker build -t reprieve .
+#   docker run --rm -v reprieve-etc:/etc/reprieve -v reprieve-data:/var/lib/reprieve reprieve init /etc/reprieve
+#   docker run -v reprieve-etc:/etc/reprieve -v reprieve-data:/var/lib/reprieve -p 8080:8080 reprieve
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked --bin reprieve
+
+FROM debian:12-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 990 --home-dir /var/lib/reprieve --shell /usr/sbin/nologin reprieve \
+    && install -d -o reprieve -g reprieve -m 0700 /etc/reprieve /var/lib/reprieve
+COPY --from=build /src/target/release/reprieve /usr/bin/reprieve
+USER reprieve
+VOLUME ["/etc/reprieve", "/var/lib/reprieve"]
+# SMTP, milter, pages; metrics stay inside unless you say otherwise.
+EXPOSE 10025 10027 8080
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/bin/reprieve"]
+CMD ["serve", "--config", "/etc/reprieve/reprieve.toml"]
