@@ -116,7 +116,7 @@ enum Decided {
     /// It was done before.
     Stands,
     /// The one batch, the record as it will stand, and how many copies go.
-    Change { batch: Batch, held: Held, freed: usize },
+    Change { batch: Batch, held: Box<Held>, freed: usize },
 }
 
 impl Releases {
@@ -208,7 +208,7 @@ impl Releases {
             if self.carried_out(batch).await? {
                 failpoint::pass("release-committed");
                 self.log(&held, wish, freed);
-                return Ok(held);
+                return Ok(*held);
             }
         }
         Err(Denied::Store(Fault::Unavailable("the record changes too fast; try again".to_owned())))
@@ -243,7 +243,7 @@ impl Releases {
         let held = self.enqueue(&mut batch, row, &free)?;
         let organisations = organisations(&held, &free);
         self.inner.reputation.grant(&mut batch, &held.sender(), &organisations).await?;
-        Ok(Decided::Change { batch, held, freed: free.len() })
+        Ok(Decided::Change { batch, held: Box::new(held), freed: free.len() })
     }
 
     fn released_by_operator(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
@@ -257,7 +257,7 @@ impl Releases {
         }
         let mut batch = Batch::new();
         let held = self.enqueue(&mut batch, row, &free)?;
-        Ok(Decided::Change { batch, held, freed: free.len() })
+        Ok(Decided::Change { batch, held: Box::new(held), freed: free.len() })
     }
 
     async fn taken_back(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
@@ -267,7 +267,7 @@ impl Releases {
             return Err(Denied::Now(Way::Over));
         }
         batch.update(row, &held);
-        Ok(Decided::Change { batch, held, freed: 0 })
+        Ok(Decided::Change { batch, held: Box::new(held), freed: 0 })
     }
 
     fn disowned(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
@@ -283,7 +283,7 @@ impl Releases {
         }
         let mut batch = Batch::new();
         batch.update(row, &held);
-        Ok(Decided::Change { batch, held, freed: 0 })
+        Ok(Decided::Change { batch, held: Box::new(held), freed: 0 })
     }
 
     async fn row(&self, id: Uuid) -> Result<Row<Held>, Denied> {

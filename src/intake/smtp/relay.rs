@@ -201,19 +201,19 @@ impl Relay {
         commands.extend(raws.iter().map(|raw| rcpt(raw)));
         self.state = State::Stale;
         let mut replies = connection.exchange(&commands).await?;
-        let answers: Vec<Reply> = replies.split_off(before).into_iter().map(rebuilt).collect();
+        let answers: Vec<Reply> = replies.split_off(before).iter().map(rebuilt).collect();
         let Some(mail) = replies.pop().filter(|reply| !reply.is_positive()) else {
             self.state = State::Open(answers.iter().filter(|reply| is_done(reply)).count());
             return Ok(answers);
         };
-        Ok(vec![rebuilt(mail); raws.len()])
+        Ok(vec![rebuilt(&mail); raws.len()])
     }
 
     async fn further(&mut self, raws: &[&str]) -> Result<Vec<Reply>, ClientError> {
         let connection = self.connection.as_mut().ok_or_else(closed)?;
         let commands: Vec<_> = raws.iter().map(|raw| rcpt(raw)).collect();
         let replies = connection.exchange(&commands).await?;
-        let replies: Vec<Reply> = replies.into_iter().map(rebuilt).collect();
+        let replies: Vec<Reply> = replies.iter().map(rebuilt).collect();
         if let State::Open(count) = &mut self.state {
             *count += replies.iter().filter(|reply| is_done(reply)).count();
         }
@@ -225,7 +225,7 @@ impl Relay {
         self.state = State::Stale;
         let reply = connection.data().await?;
         // RFC 5321 section 3.8: 421 says that the connection is lost.
-        if reply.code == 421 { Err(closed()) } else { Ok(rebuilt(reply)) }
+        if reply.code == 421 { Err(closed()) } else { Ok(rebuilt(&reply)) }
     }
 
     /// A new transaction for these recipients only. If one of them is refused
@@ -265,14 +265,14 @@ impl Relay {
                 Err(error) => {
                     // Those who have the message keep it; the others wait.
                     let lost = self.lost(&error);
-                    let mut replies: Vec<Reply> = replies.into_iter().map(rebuilt).collect();
+                    let mut replies: Vec<Reply> = replies.iter().map(rebuilt).collect();
                     replies.resize(answers, lost);
                     return Ok(replies);
                 }
             }
         }
         self.state = State::Clean;
-        Ok(replies.into_iter().map(rebuilt).collect())
+        Ok(replies.iter().map(rebuilt).collect())
     }
 
     /// The connection is of no use any more.

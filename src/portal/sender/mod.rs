@@ -97,13 +97,11 @@ pub async fn release(
     mut entered: Entered,
     form: Form,
 ) -> Result<Response, Trouble> {
-    match confirmed(&app, &mut entered, &form, Step::Release).await? {
-        Some(answer) => Ok(answer),
-        None => {
-            let freed = app.releases.release(entered.token.subject, entered.token.slot).await;
-            settled(&entered, freed)
-        }
+    if let Some(answer) = confirmed(&app, &mut entered, &form, Step::Release).await? {
+        return Ok(answer);
     }
+    let freed = app.releases.release(entered.token.subject, entered.token.slot).await;
+    settled(&entered, freed)
 }
 
 /// "I did not send it", confirmed.
@@ -112,13 +110,11 @@ pub async fn disown(
     mut entered: Entered,
     form: Form,
 ) -> Result<Response, Trouble> {
-    match confirmed(&app, &mut entered, &form, Step::Disown).await? {
-        Some(answer) => Ok(answer),
-        None => {
-            let disowned = app.releases.disown(entered.token.subject, entered.token.slot).await;
-            settled(&entered, disowned)
-        }
+    if let Some(answer) = confirmed(&app, &mut entered, &form, Step::Disown).await? {
+        return Ok(answer);
     }
+    let disowned = app.releases.disown(entered.token.subject, entered.token.slot).await;
+    settled(&entered, disowned)
 }
 
 /// "Take it back".
@@ -127,13 +123,11 @@ pub async fn withdraw(
     mut entered: Entered,
     form: Form,
 ) -> Result<Response, Trouble> {
-    match confirmed(&app, &mut entered, &form, Step::Withdraw).await? {
-        Some(answer) => Ok(answer),
-        None => {
-            let back = app.releases.take_back(entered.token.subject, entered.token.slot).await;
-            settled(&entered, back)
-        }
+    if let Some(answer) = confirmed(&app, &mut entered, &form, Step::Withdraw).await? {
+        return Ok(answer);
     }
+    let back = app.releases.take_back(entered.token.subject, entered.token.slot).await;
+    settled(&entered, back)
 }
 
 /// A link that was mangled on its way, pasted whole.

@@ -5,7 +5,7 @@ use crate::queue::wire::ServerReply;
 
 /// The same on one line: our client reads what the next hop said, in
 /// characters that cannot be anything but text.
-pub fn rebuilt(reply: ServerReply) -> Reply {
+pub fn rebuilt(reply: &ServerReply) -> Reply {
     let mut enhanced = None;
     let mut words = String::new();
     for line in &reply.lines {
@@ -53,7 +53,7 @@ mod tests {
 
     fn reply(code: u16, lines: &[&str]) -> Reply {
         let lines = lines.iter().map(|&line| line.to_owned()).collect();
-        rebuilt(ServerReply { code, lines })
+        rebuilt(&ServerReply { code, lines })
     }
 
     proptest! {
