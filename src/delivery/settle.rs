@@ -10,6 +10,7 @@ use super::{AGAIN, Delivery, Stopped, TRIES, Tools, is_claim};
 use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::mail::Message;
+use crate::mail::bounce::Failure;
 use crate::maillog::Maillog;
 use crate::notice::{LetterSettled, Refused};
 use crate::quarantine::{Held, Outcome as Heard, State};
@@ -17,6 +18,7 @@ use crate::queue::item::{Item, ItemRecipient, ItemState, Kind};
 use crate::queue::{Claimed, Outcome, Report};
 use crate::store::{Batch, Fault, Refusal};
 use crate::suppression::NOT_SENT;
+use crate::suppression::classify::classify;
 
 /// What telling senders came to, for the log.
 #[derive(Default)]
@@ -110,7 +112,10 @@ impl Delivery {
                     // And a letter that was not sent says nothing at all.
                     if report.outcome != Outcome::Transient && report.reply != NOT_SENT {
                         let bounced = report.outcome == Outcome::Permanent;
-                        let settled = notices.letter_settled(batch, &one.address, bounced).await?;
+                        let to = one.address.to_string();
+                        let class = classify(&Failure::of_reply(&to, None, &report.reply));
+                        let settled =
+                            notices.letter_settled_as(batch, &one.address, bounced, class).await?;
                         told.letters.push(settled);
                     }
                 }

@@ -94,7 +94,9 @@ fn archive<E: From<io::Error>>(
 }
 
 fn is_archive(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| path.ends_with(".tar.xz") || path.ends_with(".tar"))
+    let ends = |path: &Path, with: &str| path.extension().is_some_and(|ending| ending == with);
+    ends(path, "tar")
+        || (ends(path, "xz") && path.file_stem().is_some_and(|name| ends(Path::new(name), "tar")))
 }
 
 /// `.eml`, or a corpus's names of number and hash without an ending.

@@ -8,12 +8,15 @@ use uuid::Uuid;
 
 use super::breaker::Breaker;
 use super::{Notices, return_path};
+use crate::mail::bounce;
 use crate::mail::dsn::{self, Action};
 use crate::mail::{Address, Envelope, Message, Reply, ReversePath};
 use crate::maillog::Maillog;
 use crate::quarantine::Held;
 use crate::store::{Batch, Fault, Refusal};
-use crate::suppression::Reason;
+use crate::suppression::classify::{Class, classify};
+use crate::suppression::event::Outcome;
+use crate::suppression::{Noted, OWN, Reason};
 
 /// How often an outcome is written again when another came first.
 const TRIES: usize = 8;
@@ -54,13 +57,30 @@ impl Notices {
         address: &Address,
         bounced: bool,
     ) -> Result<LetterSettled, Fault> {
+        self.letter_settled_as(batch, address, bounced, Class::Other).await
+    }
+
+    /// The same, where it is known why: what is our fault, the letter's own,
+    /// or a full mailbox counts for the breaker, and never against the address.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn letter_settled_as(
+        &self,
+        batch: &mut Batch,
+        address: &Address,
+        bounced: bool,
+        class: Class,
+    ) -> Result<LetterSettled, Fault> {
+        let counts = !matches!(class, Class::OurFault | Class::Content | Class::MailboxFull);
         let tools = &self.inner.tools;
         let row = tools.store.find::<Breaker>(Breaker::KEY).await?;
         let mut breaker = row.as_ref().map(|row| row.record.clone()).unwrap_or_default();
         let opened = breaker.settle(address, bounced, self.now());
         batch.upsert(row.as_ref(), &breaker);
-        let suppressed =
-            bounced && tools.suppression.suppress(batch, address, Reason::Bounced).await?;
+        let suppressed = bounced
+            && counts
+            && tools.suppression.suppress(batch, address, Reason::Bounced).await?;
         Ok(LetterSettled {
             address: address.clone(),
             bounced,
@@ -103,7 +123,7 @@ impl Notices {
             return taken();
         }
         self.inner.tools.maillog.bounce(held, "hard");
-        match self.note_bounce(held).await {
+        match self.note_bounce(held, message).await {
             Ok(()) => taken(),
             Err(_) => Reply::new(451, (4, 3, 0), "Try again later"),
         }
@@ -138,17 +158,24 @@ impl Notices {
         Ok(row.map(|row| row.record).unwrap_or_default())
     }
 
-    async fn note_bounce(&self, held: Uuid) -> Result<(), Fault> {
+    async fn note_bounce(&self, held: Uuid, message: &Message) -> Result<(), Fault> {
         let store = &self.inner.tools.store;
         // A message that is forgotten by now has nobody to suppress.
         let Some(row) = store.find::<Held>(held.as_bytes()).await? else { return Ok(()) };
         let Some(address) = row.record.rfc5322_from.clone() else { return Ok(()) };
+        let failure = bounce::read(message.bytes()).failures.into_iter().next().unwrap_or_default();
+        let class = classify(&failure);
         for _ in 0..TRIES {
             let mut batch = Batch::new();
-            let settled = self.letter_settled(&mut batch, &address, true).await?;
+            let settled = self.letter_settled_as(&mut batch, &address, true, class).await?;
             match store.commit(batch).await {
                 Ok(_) => {
                     settled.log(&self.inner.tools.maillog);
+                    let mut noted = Noted::new(OWN, address, self.now(), Outcome::Failed);
+                    noted.class = class;
+                    noted.response = failure.diagnostic;
+                    noted.id = held.to_string();
+                    self.inner.tools.suppression.note(&noted).await?;
                     return Ok(());
                 }
                 Err(Refusal::Conflict(_)) => {}

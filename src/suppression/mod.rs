@@ -253,7 +253,9 @@ impl Suppression {
             let rows: Vec<Row<R>> = self.store.page(&after, PAGE).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.record.key();
-            rows.into_iter().for_each(|row| each(row.record));
+            for row in rows {
+                each(row.record);
+            }
         }
     }
 

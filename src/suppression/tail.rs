@@ -44,11 +44,11 @@ impl Reader {
         }
         let of_recipient = words.contains("status=");
         if let Some(sender) = between(words, "from=<", ">").filter(|_| !of_recipient) {
-            self.entry(queue_id).0 = sender.to_owned();
+            sender.clone_into(&mut self.entry(queue_id).0);
             return None;
         }
         if let Some(id) = between(words, "message-id=<", ">").filter(|_| !of_recipient) {
-            self.entry(queue_id).1 = id.to_owned();
+            id.clone_into(&mut self.entry(queue_id).1);
             return None;
         }
         let to = between(words, "to=<", ">")?;
@@ -67,7 +67,7 @@ impl Reader {
         let dsn = between(line, "dsn=", ",").unwrap_or_default();
         let told = if reply.contains(dsn) { reply.to_owned() } else { format!("{dsn} {reply}") };
         let mut noted = Noted::new(server, address, at, outcome).answered(None, &told);
-        noted.id = queue_id.to_owned();
+        queue_id.clone_into(&mut noted.id);
         if let Some((sender, id)) = self.senders.get(queue_id) {
             noted.return_path.clone_from(sender);
             noted.message_id.clone_from(id);

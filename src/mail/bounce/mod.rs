@@ -117,7 +117,7 @@ fn from_reports(reports: Vec<Report>, letter: &Letter) -> Vec<Failure> {
             let words = sections
                 .iter()
                 .find(|section| section.address.eq_ignore_ascii_case(&address))
-                .map(|section| section.text())
+                .map(sections::Section::text)
                 .unwrap_or_default();
             let diagnostic = report.diagnostic.unwrap_or_default();
             let near = if one { &letter.text[..] } else { &words[..] };
@@ -134,7 +134,7 @@ fn from_reports(reports: Vec<Report>, letter: &Letter) -> Vec<Failure> {
             failure.diagnostic =
                 one_line(if diagnostic.trim().is_empty() { &words } else { &diagnostic });
             if at < SEARCHED {
-                failure.context = context.clone();
+                failure.context.clone_from(&context);
             }
             failure.read_codes(report.status);
             failure

@@ -57,7 +57,7 @@ pub(super) fn find(text: &str) -> Vec<Section> {
                 sections[at].add(line);
             }
         }
-        sections[at].add(rest);
+        sections[at].add(rest.trim_start_matches([':', '.', ',', ' ']));
         before.clear();
         // Within his own section his answer is no end.
         current = (!closes || current == Some(at)).then_some(at);
@@ -206,7 +206,7 @@ fn is_boilerplate(line: &str) -> bool {
 pub(super) fn first_address(text: &str) -> Option<(usize, &str)> {
     let bytes = text.as_bytes();
     for at in memchr::memchr_iter(b'@', bytes) {
-        let start = local_start(text, at)?;
+        let start = local_start(text, at);
         let domain = bytes[at + 1..]
             .iter()
             .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
@@ -225,16 +225,16 @@ pub(super) fn first_address(text: &str) -> Option<(usize, &str)> {
 }
 
 /// Where the local part in front of `at` begins.
-fn local_start(text: &str, at: usize) -> Option<usize> {
+fn local_start(text: &str, at: usize) -> usize {
     let head = &text[..at];
-    if let Some(quoted) = head.strip_suffix('"') {
-        if let Some(open) = quoted.rfind('"') {
-            return Some(open);
-        }
+    if let Some(quoted) = head.strip_suffix('"')
+        && let Some(open) = quoted.rfind('"')
+    {
+        return open;
     }
-    let stop = |c: char| c.is_whitespace() || "<>()[]:;,\"'|{}".contains(c) || c == '@';
+    let stop = |c: char| c.is_whitespace() || "<>()[]:;,\"'|{}@".contains(c);
     let start = head.char_indices().rev().find(|(_, c)| stop(*c));
-    Some(start.map_or(0, |(i, c)| i + c.len_utf8()))
+    start.map_or(0, |(i, c)| i + c.len_utf8())
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Class {
 
 /// The class of one recipient's failure.
 pub fn classify(failure: &Failure) -> Class {
-    let said = words::plain(&failure.diagnostic);
+    let said = words::plain(words::innermost(&failure.diagnostic));
     if words::is_release_link(&failure.diagnostic) || words::is_release_link(&failure.context) {
         return Class::Content;
     }
@@ -143,7 +143,8 @@ fn by_words(said: &str, facts: &Facts) -> Option<Class> {
     if has(said, words::LISTED_LINK) {
         return Some(Content);
     }
-    if has(said, words::OUR_HOST) {
+    // "not listed in Domino Directory" is no list of ours.
+    if has(&said.replace("not listed", ""), words::OUR_HOST) {
         return Some(OurFault);
     }
     if has(said, words::CONTENT) {
@@ -194,14 +195,14 @@ impl Facts {
             (1, 1 | 6 | 10 | 301..=399) => Class::UnknownUser,
             (1, 2) => Class::UnknownHost,
             (1, 3) => Class::AddressFormat,
-            (1, 7 | 8 | 9) => Class::OurFault,
+            (1, 7..=9) => Class::OurFault,
             (1, _) if class == 5 => Class::UnknownUser,
             (2, 2) => Class::MailboxFull,
             (2, 3) | (3, 4) | (6, _) => Class::Content,
             (2, 0 | 1 | 4) | (3, 2) | (7, 2 | 13 | 14 | 17) => Class::Rejecting,
             (4, 4) if class == 5 => Class::UnknownHost,
             (4, _) => Class::ResendTimeout,
-            (7, 3..=7) | (7, _) => Class::OurFault,
+            (7, _) => Class::OurFault,
             _ => return None,
         })
     }

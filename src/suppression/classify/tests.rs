@@ -61,6 +61,17 @@ fn every_answer_has_its_class() {
         (Some(Command::Data), "552 5.3.4 Message size exceeds fixed limit", Content),
         (None, "connect to far.example[192.0.2.1]:25: Connection timed out", ResendTimeout),
         (None, "550 4.4.7 QUEUE.Expired; message expired", ResendTimeout),
+        (
+            rcpt,
+            "550 5.1.1 host antispam.far.example[192.0.2.1] said: <virus.spam@far.example>: User unknown",
+            UnknownUser,
+        ),
+        (rcpt, "550 User Anna (anna@far.example) not listed in Domino Directory", UnknownUser),
+        (
+            None,
+            "5.1.0 - Unknown address error 550-'5.7.1 <s@ours.example>... Access denied'",
+            OurFault,
+        ),
         (rcpt, "451 4.3.0 queue file write error", Other),
         (rcpt, "", Other),
     ] {
