@@ -11,7 +11,7 @@ mod cache;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::OptionFuture;
@@ -21,7 +21,7 @@ use mail_auth::dmarc::Policy;
 use mail_auth::dmarc::verify::DmarcParameters;
 use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, IprevResult, MessageAuthenticator,
-    Parameters, SpfOutput, SpfResult,
+    Parameters, ResolverCache, SpfOutput, SpfResult,
 };
 
 use super::dns::{self, Dns, Patience};
@@ -30,6 +30,9 @@ use super::spf;
 use crate::mail::message::FromHeader;
 use crate::mail::{Address, Domain, Envelope, Message};
 
+/// How long a domain without a DMARC policy is not asked about again: the
+/// walk up its tree asks for each name above it.
+const LAWLESS: Duration = Duration::from_mins(1);
 /// Signatures of one message that are verified; aligned ones go first.
 const SIGNATURES: usize = 6;
 
@@ -152,11 +155,19 @@ impl Authn {
         spf: &Spf,
         spf_output: &SpfOutput,
     ) -> Dmarc {
+        let from = Some(author.domain().clone());
+        if self.caches.lawless.get(author.domain().as_str()).is_some() {
+            return Dmarc { from, ..Dmarc::default() };
+        }
         let parameters = DmarcParameters::new(parsed, outputs, &spf.domain, spf_output);
         let parameters = Parameters::new(parameters)
             .with_txt_cache(&self.caches.dmarc)
             .with_ipv4_cache(&self.caches.ipv4);
         let output = self.authenticator.verify_dmarc(parameters).await;
+        if output.dmarc_record().is_none() && output.result() == DmarcResult::None {
+            let until = Instant::now() + LAWLESS;
+            self.caches.lawless.insert(author.domain().as_str().into(), (), until);
+        }
         Dmarc {
             word: match output.result() {
                 DmarcResult::Pass => Word::Pass,
@@ -170,7 +181,7 @@ impl Authn {
                 Policy::Quarantine => Demand::Quarantine,
                 Policy::None | Policy::Unspecified => Demand::None,
             },
-            from: Some(author.domain().clone()),
+            from,
         }
     }
 

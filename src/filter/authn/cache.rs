@@ -23,6 +23,8 @@ const ENTRIES: usize = 1024;
 pub struct Caches {
     pub keys: Cache<Box<str>, Txt>,
     pub dmarc: Cache<Box<str>, Txt>,
+    /// Domains of authors that have no DMARC policy.
+    pub lawless: Cache<Box<str>, ()>,
     pub ptr: Cache<IpAddr, RecordSet<Box<str>>>,
     pub ipv4: Cache<Box<str>, RecordSet<Ipv4Addr>>,
     pub ipv6: Cache<Box<str>, RecordSet<Ipv6Addr>>,
