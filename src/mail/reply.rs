@@ -17,12 +17,12 @@ impl Reply {
     /// would make the line longer than 512 bytes is cut, so that no reply can
     /// be broken by what it quotes.
     pub fn new(code: u16, enhanced: (u8, u16, u16), text: impl Into<String>) -> Self {
-        Self { code, enhanced: Some(enhanced), text: clean(&text.into()) }
+        Self { code, enhanced: Some(enhanced), text: clean(text.into()) }
     }
 
     /// A reply without an enhanced code: 220, 221, 250 to EHLO, 354.
     pub fn plain(code: u16, text: impl Into<String>) -> Self {
-        Self { code, enhanced: None, text: clean(&text.into()) }
+        Self { code, enhanced: None, text: clean(text.into()) }
     }
 
     pub fn code(&self) -> u16 {
@@ -72,15 +72,19 @@ pub fn lines(code: u16, texts: &[&str]) -> String {
     let (last, before) = texts.split_last().unwrap_or((&"", &[]));
     let mut out = String::new();
     for text in before {
-        out.push_str(&format!("{code}-{}\r\n", clean(text)));
+        out.push_str(&format!("{code}-{}\r\n", clean((*text).to_owned())));
     }
-    out + &format!("{code} {}\r\n", clean(last))
+    out + &format!("{code} {}\r\n", clean((*last).to_owned()))
 }
 
 /// Longest text that keeps `550 5.7.123 text CRLF` within 512 bytes.
 const TEXT_BYTES: usize = 496;
 
-fn clean(text: &str) -> String {
+fn clean(text: String) -> String {
+    let is_clean = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    if text.len() <= TEXT_BYTES && text.bytes().all(is_clean) {
+        return text;
+    }
     text.chars()
         .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
         .take(TEXT_BYTES)
