@@ -217,6 +217,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         queue: queue.clone(),
         statistics: statistics.clone(),
         tally: tally.clone(),
+        suppression: suppression.clone(),
         retry: retry(&delivery),
         letters_stopped: letters_stopped(&notices),
         keys: config.keys.folder.clone(),

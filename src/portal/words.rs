@@ -28,10 +28,11 @@ fluent_templates::static_loader! {
 
 /// The files that hold the portal's own sentences, in English: the list of
 /// all message ids.
-pub(super) const OWN: [&str; 3] = [
+pub(super) const OWN: [&str; 4] = [
     include_str!("../../web/translations/en/portal.ftl"),
     include_str!("../../web/translations/en/help.ftl"),
     include_str!("../../web/translations/en/admin.ftl"),
+    include_str!("../../web/translations/en/blocking.ftl"),
 ];
 
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
@@ -246,7 +247,7 @@ mod tests {
     /// Message id -> its text, of every portal file of a language's folder.
     fn messages(language: &str) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
-        for file in ["portal.ftl", "help.ftl", "admin.ftl"] {
+        for file in ["portal.ftl", "help.ftl", "admin.ftl", "blocking.ftl"] {
             let path = format!("{}/web/translations/{language}/{file}", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path} is missing"));
             if let Err((_, faults)) = FluentResource::try_new(text.clone()) {
@@ -299,7 +300,8 @@ mod tests {
     fn every_sentence_is_said_somewhere() {
         let mut sources = String::new();
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/src/portal");
-        for folder in [root.to_owned(), format!("{root}/sender"), format!("{root}/admin")] {
+        let rooms = ["", "/sender", "/admin", "/admin/suppression"];
+        for folder in rooms.map(|room| format!("{root}{room}")) {
             for file in fs::read_dir(folder).unwrap() {
                 let path = file.unwrap().path();
                 if path.extension().is_some_and(|one| one == "rs") {

@@ -93,6 +93,7 @@ impl Stage {
             queue: queue.clone(),
             statistics: Statistics::new(store.clone(), clock.clone(), Maillog::default()),
             tally: Tally::new(&store),
+            suppression: reprieve::suppression::Suppression::new(store.clone(), clock.clone()),
             retry: Arc::new(|_| Box::pin(async { Ok(false) })),
             letters_stopped: Arc::new(|| Box::pin(async { Ok(false) })),
             keys: std::env::temp_dir().join("reprieve-no-keys"),

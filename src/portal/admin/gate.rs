@@ -50,6 +50,7 @@ pub struct Admin {
 pub struct Acted(Form);
 
 /// What the address asks for behind its `?`.
+#[derive(Default)]
 pub struct Asked(Vec<(String, String)>);
 
 pub(super) async fn gate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {

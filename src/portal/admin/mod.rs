@@ -22,6 +22,7 @@ mod queue;
 mod senders;
 mod shell;
 mod statistics;
+mod suppression;
 mod table;
 
 use std::collections::HashMap;
@@ -43,6 +44,7 @@ use crate::queue::Queue;
 use crate::reputation::{Flags, Network, Reputation, SenderSearch};
 use crate::statistics::Statistics;
 use crate::store::{Fault, Store};
+use crate::suppression::Suppression;
 
 pub(super) use bulk::Jobs;
 use gate::{Acted, Admin, Asked};
@@ -75,6 +77,7 @@ pub struct Console {
     pub reputation: Reputation,
     pub flags: Flags,
     pub queue: Queue,
+    pub suppression: Suppression,
     pub statistics: Statistics,
     pub tally: Tally,
     /// Attempts a queue's item now.
@@ -132,6 +135,7 @@ fn all() -> Vec<Route> {
         message::routes(),
         bulk::routes(),
         senders::routes(),
+        suppression::routes(),
         queue::routes(),
         statistics::routes(),
         keys::routes(),

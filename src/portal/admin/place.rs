@@ -45,6 +45,9 @@ pub enum Place<'a> {
     Password,
     Audit,
     AuditCsv,
+    BlockingHome,
+    /// A tab or an act of one server's delivery blocking.
+    Blocking(&'a str, &'static str),
 }
 
 impl Place<'static> {
@@ -89,6 +92,8 @@ impl fmt::Display for Place<'_> {
             Self::Account => f.write_str("/admin/account"),
             Self::EndSession => f.write_str("/admin/account/end"),
             Self::Password => f.write_str("/admin/account/password"),
+            Self::BlockingHome => f.write_str("/admin/blocking"),
+            Self::Blocking(server, what) => write!(f, "/admin/blocking/{server}/{what}"),
             Self::Audit => f.write_str("/admin/audit"),
             Self::AuditCsv => f.write_str("/admin/audit.csv"),
         }

@@ -5,6 +5,7 @@
 //! page by cursor; an `Idempotency-Key` makes a POST safe to repeat; errors
 //! are problem documents (RFC 9457). Times are RFC 3339 in UTC.
 
+mod blocking;
 mod openapi;
 mod problem;
 mod resources;
@@ -91,6 +92,11 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/api/v1/queue/{id}/retry", post(resources::retry))
         .route("/api/v1/queue/{id}/give-up", post(resources::give_up))
         .route("/api/v1/audit", get(resources::audit))
+        .route("/api/v1/servers", get(blocking::servers))
+        .route("/api/v1/servers/{id}/blocked", get(blocking::blocked))
+        .route("/api/v1/servers/{id}/block", post(blocking::block))
+        .route("/api/v1/servers/{id}/release", post(blocking::release))
+        .route("/api/v1/servers/{id}/events", get(blocking::events).post(blocking::tell))
         .route("/api/v1/{*rest}", any(|| async { Problem::NOT_FOUND }))
         .method_not_allowed_fallback(|| async { Problem::METHOD })
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), admit))

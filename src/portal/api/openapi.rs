@@ -19,7 +19,7 @@ struct Operation {
 const LIST: &[&str] = &["q", "class", "state", "after", "limit"];
 const PART: &[&str] = &["q", "state", "after", "limit"];
 
-const OPERATIONS: [Operation; 10] = [
+const OPERATIONS: [Operation; 16] = [
     Operation {
         method: "get",
         path: "/api/v1/held",
@@ -99,6 +99,54 @@ const OPERATIONS: [Operation; 10] = [
         query: &["q", "after", "limit"],
         body: &[],
         scope: "read",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/servers",
+        summary: "Mail servers that the delivery blocking is kept for; 0 is our own courier",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/servers/{id}/blocked",
+        summary: "Addresses that are not written to; q is a part of one",
+        query: &["q", "after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/block",
+        summary: "Block an address by hand",
+        query: &[],
+        body: &["address"],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/release",
+        summary: "Release an address at once; it becomes exempt",
+        query: &[],
+        body: &["address"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/servers/{id}/events",
+        summary: "The delivery log, the oldest first; reason is a class or blocked",
+        query: &["q", "reason", "after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/events",
+        summary: "Tell up to 1000 outcomes: id, at, address, outcome, response; each counts once",
+        query: &[],
+        body: &["events"],
+        scope: "decide",
     },
 ];
 

@@ -1,0 +1,173 @@
+//! Run settings of one server: when its list is run, what counts how often,
+//! and how long an address stays blocked.
+
+use axum::extract::Path as Captured;
+use axum::routing::{get, post};
+use maud::{Markup, html};
+
+use super::super::table;
+use super::lists::reason_word;
+use super::{Acted, Admin, Place, Route, Trouble, record, refusal, server, tab};
+use crate::account::Power;
+use crate::clock::SignedDuration;
+use crate::suppression::rule::{REASONS, RunSettings};
+use crate::suppression::{Reason, Refused, Server};
+
+/// Releases within one day that are worth a warning.
+const MANY: usize = 1000;
+
+pub(super) fn routes() -> Vec<Route> {
+    let id = Place::ID;
+    vec![
+        Route::page(&Place::Blocking(id, "settings"), Power::SeeAll, get(show)),
+        Route::act(&Place::Blocking(id, "save"), Power::Operate, post(save)),
+        Route::act(&Place::Blocking(id, "run"), Power::Operate, post(run)),
+    ]
+}
+
+async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Trouble> {
+    let server = server(&admin, &id).await?;
+    page(&admin, &server, None).await
+}
+
+async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let id = server.id.to_string();
+    let now = admin.app().clock.now();
+    let day = now + SignedDuration::from_hours(24);
+    let soon = admin.blocking().releases_until(server.id, day).await?;
+    let settings = &server.settings;
+    let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
+    let body = html! {
+        p.soft {
+            (words.say("blocking-previous-run")) ": "
+            @if let Some(at) = server.previous_run { (table::ago(words, at, now)) } @else { "–" }
+        }
+        @if soon >= MANY { p.notice role="status" { (words.say("blocking-many")) " " strong { (soon) } } }
+        form method="post" action=(Place::Blocking(&id, "save")) {
+            (admin.token_field())
+            fieldset disabled[settings.fixed || !admin.may(Power::Operate)] {
+                legend { (words.say("blocking-tab-settings")) }
+                p {
+                    label { input type="checkbox" name="immediate" value="yes" checked[settings.immediate]; " " (words.say("blocking-immediate")) }
+                }
+                p {
+                    label for="at" { (words.say("blocking-daily-at")) } " "
+                    input #at type="time" name="at" required value={ (format!("{:02}:{:02}", settings.daily_at / 60, settings.daily_at % 60)) };
+                    " " label.hidden for="zone" { (words.say("blocking-zone")) }
+                    input #zone type="text" name="zone" required value=(settings.zone) maxlength="60";
+                }
+                p {
+                    label for="watch" { (words.say("blocking-watch")) } " "
+                    input #watch type="number" name="watch" min="1" max="3650" value=(number(settings.watch_days));
+                }
+                p {
+                    label for="most" { (words.say("blocking-most")) } " "
+                    input #most type="number" name="most" min="1" value=(number(settings.releases_per_day));
+                }
+                p {
+                    label for="hours" { (words.say("blocking-strike")) } " "
+                    input #hours type="number" name="hours" min="0" max="720" required value=(settings.strike_hours);
+                }
+                @for (class, rule) in REASONS.iter().zip(settings.reasons) {
+                    @let word = class.as_str();
+                    p {
+                        label { input type="checkbox" name=(word) value="yes" checked[rule.enabled]; " " (words.say(reason_word(word))) }
+                        " " label { (words.say("blocking-after")) " " input type="number" name={ (word) "-after" } min="1" max="1000" required value=(rule.after); }
+                    }
+                }
+                p { label { input type="checkbox" name="cancel" value="yes"; " " (words.say("blocking-cancel")) } }
+                button type="submit" { (words.say("blocking-save")) }
+            }
+        }
+        @if admin.may(Power::Operate) {
+            form method="post" action=(Place::Blocking(&id, "run")) {
+                (admin.token_field())
+                button.quiet type="submit" { (words.say("blocking-run")) }
+            }
+        }
+    };
+    tab(admin, server, "settings", notice, body).await
+}
+
+fn read(form: &Acted, before: &RunSettings) -> Result<RunSettings, Refused> {
+    let number = |name: &str| -> Result<Option<u32>, Refused> {
+        let text = form.field(name).trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| Refused::File(format!("{text:?} is no number")))
+    };
+    let mut settings = before.clone();
+    let clock = form.field("at").split_once(':');
+    let clock = clock.and_then(|(h, m)| Some(h.parse::<u32>().ok()? * 60 + m.parse::<u32>().ok()?));
+    settings.daily_at = clock.ok_or_else(|| Refused::File(form.field("at").to_owned()))?;
+    form.field("zone").trim().clone_into(&mut settings.zone);
+    settings.immediate = form.field("immediate") == "yes";
+    settings.watch_days = number("watch")?;
+    settings.releases_per_day = number("most")?;
+    settings.strike_hours = number("hours")?.unwrap_or(settings.strike_hours);
+    for (class, rule) in REASONS.iter().zip(&mut settings.reasons) {
+        rule.enabled = form.field(class.as_str()) == "yes";
+        if let Some(after) = number(&format!("{}-after", class.as_str()))? {
+            rule.after = after;
+        }
+    }
+    Ok(settings)
+}
+
+async fn save(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    form: Acted,
+) -> Result<Markup, Trouble> {
+    let before = server(&admin, &id).await?;
+    if before.settings.fixed {
+        return Err(Trouble::Forbidden);
+    }
+    let mut after = before.clone();
+    let saved = match read(&form, &before.settings) {
+        Ok(settings) => {
+            after.settings = settings;
+            admin.blocking().set_server(&after).await
+        }
+        Err(refused) => Err(refused),
+    };
+    if let Err(refused) = saved {
+        let notice = refusal(refused)?;
+        return page(&admin, &before, Some(notice)).await;
+    }
+    record(&admin, "set-blocking", after.id, "").await?;
+    let mut cancelled = 0;
+    if form.field("cancel") == "yes" {
+        let pairs = before.settings.reasons.iter().zip(&after.settings.reasons);
+        for (class, (old, new)) in REASONS.iter().zip(pairs) {
+            if let (true, false, Some(reason)) = (old.enabled, new.enabled, Reason::of(*class)) {
+                cancelled += admin.blocking().cancel_reason(after.id, reason).await?;
+            }
+        }
+    }
+    let words = admin.words();
+    let notice = html! {
+        (words.say("blocking-saved"))
+        @if cancelled > 0 { " " (words.say("blocking-released")) " " (cancelled) }
+    };
+    page(&admin, &after, Some(notice)).await
+}
+
+async fn run(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    _form: Acted,
+) -> Result<Markup, Trouble> {
+    let known = server(&admin, &id).await?;
+    let ran = admin.blocking().run(known.id).await?;
+    record(&admin, "run-blocking", known.id, "").await?;
+    let words = admin.words();
+    let notice = html! {
+        (words.say("blocking-ran")) " "
+        (words.say("blocking-tab-blocked")) " +" (ran.suppressed) ", −" (ran.released)
+    };
+    let fresh = server(&admin, &id).await?;
+    page(&admin, &fresh, Some(notice)).await
+}

@@ -1,0 +1,163 @@
+//! Distribution: which version a server has, what each changed, and the way
+//! back; providers whose answers teach nothing at present.
+
+use axum::extract::Path as Captured;
+use axum::routing::{get, post};
+use maud::{Markup, html};
+
+use super::super::table;
+use super::{Acted, Admin, Place, Route, Trouble, record, refusal, server, tab};
+use crate::account::Power;
+use crate::portal::words::Shown;
+use crate::suppression::distribute::Drift;
+use crate::suppression::{Server, Way};
+
+/// Distributions that are shown.
+const SHOWN: usize = 50;
+
+pub(super) fn routes() -> Vec<Route> {
+    let id = Place::ID;
+    vec![
+        Route::page(&Place::Blocking(id, "distribution"), Power::SeeAll, get(show)),
+        Route::act(&Place::Blocking(id, "distribute"), Power::Operate, post(distribute)),
+        Route::act(&Place::Blocking(id, "roll-back"), Power::Operate, post(roll_back)),
+        Route::act(&Place::Blocking(id, "close-breaker"), Power::Operate, post(close_breaker)),
+    ]
+}
+
+async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Trouble> {
+    let server = server(&admin, &id).await?;
+    page(&admin, &server, None).await
+}
+
+async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let id = server.id.to_string();
+    let now = admin.app().clock.now();
+    let mut all = admin.blocking().distributions(server.id).await?;
+    all.reverse();
+    let drift = admin.blocking().drift(server.id).await?;
+    let breakers = admin.blocking().open_breakers().await?;
+    let way = match &server.way {
+        Way::Own => words.say("blocking-way-own").to_owned(),
+        Way::MapFile(path) => path.clone(),
+        Way::Socketmap => "socketmap".to_owned(),
+        Way::Download(_) => "download".to_owned(),
+    };
+    let body = html! {
+        dl.facts {
+            div { dt { (words.say("blocking-way")) } dd { code { (way) } } }
+            div { dt { (words.say("blocking-version")) } dd { (server.version) } }
+            div { dt { (words.say("admin-state")) } dd {
+                @match &drift {
+                    Drift::None => { span class="state done" { span aria-hidden="true" { "✓ " } (words.say("blocking-in-step")) } }
+                    _ => { span class="state stop" { span aria-hidden="true" { "✕ " } (words.say("blocking-drifted")) } }
+                }
+                @if let Some(trouble) = &server.trouble { " " (Shown(trouble)) }
+            } }
+        }
+        @if matches!(server.way, Way::MapFile(_)) && admin.may(Power::Operate) {
+            form method="post" action=(Place::Blocking(&id, "distribute")) {
+                (admin.token_field())
+                button type="submit" { (words.say("blocking-distribute")) }
+                " " button.quiet type="submit" name="dry" value="yes" { (words.say("blocking-dry")) }
+            }
+        }
+        @if !all.is_empty() {
+            div.scroll tabindex="0" role="region" aria-label=(words.say("blocking-tab-distribution")) {
+                table.rows {
+                    thead { tr {
+                        th.number scope="col" { (words.say("blocking-version")) }
+                        th scope="col" { (words.say("admin-when")) }
+                        th scope="col" { (words.say("blocking-by")) }
+                        th.number scope="col" { (words.say("blocking-count")) }
+                        th.number scope="col" { "+" } th.number scope="col" { "−" }
+                        @if admin.may(Power::Operate) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
+                    } }
+                    tbody { @for one in all.iter().take(SHOWN) { tr {
+                        td.number { (one.version) }
+                        td.time { (table::ago(words, one.at, now)) }
+                        td { (Shown(&one.by)) }
+                        td.number { (one.addresses) } td.number { (one.added) } td.number { (one.removed) }
+                        @if admin.may(Power::Operate) { td { @if one.version != server.version {
+                            form method="post" action=(Place::Blocking(&id, "roll-back")) {
+                                (admin.token_field())
+                                button.quiet type="submit" name="version" value=(one.version) { (words.say("blocking-roll-back")) }
+                            }
+                        } } }
+                    } } }
+                }
+            }
+        }
+        @if !breakers.is_empty() {
+            h2 { (words.say("blocking-breakers")) }
+            @for one in &breakers {
+                form.actions method="post" action=(Place::Blocking(&one.server.to_string(), "close-breaker")) {
+                    (admin.token_field())
+                    input type="hidden" name="domain" value=(one.domain);
+                    strong { (Shown(&one.domain)) } " " (one.unknown) " / " (one.all) " "
+                    @if admin.may(Power::Operate) {
+                        button type="submit" name="undo" value="yes" { (words.say("blocking-undo")) }
+                        " " button.quiet type="submit" { (words.say("blocking-learn-again")) }
+                    }
+                }
+            }
+        }
+    };
+    tab(admin, server, "distribution", notice, body).await
+}
+
+async fn distribute(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    form: Acted,
+) -> Result<Markup, Trouble> {
+    let known = server(&admin, &id).await?;
+    if known.pinned {
+        admin.blocking().resume(known.id).await.or_else(|refused| refusal(refused).map(|_| ()))?;
+    }
+    let dry = form.field("dry") == "yes";
+    let by = admin.account.login.as_str();
+    let notice = match admin.blocking().distribute(known.id, by, dry).await {
+        Ok(done) => {
+            if !dry {
+                record(&admin, "distribute-blocking", known.id, "").await?;
+            }
+            html! { (admin.words().say("blocking-version")) " " (done.version) ": +" (done.added) " −" (done.removed) }
+        }
+        Err(refused) => refusal(refused)?,
+    };
+    let fresh = server(&admin, &id).await?;
+    page(&admin, &fresh, Some(notice)).await
+}
+
+async fn roll_back(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    form: Acted,
+) -> Result<Markup, Trouble> {
+    let known = server(&admin, &id).await?;
+    let version = form.field("version").parse().map_err(|_| Trouble::BadForm)?;
+    let notice = match admin.blocking().roll_back(known.id, version).await {
+        Ok(()) => {
+            record(&admin, "roll-back-blocking", known.id, form.field("version")).await?;
+            html! { (admin.words().say("blocking-version")) " " (version) }
+        }
+        Err(refused) => refusal(refused)?,
+    };
+    let fresh = server(&admin, &id).await?;
+    page(&admin, &fresh, Some(notice)).await
+}
+
+async fn close_breaker(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    form: Acted,
+) -> Result<Markup, Trouble> {
+    let known = server(&admin, &id).await?;
+    let undo = form.field("undo") == "yes";
+    let released = admin.blocking().close_breaker(known.id, form.field("domain"), undo).await?;
+    record(&admin, "close-blocking-breaker", known.id, form.field("domain")).await?;
+    let notice = html! { (admin.words().say("blocking-released")) " " (released) };
+    page(&admin, &known, Some(notice)).await
+}
