@@ -1,5 +1,7 @@
 //! Debian's chromium behind its driver, at phone size.
 
+#![allow(dead_code, reason = "each test that drives a browser uses its part")]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -31,9 +33,19 @@ pub enum Scheme {
     Dark,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// 390 x 844 pixels, touched.
+    Phone,
+    /// 1280 x 900 pixels.
+    Desk,
+}
+
 /// A browser's page.
 pub struct Page {
     client: Client,
+    /// Pixels.
+    width: i64,
     _profile: TempDir,
 }
 
@@ -72,6 +84,10 @@ impl Driver {
 
     /// A phone of 390 x 844 pixels.
     pub async fn phone(&self, scheme: Scheme) -> Page {
+        self.page(Size::Phone, scheme).await
+    }
+
+    pub async fn page(&self, size: Size, scheme: Scheme) -> Page {
         let profile = tempfile::tempdir().unwrap();
         // 0 is dark, 1 is light.
         let preferred = u8::from(scheme == Scheme::Light);
@@ -89,10 +105,18 @@ impl Driver {
             format!("--blink-settings=preferredColorScheme={preferred}"),
             format!("--user-data-dir={}", profile.path().display()),
         ];
-        let options = json!({
-            "args": args,
-            "mobileEmulation": {"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}},
-        });
+        let mut options = json!({ "args": args });
+        let width = match size {
+            Size::Phone => 390,
+            Size::Desk => 1280,
+        };
+        if size == Size::Phone {
+            options["mobileEmulation"] =
+                json!({"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}});
+        } else {
+            let window = json!("--window-size=1280,900");
+            options["args"].as_array_mut().unwrap().push(window);
+        }
         let mut capabilities = serde_json::Map::new();
         capabilities.insert("goog:chromeOptions".to_owned(), options);
         let client = ClientBuilder::rustls()
@@ -101,7 +125,7 @@ impl Driver {
             .connect(&self.url)
             .await
             .expect("chromium starts; apt-get install chromium");
-        Page { client, _profile: profile }
+        Page { client, width, _profile: profile }
     }
 }
 
@@ -124,6 +148,28 @@ impl Page {
     pub async fn text(&self) -> String {
         let body = self.client.find(Locator::Css("body")).await.unwrap();
         body.text().await.unwrap()
+    }
+
+    /// Waits for a text anywhere on the page.
+    pub async fn shows_text(&self, text: &str) {
+        let path = format!("//*[contains(normalize-space(.), \"{text}\")]");
+        let wait = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&path)).await;
+        assert!(wait.is_ok(), "no {text:?} in {}", self.text().await);
+    }
+
+    /// Waits for an element.
+    pub async fn waits_for(&self, css: &str) {
+        let wait = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
+        assert!(wait.is_ok(), "no {css} in {}", self.text().await);
+    }
+
+    /// Keeps a picture of the page, if REPRIEVE_SHOTS names a folder.
+    pub async fn keep(&self, name: &str) {
+        if let Some(folder) = std::env::var_os("REPRIEVE_SHOTS") {
+            let picture = self.client.screenshot().await.unwrap();
+            std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), picture)
+                .unwrap();
+        }
     }
 
     pub async fn path(&self) -> String {
@@ -186,9 +232,9 @@ impl Page {
     /// pressed is at least 44 pixels high.
     pub async fn is_accessible(&self, name: &str) {
         let wide = self.run("return document.documentElement.scrollWidth").await;
-        assert!(wide.as_i64().unwrap() <= 390, "{name} is {wide} pixels wide");
+        assert!(wide.as_i64().unwrap() <= self.width, "{name} is {wide} pixels wide");
         let low = "return [...document.querySelectorAll('button, .choice, footer nav a, .back')]\
-             .filter(one => one.getBoundingClientRect().height < 44).map(one => one.outerHTML)";
+             .filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 44).map(one => one.outerHTML)";
         assert_eq!(self.run(low).await, json!([]), "{name} has small targets");
         let path =
             concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/node_modules/axe-core/axe.min.js");

@@ -107,7 +107,10 @@ async fn a_message_is_released_once_and_the_audit_says_by_whom() {
     assert_eq!(again.status, StatusCode::OK);
     assert!(again.body.contains("Somebody has decided about it already"));
     let audit = client.get("/admin/audit?q=he%20called").await;
-    assert!(audit.body.contains("release") && audit.body.contains("held → releasing"));
+    assert!(
+        audit.body.contains("release")
+            && audit.body.contains("<bdi>held</bdi> → <bdi>releasing</bdi>")
+    );
     let csv = client.get("/admin/audit.csv?q=he%20called").await;
     assert!(csv.body.lines().nth(1).unwrap().contains("anna,release,held"), "{}", csv.body);
 }
@@ -175,9 +178,10 @@ async fn a_04_an_organisation_admin_sees_and_frees_his_copies_only() {
     assert_eq!(stage.states(id).await, [State::Releasing, State::Held]);
     for path in ["", "/release", "/delete", "/read"] {
         let path = format!("/admin/quarantine/{foreign}{path}");
-        let answer = match path.ends_with(&foreign.to_string()) {
-            true => client.get(&path).await,
-            false => client.post(&path, &[("why", "x")]).await,
+        let answer = if path.ends_with(&foreign.to_string()) {
+            client.get(&path).await
+        } else {
+            client.post(&path, &[("why", "x")]).await
         };
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
     }

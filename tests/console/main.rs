@@ -7,6 +7,7 @@ mod api;
 mod client;
 mod decisions;
 mod doors;
+mod pace;
 mod roles;
 
 use reprieve::clock::{Clock, Timestamp};

@@ -15,7 +15,7 @@ use crate::statistics::Counts;
 /// Hours of a week.
 const WEEK: u32 = 168;
 /// Weeks of a year.
-const YEAR: usize = 52;
+const YEAR: u32 = 52;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![Route::page(&Place::Statistics, Power::SeeAll, get(show))]
@@ -58,7 +58,7 @@ async fn show(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     };
     let statistics = &admin.console().statistics;
     let hours = match span {
-        "year" => statistics.last(WEEK * (YEAR as u32 + 4)).await?,
+        "year" => statistics.last(WEEK * (YEAR + 4)).await?,
         _ => statistics.last(WEEK * 5).await?,
     };
     let address = Address::new(Place::Statistics).with("span", span);
@@ -95,7 +95,7 @@ fn year(words: &Words, hours: &[Counts], (word, read): Kind) -> Markup {
     let weeks = hours.rchunks(WEEK as usize).map(|week| week.iter().map(read).sum::<u64>());
     let mut weeks: Vec<u64> = weeks.collect();
     weeks.reverse();
-    let points = with_band(&weeks, 1, YEAR);
+    let points = with_band(&weeks, 1, YEAR as usize);
     drawn(words, word, &points, "admin-year-ago")
 }
 

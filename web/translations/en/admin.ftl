@@ -122,7 +122,7 @@ admin-need-key = The key that signs links is { $n } days old. Make a new one, th
 ## A held message
 admin-held-message = Held message
 admin-mail-from = Reverse-path
-admin-until = until
+admin-until = expires
 admin-reference = Reference
 admin-told-not = the sender was not told
 admin-told-reply = the sender was told by the SMTP reply

@@ -122,7 +122,7 @@ admin-need-key = Linkkejä allekirjoittava avain on { $n } päivää vanha. Luo 
 ## Pidätetty viesti
 admin-held-message = Pidätetty viesti
 admin-mail-from = Paluupolku
-admin-until = asti
+admin-until = vanhenee
 admin-reference = Viite
 admin-told-not = lähettäjälle ei ole kerrottu
 admin-told-reply = lähettäjälle kerrottiin SMTP-vastauksessa

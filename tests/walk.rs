@@ -1,0 +1,171 @@
+//! The administrator's walk in a real browser: by keyboard, at the size of a
+//! phone and of a desk, in light and dark, with axe-core looking at every
+//! page. With REPRIEVE_SHOTS=DIR each page is kept as a picture.
+
+#[path = "browser/driver.rs"]
+mod driver;
+#[path = "browser/stage.rs"]
+mod stage;
+
+use driver::{Driver, Page, Scheme, Size};
+use reprieve::account::Login;
+use reprieve::clock::Clock;
+use reprieve::filter::Class;
+use reprieve::mail::Message;
+use reprieve::quarantine::{Reference, State, stored};
+use reprieve::statistics::{Counts, hour_of};
+use reprieve::store::{Batch, Body};
+use stage::Stage;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+const PASSWORD: &str = "correct horse battery";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_administrator_s_walk_on_a_phone_in_light() {
+    walk(Size::Phone, Scheme::Light).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_administrator_s_walk_on_a_phone_in_dark() {
+    walk(Size::Phone, Scheme::Dark).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_administrator_s_walk_at_a_desk_in_light() {
+    walk(Size::Desk, Scheme::Light).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_administrator_s_walk_at_a_desk_in_dark() {
+    walk(Size::Desk, Scheme::Dark).await;
+}
+
+async fn walk(size: Size, scheme: Scheme) {
+    let Some(driver) = Driver::start() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let stage = Stage::new(&base, Clock::system());
+    stage.console.search.fill().await.unwrap();
+    furnish(&stage).await;
+    let (_stop, stopped) = oneshot::channel::<()>();
+    let ended = async {
+        let _ = stopped.await;
+    };
+    tokio::spawn(stage.portal.clone().serve(listener, ended));
+    let page = driver.page(size, scheme).await;
+    let looks = Looks { page: &page, name: format!("{size:?}-{scheme:?}").to_lowercase() };
+
+    page.open(&format!("{base}/admin")).await;
+    page.shows("Log in").await;
+    looks.well("login").await;
+    page.tab_to("#login").await;
+    page.press("anna").await;
+    page.tab_to("#password").await;
+    page.press(PASSWORD).await;
+    page.press_enter().await;
+    page.shows("Overview").await;
+    looks.well("overview").await;
+
+    page.open(&format!("{base}/admin/quarantine")).await;
+    page.shows("Quarantine").await;
+    looks.well("quarantine").await;
+    page.press("/").await;
+    page.press("roof").await;
+    page.press_enter().await;
+    page.waits_for("#q[value=roof]").await;
+    page.press("j").await;
+    page.press_enter().await;
+    page.shows("Held message").await;
+    looks.well("message").await;
+    page.press("r").await;
+    page.press_enter().await;
+    page.shows_text("releasing").await;
+    looks.well("released").await;
+
+    for (path, heading) in [
+        ("senders", "Senders"),
+        ("queue", "Queue"),
+        ("statistics", "Statistics"),
+        ("accounts", "Accounts"),
+        ("tokens", "API tokens"),
+        ("account", "My account"),
+        ("audit", "Audit"),
+    ] {
+        page.open(&format!("{base}/admin/{path}")).await;
+        page.shows(heading).await;
+        looks.well(path).await;
+    }
+    page.close().await;
+}
+
+struct Looks<'p> {
+    page: &'p Page,
+    name: String,
+}
+
+impl Looks<'_> {
+    async fn well(&self, what: &str) {
+        self.page.keep(&format!("{}-{what}", self.name)).await;
+        self.page.is_accessible(what).await;
+    }
+}
+
+/// An administrator, some mail, and weeks of numbers.
+async fn furnish(stage: &Stage) {
+    let accounts = &stage.console.accounts;
+    accounts.add_for_demo(Login::parse("anna").unwrap(), PASSWORD).await.unwrap();
+    let (id, _) = stage.hold(|_| {}).await;
+    let message = "From: Kari Katto <kari@katto.example>\r\nSubject: Offer\r\n\r\nDear Anna,\r\n";
+    let content =
+        stored::write(&envelope(stage), &Message::new(message.as_bytes().to_vec().into()));
+    let mut batch = Batch::new();
+    let expires = stage.clock.now() + reprieve::clock::SignedDuration::from_hours(24);
+    batch.body(Body { id, expires, content });
+    stage.store.commit(batch).await.unwrap();
+    let classes = [Class::Unwanted, Class::Mass, Class::Marketing, Class::Unscannable];
+    for (count, class) in classes.into_iter().cycle().take(12).enumerate() {
+        let last = u8::try_from(count).unwrap();
+        stage
+            .hold(|held| {
+                held.reference = Reference::from_random([1, 2, 3, 4, last]);
+                held.subject =
+                    format!("A rather long subject about the quarter's numbers, part {count}");
+                held.recipients[0].class = class;
+                held.recipients[0].state =
+                    if count % 5 == 4 { State::Delivered } else { State::Held };
+            })
+            .await;
+    }
+    let now = hour_of(stage.clock.now());
+    for hour in 0..5 * 168u32 {
+        let wave = u64::from(20 + (hour * 7) % 24 + (hour / 24) % 7 * 3);
+        let counts = Counts {
+            rejected: wave * 3,
+            held: wave,
+            released: wave / 4,
+            destroyed: wave / 9,
+            delivered: wave / 5,
+        };
+        stage.console.statistics.add(now - hour, counts).await.unwrap();
+    }
+}
+
+fn envelope(stage: &Stage) -> reprieve::mail::Envelope {
+    reprieve::mail::Envelope {
+        client: reprieve::mail::Client {
+            ip: [192, 0, 2, 25].into(),
+            name: None,
+            helo: "katto.example".to_owned(),
+            tls: None,
+            esmtp: true,
+        },
+        authenticated: None,
+        mail_from: reprieve::mail::ReversePath::Null,
+        rcpt_to: Vec::new(),
+        eight_bit: false,
+        smtputf8: false,
+        received_at: stage.clock.now(),
+        session_id: "s1".to_owned(),
+    }
+}
