@@ -201,3 +201,55 @@ async fn arc_names_the_sealer_of_a_whole_chain() {
     assert_ne!(results.arc.word, Word::Pass);
     assert_eq!(results.arc.sealer, None);
 }
+
+#[tokio::test]
+async fn i_12_arc_sets_that_are_no_chain_do_not_pass() {
+    let authn = authn(keys());
+    let whole = String::from_utf8(file("arc.eml")).unwrap();
+    let at = |name: &str| whole.find(&format!("{name}: i=1")).unwrap();
+    let (seal, signature) = (at("ARC-Seal"), at("ARC-Message-Signature"));
+    let (results, end) = (at("ARC-Authentication-Results"), at_line(&whole, "Authentication-"));
+    let part = |from: usize, to: usize| whole[from..to].to_owned();
+    let without = |from: usize, to: usize| part(0, from) + &whole[to..];
+    let cases = [
+        ("no seal", without(seal, signature)),
+        ("no signature", without(signature, results)),
+        ("no results", without(results, end)),
+        ("two seals", part(seal, signature) + &whole),
+        ("two signatures", part(signature, results) + &whole),
+        ("two results", part(results, end) + &whole),
+        ("begins with the second", whole.replace(" i=1;", " i=2;")),
+        ("number zero", whole.replace(" i=1;", " i=0;")),
+        ("number 51", whole.replace(" i=1;", " i=51;")),
+        ("no number", whole.replacen(" i=1;", "", 1)),
+        ("number is a word", whole.replace(" i=1;", " i=a;")),
+        ("the first says pass", whole.replace("cv=none", "cv=pass")),
+        ("the first says fail", whole.replace("cv=none", "cv=fail")),
+        ("no chain validation", whole.replace(" cv=none;", "")),
+        ("another algorithm", whole.replacen("a=rsa-sha256", "a=rsa-sha1", 1)),
+        ("another domain", whole.replacen("d=forwarder.example", "d=signer.example", 1)),
+        ("no such key", whole.replacen("s=s2026", "s=s2027", 1)),
+        ("a broken seal", whole.replacen("b=RsN0", "b=RsN1", 1)),
+        ("a broken signature", whole.replacen("b=f7fI", "b=f7fJ", 1)),
+        ("another body hash", whole.replacen("bh=2258", "bh=2259", 1)),
+        ("another From", whole.replacen("anna@strict.example>\r", "eve@strict.example>\r", 1)),
+        (
+            "other results",
+            whole.replacen("dkim=pass header.d=signer", "dkim=pass header.d=other", 1),
+        ),
+        (
+            "a name that is none",
+            whole.replacen("d=forwarder.example", "d=forwarder.example'a.evil", 1),
+        ),
+    ];
+    for (what, bytes) in cases {
+        assert_ne!(bytes, whole, "{what}");
+        let results = verify(&authn, bytes.into_bytes()).await;
+        assert_ne!(results.arc.word, Word::Pass, "{what}");
+        assert_eq!(results.arc.sealer, None, "{what}");
+    }
+}
+
+fn at_line(text: &str, start: &str) -> usize {
+    text.find(&format!("\n{start}")).unwrap() + 1
+}
