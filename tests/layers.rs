@@ -28,7 +28,8 @@ const ROWS: &[&[&str]] = &[
 ];
 
 /// Unit tests that have a file or a folder of their own.
-const TESTS: &[&str] = &["tests.rs", "tests", "attachment_tests.rs", "policy_tests.rs"];
+const TESTS: &[&str] =
+    &["tests.rs", "tests", "attachment_tests.rs", "policy_tests.rs", "phishing_tests.rs"];
 
 /// Only this room reads the configuration.
 const CONFIG_READER: &str = "gateway";

@@ -8,6 +8,7 @@
 
 mod blocking;
 mod engines;
+mod lists;
 mod organisation;
 mod reader;
 mod sections;

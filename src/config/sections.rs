@@ -12,9 +12,11 @@ use ipnet::IpNet;
 use toml::Value;
 
 use super::engines::Engines;
+use super::lists;
 use super::reader::{Mistake, Section};
 use super::value;
 use crate::filter::catalogue::Weights;
+use crate::filter::lists::List;
 use crate::mail::{Domain, Limits};
 use crate::queue::route::TlsPolicy;
 use crate::reputation::standing::Settings as ReputationSettings;
@@ -190,6 +192,8 @@ pub struct Filter {
     pub trusted_sealers: Vec<Domain>,
     /// Answer 451 to what DNS cannot vouch for at the moment.
     pub defer_temperror: bool,
+    /// Lists in DNS that are asked.
+    pub lists: Vec<List>,
     /// Findings whose weight is not the default.
     pub weights: BTreeMap<String, f32>,
     pub engines: Engines,
@@ -542,6 +546,11 @@ impl Filter {
                 value::list(value::domain),
             )?,
             defer_temperror: section.or("defer_temperror", "true", value::flag)?,
+            lists: section.list_or_none(
+                "lists",
+                "[{ zone = \"bl.example.org\", of = \"clients\", weight = 3.0 }]",
+                value::list(lists::list),
+            )?,
             weights: section.or("weights", "{}", weights)?,
             engines: Engines::read(&mut section, hold)?,
         };
@@ -637,7 +646,7 @@ impl Dns {
                 value::list(value::socket),
             )?,
             zone: section.optional("zone", "\"zone.txt\"", value::path)?,
-            timeout: section.or("timeout", "\"5 s\"", some_time)?,
+            timeout: section.or("timeout", "\"2 s\"", some_time)?,
         };
         section.finish().map(|()| read)
     }

@@ -46,6 +46,16 @@ pub(super) fn score(value: &Value) -> Parsed<f32> {
     }
 }
 
+/// A number from -1000 to 1000.
+pub(super) fn weight(value: &Value) -> Parsed<f32> {
+    #[expect(clippy::cast_precision_loss, reason = "a weight is between -1000 and 1000")]
+    let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
+    let number = number.filter(|number| (-1000.0..=1000.0).contains(number));
+    #[expect(clippy::cast_possible_truncation, reason = "a weight is between -1000 and 1000")]
+    let narrow = number.map(|number| number as f32);
+    narrow.ok_or_else(|| not(value, "a number from -1000 to 1000"))
+}
+
 /// A whole number of at least `least`.
 pub(super) fn whole<T: TryFrom<i64>>(least: i64) -> impl Fn(&Value) -> Parsed<T> {
     move |value| {

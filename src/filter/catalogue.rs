@@ -35,6 +35,20 @@ pub const FINDINGS: &[(&str, f32)] = &[
     ("from-missing", 5.0),
     ("from-ambiguous", 8.0),
     ("served-domain-in-from", 6.0),
+    // Posing as somebody whom we serve; the rest decides by its class.
+    ("look-alike", 8.0),
+    ("link-poses", 4.0),
+    ("link-differs", 1.0),
+    ("name-imitates", 3.0),
+    ("credential-form", 8.0),
+    // What the same network or domain sent before.
+    ("history-bad", 1.5),
+    ("history-good", -0.5),
+    // Lists in DNS: what a list's own weight is multiplied by.
+    ("client-listed", 1.0),
+    ("link-listed", 1.0),
+    ("sender-listed", 1.0),
+    ("vouched-by-list", 1.0),
     // Attachments; most of these decide by their class.
     ("malware", 20.0),
     ("attachment-dangerous", 20.0),

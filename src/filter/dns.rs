@@ -75,7 +75,7 @@ pub enum DnsError {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { question: Duration::from_secs(2), message: Duration::from_secs(5) }
+        Self { question: Duration::from_secs(1), message: Duration::from_secs(2) }
     }
 }
 

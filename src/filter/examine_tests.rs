@@ -273,3 +273,97 @@ async fn near_duplicates_to_many_are_mass() {
     let (_, judgement) = judge(&filter, &envelope, &mail("a@good.example", "", TEXT)).await;
     assert_eq!(judgement.class, Class::Clean);
 }
+
+#[tokio::test]
+async fn history_of_a_network_and_a_proved_domain_counts() {
+    let filter = filter();
+    let store = crate::store::Store::in_memory();
+    let history = History::new(store, Clock::stopped_at(Timestamp::UNIX_EPOCH));
+    filter.remember(history.clone());
+    let envelope = envelope("a@good.example", [192, 0, 2, 10], &["anna@demo.example"]);
+    let message = mail("a@good.example", "", TEXT);
+    let (before, _) = judge(&filter, &envelope, &message).await;
+    assert!(!before.found("history-bad") && !before.found("history-good"));
+    for _ in 0..5 {
+        history.note(&before.sender, crate::reputation::Event::Flagged);
+    }
+    let (after, _) = judge(&filter, &envelope, &message).await;
+    assert!(after.found("history-bad"));
+    assert!((after.own_score() - before.score).abs() < 0.001, "it does not feed on itself");
+    for _ in 0..600 {
+        history.note(&before.sender, crate::reputation::Event::Passed);
+    }
+    let (later, _) = judge(&filter, &envelope, &message).await;
+    assert!(later.found("history-good"));
+}
+
+#[tokio::test]
+async fn mail_that_poses_as_a_served_organisation_is_phishing() {
+    let envelope = envelope("a@good.example", [192, 0, 2, 10], &["anna@demo.example"]);
+    let html = "Content-Type: text/html\r\n";
+    let link = "<p><a href=\"https://evil.test/x\">https://portal.demo.example/</a></p>\n";
+    let unproved = mail("a@none.example", html, link);
+    let (found, judgement) = judge(&filter(), &envelope, &unproved).await;
+    assert!(found.found("link-poses"), "{:?}", found.findings);
+    assert_eq!((judgement.class, judgement.verdict), (Class::Phishing, Verdict::Reject));
+    let proved = mail("a@good.example", html, link);
+    let (_, judgement) = judge(&filter(), &envelope, &proved).await;
+    assert_eq!(judgement.verdict, Verdict::Accept, "a scanner may have rewritten it");
+    let form = "Content-Type: text/html; name=\"invoice.html\"\r\n\
+                Content-Disposition: attachment; filename=\"invoice.html\"\r\n";
+    let form = mail("a@good.example", form, "<form><input type=\"password\"></form>\n");
+    let (found, judgement) = judge(&filter(), &envelope, &form).await;
+    assert!(found.found("credential-form"), "{:?}", found.findings);
+    assert_eq!(judgement.class, Class::Phishing);
+}
+
+#[tokio::test]
+async fn lists_are_asked_about_clients_links_and_senders() {
+    let list = |zone: &str, of, weight| {
+        let zone = Domain::parse(zone).unwrap();
+        lists::List { zone, of, weight, answers: Vec::new() }
+    };
+    let zone = format!(
+        "{ZONE}10.2.0.192.bl.example A 127.0.0.2\nevil.test.uri.example A 127.0.0.2\n\
+         good.example.names.example A 127.0.0.2\n"
+    );
+    let filter = filter_with(dns::Zone::parse(&zone).unwrap(), |settings, _| {
+        settings.lists = vec![
+            list("bl.example", lists::Of::Clients, 3.0),
+            list("uri.example", lists::Of::Links, 4.0),
+            list("names.example", lists::Of::Senders, 2.0),
+        ];
+    });
+    let envelope = envelope("a@good.example", [192, 0, 2, 10], &["anna@demo.example"]);
+    let body = "See https://www.evil.test/offer for all the details of this offer.\n";
+    let (found, judgement) = judge(&filter, &envelope, &mail("a@good.example", "", body)).await;
+    for id in ["client-listed", "link-listed", "sender-listed"] {
+        assert!(found.found(id), "{id}: {:?}", found.findings);
+    }
+    assert_eq!(judgement.verdict, Verdict::Hold);
+}
+
+#[tokio::test]
+async fn i_16_an_allowed_address_needs_a_proof() {
+    let filter = filter();
+    let organisation = sample::organisation("demo");
+    let view = View {
+        organisation: &organisation,
+        rule: Some(crate::directory::RuleAction::Allow),
+        choices: crate::directory::Choices::default(),
+        regard: Regard::Unknown,
+        correspondent: false,
+        role_address: false,
+    };
+    let thresholds = Thresholds::default();
+    // SPF fails and no signature is there.
+    let forged = envelope("a@strict.example", [203, 0, 113, 6], &["anna@demo.example"]);
+    let message = mail("a@strict.example", "", TEXT);
+    let found = filter.examine(&forged, &message, false).await.unwrap();
+    assert_eq!(decide(&found, &view, &thresholds).verdict, Verdict::Hold);
+    // SPF passes for somebody else's path.
+    let other = envelope("a@good.example", [192, 0, 2, 10], &["anna@demo.example"]);
+    let message = mail("a@bank.example", "", TEXT);
+    let found = filter.examine(&other, &message, false).await.unwrap();
+    assert_eq!(decide(&found, &view, &thresholds).verdict, Verdict::Hold);
+}

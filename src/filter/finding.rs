@@ -57,6 +57,14 @@ pub struct Examination {
 }
 
 impl Examination {
+    /// The score without what earlier verdicts of ours say, so that a history
+    /// never feeds on itself.
+    pub fn own_score(&self) -> f32 {
+        let past = ["history-bad", "history-good"];
+        let own = self.findings.iter().filter(|finding| !past.contains(&finding.id.as_str()));
+        own.map(|finding| finding.weight).sum()
+    }
+
     /// Whether a check found this.
     pub fn found(&self, id: &str) -> bool {
         self.findings.iter().any(|finding| finding.id == id)

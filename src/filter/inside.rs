@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 
 use super::catalogue::Weights;
 use super::parsed::Parsed;
-use super::{Class, Finding, attachment, similar};
+use super::{Class, Finding, attachment, links, phishing, similar};
 use crate::mail::Message;
 
 /// The string that every filter calls unwanted (GTUBE).
@@ -24,6 +24,8 @@ pub struct Inside {
     /// The text's digest, and whether it may be compared by likeness.
     pub digest: Option<(u64, bool)>,
     pub attachments: u16,
+    /// Where its links lead.
+    pub links: Vec<links::Link>,
 }
 
 impl Inside {
@@ -57,6 +59,8 @@ pub fn look(
     if gtube {
         inside.found.push((weights.finding("gtube"), None));
     }
+    phishing::look(&parts, &mut inside, weights);
+    inside.links = links::find(&parts);
     let subject = || message.text("Subject").unwrap_or_default();
     inside.digest = similar::digest(&parts, subject);
     inside

@@ -14,7 +14,11 @@ pub mod dns;
 pub mod engine;
 pub mod finding;
 mod inside;
+mod links;
+pub mod lists;
+mod lookalike;
 mod parsed;
+mod phishing;
 pub mod policy;
 pub mod preview;
 pub mod results;
@@ -22,9 +26,9 @@ pub mod similar;
 mod spf;
 pub mod verdict;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 pub use finding::{Examination, Finding};
 pub use verdict::{Class, Judgement, Verdict};
@@ -33,13 +37,19 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::mail::message::FromHeader;
 use crate::mail::{Address, Domain, Envelope, Limits, Message, Scan, prescan};
-use crate::reputation::{Network, Proofs, Sender};
+use crate::reputation::{History, Network, Proofs, Sender};
 use catalogue::Weights;
 use inside::Inside;
 use results::{Results, Word};
 
 /// Messages above this size are taken apart on a thread that may block.
 const LARGE: usize = 256 << 10;
+
+/// From so many messages on (or their worth) a history tells something.
+const TELLING: f64 = 10.0;
+
+/// How old the served names may be that look-alikes are compared with.
+const SERVED: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the filter is told. Every part has a default.
 #[derive(Clone, Debug)]
@@ -49,6 +59,8 @@ pub struct Settings {
     /// Programs beside the filter that are asked too.
     pub engines: engine::Settings,
     pub dns: dns::Source,
+    /// Lists in DNS that are asked; none by default.
+    pub lists: Vec<lists::List>,
     pub patience: dns::Patience,
     pub weights: Weights,
     /// Whose ARC seals excuse a broken DMARC (RFC 8617 section 7.2).
@@ -74,6 +86,11 @@ struct Inner {
     directory: Directory,
     clock: Clock,
     authn: authn::Authn,
+    dns: dns::Dns,
+    /// What came from networks and domains before, once somebody remembers it.
+    history: OnceLock<History>,
+    /// The served names, as they were when they were last looked at.
+    served: Mutex<Option<(Timestamp, Arc<lookalike::Served>)>>,
     engines: engine::Engines,
     mass: similar::Window,
     replay: similar::Window,
@@ -92,6 +109,7 @@ impl Default for Settings {
             archives: attachment::Limits::default(),
             engines: engine::Settings::default(),
             dns: dns::Source::default(),
+            lists: Vec::new(),
             patience: dns::Patience::default(),
             weights: Weights::default(),
             trusted_sealers: Vec::new(),
@@ -135,7 +153,10 @@ impl Filter {
     /// As [`Filter::new`], with a resolver that stands already.
     pub fn with_dns(settings: Settings, dns: dns::Dns, directory: Directory, clock: Clock) -> Self {
         let inner = Inner {
-            authn: authn::Authn::new(dns, &settings.patience),
+            authn: authn::Authn::new(dns.clone(), &settings.patience),
+            dns,
+            history: OnceLock::new(),
+            served: Mutex::default(),
             engines: engine::Engines::new(&settings.engines),
             mass: similar::Window::new(settings.mass),
             replay: similar::Window::new(settings.replay),
@@ -144,6 +165,12 @@ impl Filter {
             clock,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// From now on the history of the sender's network and domain counts too.
+    pub fn remember(&self, history: History) {
+        // The first one stays.
+        let _ = self.inner.history.set(history);
     }
 
     /// Runs every check on a message that the pre-scan has let through to
@@ -179,8 +206,13 @@ impl Filter {
             draft.only(Class::Malware);
             return Ok(draft.finish(scan, sender(envelope, single(&from), Proofs::NONE)));
         }
-        let (inside, verified, scanned, weighed) = futures_util::join!(
-            self.look_inside(message, false),
+        let looked = async {
+            let inside = self.look_inside(message, false).await;
+            let listed = self.ask_lists(envelope, single(&from), &inside.links).await;
+            (inside, listed)
+        };
+        let ((inside, listed), verified, scanned, weighed) = futures_util::join!(
+            looked,
             self.inner.authn.verify(envelope, message, &from),
             engines.scan(message, &settings.weights),
             engines.weigh(envelope, message, &settings.weights),
@@ -188,6 +220,7 @@ impl Filter {
         let mut draft = Draft::default();
         draft.told(scanned?);
         draft.told(weighed?);
+        draft.findings.extend(listed);
         self.judge(envelope, message, &from, draft, scan, inside, verified)
     }
 
@@ -200,12 +233,12 @@ impl Filter {
         from: &FromHeader,
         mut draft: Draft,
         scan: Scan,
-        inside: Inside,
+        mut inside: Inside,
         verified: Result<Results, authn::Stumbled>,
     ) -> Result<Examination, Undecided> {
         let settings = &self.inner.settings;
         let weights = &settings.weights;
-        let digest = inside.digest;
+        let (digest, links) = (inside.digest, std::mem::take(&mut inside.links));
         draft.take(inside);
         let results = verified.unwrap_or_else(|authn::Stumbled| {
             draft.add(weights.finding("unreadable"), Some(Class::Unscannable));
@@ -230,11 +263,23 @@ impl Filter {
         if results.is_impersonation() {
             draft.classes.push(Class::Impersonated);
         }
+        let poses = phishing::check(
+            message,
+            author,
+            !proofs.is_empty(),
+            bulk.discussion_list,
+            &links,
+            (&self.inner.directory, &*self.served()),
+            weights,
+        );
+        draft.told(poses);
         draft.findings.extend(bulk.findings);
         draft.classes.extend(bulk.classes);
         self.count(envelope, &results, digest, &mut draft);
 
-        let mut examination = draft.finish(scan, sender(envelope, author, proofs));
+        let sender = sender(envelope, author, proofs);
+        draft.findings.extend(self.past(&sender));
+        let mut examination = draft.finish(scan, sender);
         examination.authentication = results.header_value();
         examination.automatic = bulk.automatic;
         examination.discussion_list = bulk.discussion_list;
@@ -252,6 +297,54 @@ impl Filter {
             inside::look(&message, outgoing, &settings.archives, &settings.weights)
         });
         look.await.unwrap_or_else(|_| Inside::unreadable(&settings.weights))
+    }
+
+    /// What the sender's network or domain sent before, where it tells enough.
+    fn past(&self, sender: &Sender) -> Option<Finding> {
+        let past = self.inner.history.get()?.past(sender);
+        let weights = &self.inner.settings.weights;
+        let bad = past.bad / past.count().max(1.0);
+        if past.count() >= TELLING && bad >= 0.8 {
+            Some(weights.finding("history-bad"))
+        } else if past.count() >= 2.0 * TELLING && bad <= 0.05 {
+            Some(weights.finding("history-good"))
+        } else {
+            None
+        }
+    }
+
+    /// What lists in DNS say of the client, the senders and the links.
+    async fn ask_lists(
+        &self,
+        envelope: &Envelope,
+        author: Option<&Address>,
+        links: &[links::Link],
+    ) -> Vec<Finding> {
+        let Inner { settings, dns, .. } = &*self.inner;
+        if settings.lists.is_empty() {
+            return Vec::new();
+        }
+        let mut senders: Vec<Domain> =
+            author.into_iter().chain(envelope.mail_from.address()).map(organisational).collect();
+        senders.dedup();
+        let senders: Vec<&Domain> = senders.iter().collect();
+        let (patience, client) = (settings.patience.message, envelope.client.ip);
+        let weights = &settings.weights;
+        lists::check(&settings.lists, dns, patience, client, &senders, links, weights).await
+    }
+
+    /// The served names, looked at again once a minute.
+    fn served(&self) -> Arc<lookalike::Served> {
+        let now = self.inner.clock.now();
+        let mut served = self.inner.served.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, known)) = &*served
+            && now.duration_since(*at).abs() < SERVED
+        {
+            return Arc::clone(known);
+        }
+        let fresh = Arc::new(lookalike::Served::new(&self.inner.directory.organisations()));
+        *served = Some((now, Arc::clone(&fresh)));
+        fresh
     }
 
     /// What the author's address alone tells.
@@ -360,6 +453,10 @@ impl Draft {
             discussion_list: false,
         }
     }
+}
+
+fn organisational(address: &Address) -> Domain {
+    address.domain().organisational()
 }
 
 fn single(from: &FromHeader) -> Option<&Address> {

@@ -23,7 +23,7 @@ use crate::quarantine::{Held, HeldSearch};
 use crate::queue::{self, Item, Queue};
 use crate::release::{self, Releases};
 use crate::reputation::correspondent::Correspondent;
-use crate::reputation::{Flag, Flags, Reputation, SenderSearch, Standing};
+use crate::reputation::{Flag, Flags, History, Reputation, SenderSearch, Standing, history};
 use crate::statistics::{Hour, Statistics};
 use crate::store::record::Schema;
 use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, Store};
@@ -70,6 +70,7 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Item>(),
         Schema::of::<Standing>(),
         Schema::of::<Correspondent>(),
+        Schema::of::<history::Tally>(),
         Schema::of::<Counter>(),
         Schema::of::<LastLetter>(),
         Schema::of::<Breaker>(),
@@ -103,6 +104,7 @@ pub(super) struct Rooms {
     pub queue: Queue,
     pub suppression: Suppression,
     pub keeper: Keeper,
+    pub history: History,
     pub maillog: Maillog,
     pub errands: Errands,
     pub search: HeldSearch,
@@ -132,6 +134,9 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
 
     let people = People::open(store.clone(), clock.clone(), directory.clone()).await?;
     let reputation = Reputation::new(store.clone(), clock.clone(), config.reputation);
+    reputation.history().load().await?;
+    let history = reputation.history().clone();
+    filter.remember(history.clone());
     let queue = Queue::new(store.clone(), clock.clone(), queue_settings(config));
     let suppression = Suppression::new(store.clone(), clock.clone())
         .with_log(maillog.clone())
@@ -238,6 +243,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     );
     let milter_settings = milter_settings(config, &smtp_settings);
     Ok(Rooms {
+        history,
         milter: milter::Server::new(
             milter_settings,
             intake.clone(),
@@ -321,6 +327,7 @@ pub(super) fn filter_settings(config: &Config) -> Result<filter::Settings, Start
         patience: dns::Patience { message: config.dns.timeout, ..defaults.patience },
         weights: catalogue::Weights::with(chosen.weights.clone())?,
         engines: engines(config),
+        lists: chosen.lists.clone(),
         trusted_sealers: chosen.trusted_sealers.clone(),
         defer_temperror: chosen.defer_temperror,
         mass: window(chosen.mass_recipients, chosen.mass_window, defaults.mass.texts),

@@ -242,6 +242,7 @@ impl Rooms {
     fn keeping(&self) -> Keeping {
         Keeping {
             keeper: self.keeper.clone(),
+            history: self.history.clone(),
             queue: self.queue.clone(),
             people: self.people.clone(),
             maillog: self.maillog.clone(),
@@ -253,6 +254,7 @@ impl Rooms {
 /// What time alone changes: held messages expire, settled items go.
 struct Keeping {
     keeper: crate::keeper::Keeper,
+    history: crate::reputation::History,
     queue: crate::queue::Queue,
     people: crate::directory::People,
     maillog: Maillog,
@@ -261,6 +263,9 @@ struct Keeping {
 
 impl Keeping {
     async fn step(&self) {
+        if let Err(fault) = self.history.step().await {
+            self.maillog.step_failed("history", &fault.to_string());
+        }
         loop {
             let done = match (self.keeper.step().await, self.queue.purge(PURGED).await) {
                 (Ok(kept), Ok(purged)) => kept + purged,

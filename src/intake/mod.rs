@@ -24,14 +24,14 @@ use self::verdict::Outcome;
 use crate::clock::Clock;
 use crate::directory::{Choices, Claim, Directory, Organisation, RuleAction};
 use crate::filter::policy::{self, Thresholds, View};
-use crate::filter::{Class, Examination, Filter, Judgement};
+use crate::filter::{Class, Examination, Filter, Judgement, Verdict};
 use crate::link::Links;
 use crate::mail::{Address, Envelope, Message, Reply};
 use crate::maillog::Maillog;
 use crate::notice::Notices;
 use crate::quarantine::{Fingerprint, Held, State, Telling};
 use crate::queue::{Origin, Queue};
-use crate::reputation::{Regard, Reputation, correspondent};
+use crate::reputation::{Event, Regard, Reputation, correspondent};
 use crate::store::{self, Batch, Fault, Refusal, Row, Store};
 
 /// RFC 5321 section 6.3: more hops than this are a loop.
@@ -265,6 +265,7 @@ impl Intake {
         }
         let examination = filter.examine(&judged, message, false).await?;
         let judgements = self.judgements(&judged, &examination).await?;
+        self.note(&examination, &judgements);
         match verdict::combine(&judgements) {
             Outcome::Defer => Err(Stopped::Undecided("a check could not answer".to_owned())),
             Outcome::Reject(class) => Ok(self.rejected(class, envelope)),
@@ -554,6 +555,22 @@ impl Intake {
             Telling::Letter => "letter",
         };
         maillog.told(held.id, how);
+    }
+
+    /// The sender's network and domain are remembered for what this was.
+    fn note(&self, examination: &Examination, judgements: &[Judgement]) {
+        let score = examination.own_score();
+        let refused = |one: &Judgement| matches!(one.class, Class::Malware | Class::Phishing);
+        let event = if judgements.iter().any(refused)
+            || score >= self.inner.parts.settings.thresholds.hold
+        {
+            Event::Stopped
+        } else if score < 1.0 && judgements.iter().all(|one| one.verdict == Verdict::Accept) {
+            Event::Passed
+        } else {
+            return;
+        };
+        self.inner.parts.reputation.history().note(&examination.sender, event);
     }
 
     /// Senders with standing are counted; losing a count is no fault.

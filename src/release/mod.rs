@@ -20,7 +20,7 @@ use crate::maillog::Maillog;
 use crate::quarantine::held::Illegal;
 use crate::quarantine::{Held, HeldRecipient, State};
 use crate::queue::{Draft, Item, ItemRecipient, Kind, Queue};
-use crate::reputation::{Network, Regard, Reputation};
+use crate::reputation::{Event, Network, Regard, Reputation};
 use crate::store::{Batch, Counter, Fault, Refusal, Row, Store};
 
 /// How often a decision is made again when another came first.
@@ -215,7 +215,10 @@ impl Releases {
     }
 
     fn log(&self, held: &Held, wish: Wish, freed: usize) {
-        let Inner { maillog, queue, .. } = &*self.inner;
+        let Inner { maillog, queue, reputation, .. } = &*self.inner;
+        if freed > 0 && matches!(wish, Wish::Release | Wish::ReleaseByOperator) {
+            reputation.history().note(&held.sender(), Event::Released);
+        }
         match wish {
             Wish::Release => maillog.released(held.id, freed, held.sender().is_proved()),
             Wish::ReleaseByOperator => maillog.released(held.id, freed, false),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{Denied, Inner, Releases, TRIES, Way, illegal};
 use crate::quarantine::{Held, HeldRecipient, State};
 use crate::queue::ItemState;
+use crate::reputation::Event;
 use crate::store::{Batch, Fault, Refusal, Row};
 
 /// Adds to the batch what belongs to a decision: the record before and after.
@@ -45,6 +46,7 @@ impl Releases {
             also(&mut batch, &row.record, &held);
             if self.carried_out(batch).await? {
                 self.inner.maillog.released(id, free.len(), false);
+                self.inner.reputation.history().note(&held.sender(), Event::Released);
                 self.inner.queue.wake();
                 return Ok(held);
             }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::standing::{Scope, scope_of};
-use super::{Network, Proofs, Reputation, Sender, Standing, StandingState};
+use super::{Event, Network, Proofs, Reputation, Sender, Standing, StandingState};
 use crate::clock::Clock;
 use crate::directory::{OrganisationId, Pattern, People, RuleAction, StoredRule};
 use crate::mail::Address;
@@ -185,6 +185,9 @@ impl Flags {
                 return Ok(row.record.clone());
             }
             if let Some(flag) = self.flag_once(fresh.clone(), row.as_ref()).await? {
+                if by == FlagBy::Person {
+                    self.reputation.history().note(sender, Event::Flagged);
+                }
                 let word = if by == FlagBy::Person { "person" } else { "machine" };
                 self.maillog.flagged(organisation.as_str(), word, flag.ended.is_some());
                 return Ok(flag);

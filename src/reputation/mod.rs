@@ -6,11 +6,13 @@
 
 pub mod correspondent;
 pub mod flag;
+pub mod history;
 pub mod identity;
 pub mod operator;
 pub mod standing;
 
 pub use flag::{Flag, FlagBy, FlagError, Flags};
+pub use history::{Event, History, Past};
 pub use identity::{Network, Proof, Proofs, Sender};
 pub use operator::SenderSearch;
 pub use standing::{Regard, Reputation, Scope, Standing, StandingState};

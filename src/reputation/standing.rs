@@ -8,7 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
 
-use super::{Network, Proofs, Sender};
+use super::{History, Network, Proofs, Sender};
 use crate::clock::Clock;
 use crate::directory::OrganisationId;
 use crate::mail::Address;
@@ -121,6 +121,7 @@ pub struct Reputation {
     pub(super) store: Store,
     pub(super) clock: Clock,
     settings: Settings,
+    history: History,
 }
 
 impl Standing {
@@ -201,7 +202,13 @@ impl Record for Standing {
 
 impl Reputation {
     pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
-        Self { store, clock, settings }
+        let history = History::new(store.clone(), clock.clone());
+        Self { store, clock, settings, history }
+    }
+
+    /// What came from networks and domains before.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// At least one.

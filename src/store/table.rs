@@ -24,6 +24,8 @@ pub enum Table {
     Correspondent = 0x07,
     /// Outcomes of the last letters: one record.
     Breaker = 0x08,
+    /// What came from networks and domains before, by their name.
+    History = 0x70,
     /// Mailboxes of our organisations, by base address.
     Recipient = 0x20,
     /// Blocks and allowances that people made.

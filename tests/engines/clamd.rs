@@ -27,7 +27,7 @@ fn start() -> Option<(Daemon, TempDir, Vec<Place>)> {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("signatures")).unwrap();
-    let hex = |text: &str| text.bytes().map(|b| format!("{b:02x}")).collect::<String>();
+    let hex = |text: &str| text.bytes().fold(String::new(), |hex, b| hex + &format!("{b:02x}"));
     let own = format!("Reprieve.Test.Marker:0:*:{}\n", hex(MARKER));
     fs::write(at("signatures/own.ndb"), own).unwrap();
     // The digest, size and name of the EICAR test file.
