@@ -67,7 +67,7 @@ impl Settings {
             normalised: Vec::new(),
             host: host.into(),
             silence: Duration::from_secs(7210),
-            answer: Duration::from_secs(240),
+            answer: Duration::from_mins(4),
             progress: Duration::from_secs(20),
         }
     }

@@ -287,14 +287,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let envelope = &transaction.envelope;
         maillog.received(envelope, message.bytes().len());
-        let judging = intake.receive(envelope, &message);
-        let answer = match self.patiently(judging).await {
-            Some(answer) => answer,
-            None => {
-                maillog.deferred(&envelope.session_id, "the checks took too long");
-                let reply = Reply::new(451, (4, 7, 1), "The checks took too long; try again later");
-                intake::Answer::only(reply)
-            }
+        // Boxed: a connection that waits for its next message needs no room for it.
+        let judging = Box::pin(intake.receive(envelope, &message));
+        let answer = if let Some(answer) = self.patiently(judging).await {
+            answer
+        } else {
+            maillog.deferred(&envelope.session_id, "the checks took too long");
+            let reply = Reply::new(451, (4, 7, 1), "The checks took too long; try again later");
+            intake::Answer::only(reply)
         };
         maillog.answered(&envelope.session_id, &answer.reply, came.elapsed());
         let form = Form { host: &settings.host, spaced: self.has(step::LEADING_SPACE) };

@@ -562,7 +562,7 @@ async fn m_14_checks_that_take_long_are_told_and_then_given_up() {
     let mut mta = Mta { stream: theirs, steps: 0 };
     let begun = tokio::time::Instant::now();
     assert_eq!(session.wait_for(std::future::pending::<()>()).await, None);
-    assert_eq!(begun.elapsed(), Duration::from_secs(240));
+    assert_eq!(begun.elapsed(), Duration::from_mins(4));
     drop(session);
     let mut progress = 0;
     while let Some((letter, _)) = mta.hear().await {

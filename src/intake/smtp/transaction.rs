@@ -102,14 +102,13 @@ impl Session {
             (Some(refusal), _) => refusal,
             (None, Some(relay)) => {
                 let Shared { verification, clock, .. } = &*self.shared;
-                match verification.known(&address, clock.now()) {
-                    Some(reply) => reply,
-                    None => {
-                        let asked = relay.recipient(envelope, transaction.size, &raw);
-                        let reply = Box::pin(asked).await;
-                        verification.note(&address, &reply, clock.now());
-                        reply
-                    }
+                if let Some(reply) = verification.known(&address, clock.now()) {
+                    reply
+                } else {
+                    let asked = relay.recipient(envelope, transaction.size, &raw);
+                    let reply = Box::pin(asked).await;
+                    verification.note(&address, &reply, clock.now());
+                    reply
                 }
             }
             (None, None) => accepted,
