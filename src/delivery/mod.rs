@@ -283,7 +283,7 @@ impl Delivery {
     ) -> Result<Vec<Report>, Stopped> {
         let Tools { queue, courier, .. } = &self.inner.tools;
         let item = claimed.item().clone();
-        let head = self.marked(&item, message, recipients);
+        let head = self.marked(&item, message, recipients) + &self.report_field(&item).await?;
         let parcel = Parcel {
             mail_from: &item.mail_from,
             recipients,
@@ -320,6 +320,17 @@ impl Delivery {
             expires: expires.unwrap_or(crate::clock::Timestamp::MAX),
         };
         mark::field(&self.inner.tools.marks, &attempt, message, to.iter()) + &item.trace
+    }
+
+    /// For a released message the link by which its only recipient can report
+    /// it. Of several each would need his own.
+    async fn report_field(&self, item: &Item) -> Result<String, Fault> {
+        match (item.recipients.as_slice(), self.held(item).await?) {
+            ([only], Some(held)) => {
+                Ok(self.inner.tools.notices.report_field(&held.record, only.slot))
+            }
+            _ => Ok(String::new()),
+        }
     }
 
     async fn postpone(

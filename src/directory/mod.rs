@@ -11,10 +11,12 @@ mod recipient;
 mod rule;
 #[cfg(test)]
 pub mod sample;
+pub mod session;
 
 pub use people::{People, PeopleError};
 pub use recipient::{Choices, Frequency, Recipient, Rhythm};
 pub use rule::{Claim, Pattern, Rule, RuleAction, StoredRule};
+pub use session::{Session, Sessions};
 
 use std::collections::HashMap;
 use std::fmt;
@@ -260,6 +262,12 @@ impl Directory {
     /// The mailbox behind an address: itself without tag, or whose alias it is.
     pub fn mailbox(&self, address: &Address) -> Address {
         self.read(|view| view.mailbox(address))
+    }
+
+    /// Every address whose mail this mailbox's owner reads: his own, its
+    /// aliases, and shared mailboxes that he is a member of.
+    pub fn readable_by(&self, mailbox: &Address) -> Vec<Address> {
+        self.read(|view| view.readable_by(&mailbox.base()))
     }
 
     /// Remembers that mail for this recipient was taken.

@@ -33,6 +33,8 @@ pub(super) struct View {
     people: HashMap<Address, Choices>,
     /// Alias -> mailbox.
     aliases: HashMap<Address, Address>,
+    /// Member -> shared mailboxes.
+    shared: HashMap<Address, Vec<Address>>,
     learned: HashMap<Address, OrganisationId>,
 }
 
@@ -64,6 +66,15 @@ impl View {
         self.aliases.get(&base).cloned().unwrap_or(base)
     }
 
+    pub fn readable_by(&self, mailbox: &Address) -> Vec<Address> {
+        let mut all = vec![mailbox.clone()];
+        all.extend(self.shared.get(mailbox).into_iter().flatten().cloned());
+        let aliases = self.aliases.iter().filter(|(_, owner)| all.contains(owner));
+        let aliases: Vec<Address> = aliases.map(|(alias, _)| alias.clone()).collect();
+        all.extend(aliases);
+        all
+    }
+
     pub fn knows(&self, base: &Address) -> bool {
         self.people.contains_key(base)
             || self.aliases.contains_key(base)
@@ -81,6 +92,13 @@ impl View {
         self.aliases.retain(|_, mailbox| *mailbox != recipient.address);
         for alias in &recipient.aliases {
             self.aliases.insert(alias.clone(), recipient.address.clone());
+        }
+        for shared in self.shared.values_mut() {
+            shared.retain(|mailbox| *mailbox != recipient.address);
+        }
+        for member in &recipient.members {
+            let shared = self.shared.entry(member.clone()).or_default();
+            shared.push(recipient.address.clone());
         }
         self.people.insert(recipient.address.clone(), recipient.choices());
     }
@@ -205,6 +223,20 @@ impl People {
         }
     }
 
+    /// The recipient of an address that mail was taken for; `None` for one
+    /// that nobody knows.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn known(&self, address: &Address) -> Result<Option<Recipient>, Fault> {
+        let mut learned = None;
+        self.directory.view(|view| learned = view.learned.get(&address.base()).cloned());
+        match learned {
+            Some(organisation) => self.of(address, &organisation).await.map(Some),
+            None => Ok(self.find(address).await?.map(|row| row.record)),
+        }
+    }
+
     /// The recipient, made if nobody knew him yet.
     ///
     /// # Errors
@@ -258,7 +290,7 @@ impl People {
             let mut recipient = row.record.clone();
             change(&mut recipient);
             recipient.address = row.record.address.clone();
-            for alias in &mut recipient.aliases {
+            for alias in recipient.aliases.iter_mut().chain(&mut recipient.members) {
                 *alias = alias.base();
             }
             recipient.aliases.retain(|alias| *alias != row.record.address);

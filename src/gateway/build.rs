@@ -9,7 +9,7 @@ use crate::account::{self, Account, Accounts, ApiToken, Cost, Session};
 use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
-use crate::directory::{Directory, DirectoryError, People, Recipient, StoredRule};
+use crate::directory::{self, Directory, DirectoryError, People, Recipient, Sessions, StoredRule};
 use crate::filter::{self, Filter, catalogue, dns, engine, policy, similar};
 use crate::intake::direction::Networks;
 use crate::intake::{self, Intake, milter, smtp};
@@ -77,6 +77,7 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Recipient>(),
         Schema::of::<StoredRule>(),
         Schema::of::<Flag>(),
+        Schema::of::<directory::Session>(),
         Schema::of::<Account>(),
         Schema::of::<Session>(),
         Schema::of::<ApiToken>(),
@@ -156,6 +157,14 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             maillog: maillog.clone(),
         },
     );
+    let flags = Flags::new(
+        store.clone(),
+        clock.clone(),
+        people.clone(),
+        reputation.clone(),
+        maillog.clone(),
+    );
+    notices.serve_recipients(people.clone(), flags.clone());
     notices.set_ready(super::ready::letters_may_go(config));
     let releases = Releases::new(
         store.clone(),

@@ -245,6 +245,7 @@ impl Rooms {
             history: self.history.clone(),
             queue: self.queue.clone(),
             people: self.people.clone(),
+            notices: self.notices.clone(),
             maillog: self.maillog.clone(),
             statistics: self.statistics.clone(),
         }
@@ -257,6 +258,7 @@ struct Keeping {
     history: crate::reputation::History,
     queue: crate::queue::Queue,
     people: crate::directory::People,
+    notices: crate::notice::Notices,
     maillog: Maillog,
     statistics: crate::statistics::Statistics,
 }
@@ -277,6 +279,7 @@ impl Keeping {
                 break;
             }
         }
+        while let Ok(1..) = self.notices.digest_step(PURGED).await {}
         if let Err(fault) = self.people.step().await {
             self.maillog.step_failed("directory", &fault.to_string());
         }

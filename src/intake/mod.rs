@@ -31,7 +31,7 @@ use crate::maillog::Maillog;
 use crate::notice::Notices;
 use crate::quarantine::{Fingerprint, Held, State, Telling};
 use crate::queue::{Origin, Queue};
-use crate::reputation::{Event, Regard, Reputation, correspondent};
+use crate::reputation::{Event, Network, Proof, Proofs, Regard, Reputation, Sender, correspondent};
 use crate::store::{self, Batch, Fault, Refusal, Row, Store};
 
 /// RFC 5321 section 6.3: more hops than this are a loop.
@@ -124,9 +124,13 @@ impl Intake {
     ) -> Option<Reply> {
         let Parts { settings, directory, links, notices, .. } = &self.inner.parts;
         let first = envelope.rcpt_to.first().map(|one| &one.address);
-        let with_bounce = first.is_some_and(|first| notices.return_path(first).is_some());
+        let with_bounce = first
+            .is_some_and(|first| notices.return_path(first).is_some() || notices.is_report(first));
         if notices.recognise_bounce(recipient).is_some() || with_bounce {
             // A bounce of one letter is a transaction of its own.
+            return first.map(|_| Reply::new(452, (4, 5, 3), "Send to this address separately"));
+        }
+        if notices.is_report(recipient) {
             return first.map(|_| Reply::new(452, (4, 5, 3), "Send to this address separately"));
         }
         if notices.claims_bounce(recipient) {
@@ -184,9 +188,10 @@ impl Intake {
     }
 
     /// Whether mail to this recipient ends here, whatever next hop there is: a
-    /// bounce of a letter.
+    /// bounce of a letter, or a recipient's report.
     pub fn ends_here(&self, recipient: &Address) -> bool {
-        self.inner.parts.notices.return_path(recipient).is_some()
+        let notices = &self.inner.parts.notices;
+        notices.return_path(recipient).is_some() || notices.is_report(recipient)
     }
 
     /// The mailbox of `RCPT TO:<Postmaster>` (RFC 5321 section 4.5.1), if any
@@ -243,6 +248,9 @@ impl Intake {
         {
             return Ok(Answer::only(notices.take_bounce(letter, envelope, message).await));
         }
+        if envelope.rcpt_to.iter().any(|one| notices.is_report(&one.address)) {
+            return self.take_report(envelope, message).await;
+        }
         if let Some(answer) = self.marked(envelope, message).await? {
             return Ok(answer);
         }
@@ -282,6 +290,23 @@ impl Intake {
                 self.carry_out(&case, accept, hold, refuse).await
             }
         }
+    }
+
+    /// A recipient's report: his word counts if he is one of our own users, or
+    /// proved as any sender.
+    async fn take_report(&self, envelope: &Envelope, message: &Message) -> Result<Answer, Stopped> {
+        let Parts { settings, filter, notices, .. } = &self.inner.parts;
+        let own = envelope.authenticated.is_some() || settings.networks.is_own(envelope.client.ip);
+        let reporter = if own {
+            Sender {
+                address: message.from().address().cloned(),
+                proofs: Proofs::NONE.with(Proof::Spf),
+                network: Network::of(envelope.client.ip),
+            }
+        } else {
+            filter.examine(envelope, message, false).await?.sender
+        };
+        Ok(Answer::only(notices.take_report(&reporter, message).await))
     }
 
     /// Outgoing: malware only; the recipients become correspondents.

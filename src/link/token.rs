@@ -33,6 +33,8 @@ pub enum Purpose {
     Recipient = 3,
     /// `/f/`: flag a delivered message.
     Flag = 4,
+    /// `/d/`: one held message, for one of its recipients.
+    Message = 6,
     /// A session or a one-time setup of the console.
     Session = 5,
 }
@@ -45,6 +47,7 @@ impl Purpose {
             Self::Appeal => "a",
             Self::Recipient => "me",
             Self::Flag => "f",
+            Self::Message => "d",
             Self::Session => "setup",
         }
     }
@@ -154,6 +157,7 @@ mod tests {
             Purpose::Appeal,
             Purpose::Recipient,
             Purpose::Flag,
+            Purpose::Message,
             Purpose::Session,
         ];
         for minted in all {

@@ -10,6 +10,7 @@ pub mod address;
 pub mod arf;
 pub mod automatic;
 pub mod bounce;
+pub mod complaint;
 pub mod decode;
 pub mod display;
 pub mod domain;

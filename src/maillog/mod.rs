@@ -299,6 +299,11 @@ impl Maillog {
         info!(event = "flag-undone", organisation);
     }
 
+    /// A report came by mail; so many of its originals counted.
+    pub fn report_taken(&self, counted: usize) {
+        info!(event = "report-taken", counted);
+    }
+
     /// A page was answered; `route` is the route's pattern, never its path.
     pub fn page(&self, route: &'static str, status: u16, took: Duration) {
         self.meters.page_seconds.observe(took.as_secs_f64());
@@ -543,6 +548,7 @@ mod tests {
         log.held_back(id, "malware");
         log.flagged("example", "person", true);
         log.flag_undone("example");
+        log.report_taken(1);
         log.page("/r/{token}", 200, took);
         log.delivered(id, id, &anna, &foreign, &foreign, took);
         log.delivery_deferred(id, 1, &foreign, &foreign);

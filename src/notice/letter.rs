@@ -88,17 +88,26 @@ pub(super) fn lost(frame: &Frame<'_>, all: &[(Held, String)]) -> Vec<u8> {
     finish(head(frame, &words, subject), &words, &paragraphs)
 }
 
-enum Paragraph {
+pub(super) enum Paragraph {
     Text(String),
+    Heading(String),
+    /// A message in a digest.
+    Message {
+        subject: String,
+        from: String,
+        facts: String,
+    },
+    /// Labels with where they lead.
+    Links(Vec<(String, String)>),
     /// On a line of its own.
     Link(String),
 }
 
-fn words(frame: &Frame<'_>, wish: Option<&str>) -> Words {
+pub(super) fn words(frame: &Frame<'_>, wish: Option<&str>) -> Words {
     Words::choose(&[wish.unwrap_or_default(), &frame.organisation.language])
 }
 
-fn head<'a>(frame: &Frame<'a>, words: &Words, subject: String) -> MessageBuilder<'a> {
+pub(super) fn head<'a>(frame: &Frame<'a>, words: &Words, subject: String) -> MessageBuilder<'a> {
     let name = display::visible(&frame.organisation.name);
     MessageBuilder::new()
         .from(Mailbox::new_address(Some(name), format!("notices@{}", frame.domain)))
@@ -117,7 +126,11 @@ fn head<'a>(frame: &Frame<'a>, words: &Words, subject: String) -> MessageBuilder
         .header(NOTICE_FIELD, Raw::new(frame.id.to_string()))
 }
 
-fn finish(builder: MessageBuilder<'_>, words: &Words, paragraphs: &[Paragraph]) -> Vec<u8> {
+pub(super) fn finish(
+    builder: MessageBuilder<'_>,
+    words: &Words,
+    paragraphs: &[Paragraph],
+) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(4096);
     builder.text_body(text(paragraphs)).html_body(html(words, paragraphs)).serialize(&mut bytes);
     bytes
@@ -125,7 +138,14 @@ fn finish(builder: MessageBuilder<'_>, words: &Words, paragraphs: &[Paragraph]) 
 
 fn text(paragraphs: &[Paragraph]) -> String {
     let lines = paragraphs.iter().map(|paragraph| match paragraph {
-        Paragraph::Text(text) | Paragraph::Link(text) => text.as_str(),
+        Paragraph::Text(text) | Paragraph::Heading(text) | Paragraph::Link(text) => text.clone(),
+        Paragraph::Message { subject, from, facts } => {
+            format!("* {subject}\r\n  {from}\r\n  {facts}")
+        }
+        Paragraph::Links(links) => {
+            let lines = links.iter().map(|(label, link)| format!("  {label}: {link}"));
+            lines.collect::<Vec<_>>().join("\r\n")
+        }
     });
     lines.collect::<Vec<_>>().join("\r\n\r\n") + "\r\n"
 }
@@ -142,6 +162,28 @@ fn html(words: &Words, paragraphs: &[Paragraph]) -> String {
         page.push_str("<p>");
         match paragraph {
             Paragraph::Text(text) => escape(text, &mut page),
+            Paragraph::Heading(text) => {
+                page.push_str("<strong>");
+                escape(text, &mut page);
+                page.push_str("</strong>");
+            }
+            Paragraph::Message { subject, from, facts } => {
+                page.push_str("<strong>");
+                escape(subject, &mut page);
+                page.push_str("</strong><br>");
+                escape(from, &mut page);
+                page.push_str("<br>");
+                escape(facts, &mut page);
+            }
+            Paragraph::Links(links) => {
+                for (place, (label, link)) in links.iter().enumerate() {
+                    page.push_str(if place == 0 { "<a href=\"" } else { " &#183; <a href=\"" });
+                    escape(link, &mut page);
+                    page.push_str("\">");
+                    escape(label, &mut page);
+                    page.push_str("</a>");
+                }
+            }
             Paragraph::Link(link) => {
                 page.push_str("<a href=\"");
                 escape(link, &mut page);
@@ -199,7 +241,7 @@ fn is_plain(local: &str) -> bool {
     local.len() <= 40 && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b))
 }
 
-fn contact(words: &Words, organisation: &Organisation) -> String {
+pub(super) fn contact(words: &Words, organisation: &Organisation) -> String {
     let Contact { postmaster, telephone, hours } = &organisation.contact;
     let mut parts = vec![organisation.name.clone(), postmaster.display()];
     parts.extend(telephone.clone().map(|number| match hours {
@@ -212,7 +254,7 @@ fn contact(words: &Words, organisation: &Organisation) -> String {
 
 /// His subject, without control characters and without anything that a mail
 /// program would make a link of (ATTACKS B-06).
-fn linkless(subject: &str) -> String {
+pub(super) fn linkless(subject: &str) -> String {
     let clean: String = subject
         .chars()
         .map(|c| if display::is_invisible(c) || c.is_whitespace() { ' ' } else { c })
@@ -255,7 +297,7 @@ fn threading(id: &str) -> Option<&str> {
     sane.then_some(id)
 }
 
-fn count(number: usize) -> i64 {
+pub(super) fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

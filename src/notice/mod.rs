@@ -9,11 +9,14 @@ mod bounce;
 mod breaker;
 mod budget;
 mod case;
+mod digest;
 mod expiry;
 mod letter;
 mod lost;
 pub mod may_notify;
+mod recipient_letter;
 pub mod reply;
+mod report;
 mod return_path;
 pub mod sign;
 #[cfg(test)]
@@ -96,6 +99,7 @@ struct Inner {
     inbound: Inbound,
     /// The address that [`Notices::tidy`] looked at last.
     tidied: Mutex<Vec<u8>>,
+    desk: report::Desk,
 }
 
 impl Notices {
@@ -107,6 +111,7 @@ impl Notices {
             ready: AtomicBool::new(false),
             inbound: Inbound::default(),
             tidied: Mutex::default(),
+            desk: report::Desk::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -203,6 +208,21 @@ impl Notices {
             expires: held.expires_at,
         };
         self.inner.tools.links.url(organisation.host.as_deref(), &token)
+    }
+
+    /// The header field by which the recipient in `slot` can report a message
+    /// that is delivered to him now; empty if nobody takes reports.
+    pub fn report_field(&self, held: &Held, slot: u16) -> String {
+        let tools = &self.inner.tools;
+        let copy = held.recipients.get(usize::from(slot));
+        let organisation = copy.and_then(|one| tools.directory.organisation(&one.organisation));
+        let (Some(organisation), Some(_)) = (organisation, self.people()) else {
+            return String::new();
+        };
+        let expires = self.now() + crate::reputation::flag::UNDOABLE;
+        let token = Token { purpose: Purpose::Flag, subject: held.id, slot, expires };
+        let url = tools.links.url(organisation.host.as_deref(), &token);
+        format!("{}:\r\n <{url}>\r\n", crate::mail::complaint::REPORT_FIELD)
     }
 
     fn with_link(&self, held: &Held, organisation: &Organisation, told: Told) -> Reply {

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{Fingerprint, Reference};
@@ -242,6 +243,15 @@ impl HeldRecipient {
     }
 }
 
+impl HeldRecipient {
+    /// Whether the recipient may see it at all: malware and phishing never,
+    /// and nothing that was refused.
+    pub fn is_shown(&self) -> bool {
+        !matches!(self.class, Class::Malware | Class::Phishing)
+            && !matches!(self.state, State::Refused | State::Withdrawn)
+    }
+}
+
 impl Held {
     /// The slots in this state.
     pub fn slots(&self, state: State) -> impl Iterator<Item = usize> {
@@ -269,6 +279,11 @@ impl Held {
         if self.erased { self.expires_at + REMEMBERED } else { self.expires_at }
     }
 
+    /// The index key of one recipient's mail: a hash of his base address.
+    pub fn mailbox_key(recipient: &Address) -> Vec<u8> {
+        Sha256::digest(recipient.base().to_string())[..16].to_vec()
+    }
+
     /// The index key of its next due time.
     pub fn due_key(at: Timestamp) -> Vec<u8> {
         at.as_microsecond().to_be_bytes().to_vec()
@@ -288,6 +303,15 @@ impl Record for Held {
             (Index::HeldByFingerprint, self.fingerprint.key()),
             (Index::HeldDue, Self::due_key(self.next_due())),
         ];
+        let mut mailboxes: Vec<Vec<u8>> = self
+            .recipients
+            .iter()
+            .filter(|one| one.is_shown())
+            .map(|one| Self::mailbox_key(&one.address))
+            .collect();
+        mailboxes.sort_unstable();
+        mailboxes.dedup();
+        keys.extend(mailboxes.into_iter().map(|key| (Index::HeldByRecipient, key)));
         let sender = self.sender();
         if let Some(address) = sender.proved_address() {
             let mut key = address.base().to_string().into_bytes();

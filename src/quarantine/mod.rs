@@ -6,6 +6,7 @@
 
 pub mod fingerprint;
 pub mod held;
+pub mod mailbox;
 pub mod reference;
 #[cfg(test)]
 pub mod sample;

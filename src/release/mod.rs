@@ -176,6 +176,36 @@ impl Releases {
         self.decide(id, slot, Wish::ReleaseByOperator).await
     }
 
+    /// The recipient frees his own copy, whatever the sender may do: never
+    /// malware or phishing, and not against his own or his organisation's
+    /// block. Others' copies stay; the sender earns no standing.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn release_by_recipient(&self, id: Uuid, slot: usize) -> Result<Held, Denied> {
+        for _ in 0..TRIES {
+            let row = self.row(id).await?;
+            let copy = row.record.recipients.get(slot).ok_or(Denied::Unknown)?;
+            if matches!(copy.state, State::Releasing | State::Released | State::Delivered) {
+                return Ok(row.record);
+            }
+            if copy.state != State::Held || !copy.is_shown() {
+                return Err(Denied::Now(Way::Over));
+            }
+            if self.refuses(&row.record, copy) {
+                return Err(Denied::Now(Way::RecipientRefuses));
+            }
+            let mut batch = Batch::new();
+            let held = self.enqueue(&mut batch, &row, &[slot])?;
+            if self.carried_out(batch).await? {
+                self.inner.maillog.released(id, 1, false);
+                self.inner.queue.wake();
+                return Ok(held);
+            }
+        }
+        Err(contended())
+    }
+
     /// Takes back what is still in its countdown.
     ///
     /// # Errors

@@ -293,3 +293,26 @@ async fn an_operator_frees_what_the_sender_cannot_but_no_block_and_no_standing()
     let refused = world.releases.release_by_operator(id, ALL_RECIPIENTS).await;
     assert_eq!(refused, Err(Denied::Now(Way::RecipientRefuses)));
 }
+
+#[tokio::test]
+async fn a_recipient_frees_his_own_copy_only() {
+    let world = World::new(Vec::new());
+    let two = ["anna@ours.example", "bo@ours.example"];
+    let id = world.keep_for(&two, |held| held.recipients[1].door = Door::Ask).await;
+    let held = world.releases.release_by_recipient(id, 1).await.unwrap();
+    assert_eq!(held.recipients[0].state, State::Held);
+    assert_eq!(held.recipients[1].state, State::Releasing);
+    let again = world.releases.release_by_recipient(id, 1).await.unwrap();
+    assert_eq!(again, held, "twice is once");
+    assert_eq!(world.items().await.len(), 1);
+    let organisation = &held.recipients[1].organisation;
+    let regard = world.reputation.regard(&held.sender(), organisation).await;
+    assert_eq!(regard, Ok(Regard::Unknown), "the sender earns nothing");
+    assert_eq!(world.releases.release_by_recipient(id, 2).await, Err(Denied::Unknown));
+
+    for class in [Class::Malware, Class::Phishing] {
+        let id = world.keep(|held| held.recipients[0].class = class).await;
+        let freed = world.releases.release_by_recipient(id, 0).await;
+        assert_eq!(freed, Err(Denied::Now(Way::Over)), "{class:?}");
+    }
+}

@@ -32,6 +32,8 @@ pub enum Table {
     Rule = 0x21,
     /// Recipients' flags, by the sender's and the recipient's hash.
     Flag = 0x22,
+    /// Recipients' sessions, by the hash of their secret.
+    RecipientSession = 0x23,
     /// Administrators, by login.
     Account = 0x40,
     /// Their sessions, by the hash of the cookie's secret.
@@ -82,6 +84,10 @@ pub enum Index {
     /// By the time at which the next digest is due.
     RecipientDue = 0xa1,
     FlagByRecipient = 0xa2,
+    /// Held messages by the hash of their recipients.
+    HeldByRecipient = 0xa3,
+    SessionByRecipient = 0xa4,
+    SessionEnds = 0xa5,
     SessionByLogin = 0xc0,
     /// Suppressed addresses by server and the time of their release.
     SuppressedUntil = 0xe0,

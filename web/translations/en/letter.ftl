@@ -45,3 +45,37 @@ letter-lost-ignore = If you did not ask for this letter, you can ignore it.
 # The notification when a message expires whose sender was never told.
 letter-expired-subject = Not delivered: your message
 letter-expired = Your message of { $date } was stopped by the mail filter of { $organisation } and nobody asked for it in time, so it was not delivered. If it still matters, send it again or write to { $contact } and name the reference { $reference }.
+
+# The digest: what was held for a recipient.
+letter-digest-subject = { $count ->
+    [one] A message was held for you
+   *[other] { $count } messages were held for you
+}
+letter-digest-held = { $count ->
+    [one] One message was held for you since the last digest. It has not been delivered.
+   *[other] { $count } messages were held for you since the last digest, the most likely wanted first. They have not been delivered.
+}
+letter-digest-bulk = Newsletters, offers and other mailings
+letter-digest-more = { $count ->
+    [one] One more stands on your page.
+   *[other] { $count } more stand on your page.
+}
+letter-digest-page = Your own page shows everything that is held for you, and lets you choose how often this letter comes:
+letter-digest-deliver = Deliver
+letter-digest-block = Block sender
+letter-digest-show = Show
+letter-digest-no-subject = (no subject)
+letter-digest-untold = its sender does not know
+letter-why-unwanted = looks unwanted
+letter-why-unscannable = cannot be scanned
+letter-why-impersonated = sender not genuine
+letter-why-marketing = newsletter or offer
+letter-why-poll = survey
+letter-why-social = social network
+letter-why-mass = sent to many
+letter-why-first-contact = first message from this sender
+
+# The link to a recipient's own page.
+letter-invitation-subject = Open your page of held mail
+letter-invitation = This link opens the page of the mail that is held for you. It works for one hour:
+letter-invitation-ignore = If you did not ask for this letter, you can ignore it. Do not forward it: who has the link can read your held mail.

@@ -38,3 +38,37 @@ letter-lost-ignore = Jos et pyytänyt tätä kirjettä, voit jättää sen huomi
 # Ilmoitus, kun viesti vanhenee eikä lähettäjälle ole kerrottu siitä.
 letter-expired-subject = Viestiäsi ei toimitettu
 letter-expired = Viestisi ({ $date }) pysähtyi organisaation { $organisation } sähköpostisuodattimeen. Kukaan ei pyytänyt sitä ajoissa, joten sitä ei toimitettu. Jos asia on yhä ajankohtainen, lähetä viesti uudelleen tai kirjoita osoitteeseen { $contact } ja mainitse viite { $reference }.
+
+# Kooste: mitä vastaanottajalle on pidätetty.
+letter-digest-subject = { $count ->
+    [one] Sinulle pidätettiin viesti
+   *[other] Sinulle pidätettiin { $count } viestiä
+}
+letter-digest-held = { $count ->
+    [one] Sinulle on pidätetty yksi viesti edellisen koosteen jälkeen. Sitä ei ole toimitettu.
+   *[other] Sinulle on pidätetty { $count } viestiä edellisen koosteen jälkeen, todennäköisimmin toivotut ensin. Niitä ei ole toimitettu.
+}
+letter-digest-bulk = Uutiskirjeet, tarjoukset ja muut joukkoviestit
+letter-digest-more = { $count ->
+    [one] Yksi muu on omalla sivullasi.
+   *[other] { $count } muuta on omalla sivullasi.
+}
+letter-digest-page = Omalla sivullasi näet kaiken, mitä sinulle on pidätetty, ja voit valita, kuinka usein tämä kirje tulee:
+letter-digest-deliver = Toimita
+letter-digest-block = Estä lähettäjä
+letter-digest-show = Näytä
+letter-digest-no-subject = (ei aihetta)
+letter-digest-untold = lähettäjä ei tiedä tästä
+letter-why-unwanted = näyttää roskapostilta
+letter-why-unscannable = ei voitu tarkistaa
+letter-why-impersonated = lähettäjä ei ole aito
+letter-why-marketing = uutiskirje tai tarjous
+letter-why-poll = kysely
+letter-why-social = sosiaalinen media
+letter-why-mass = lähetetty monelle
+letter-why-first-contact = ensimmäinen viesti tältä lähettäjältä
+
+# Linkki vastaanottajan omalle sivulle.
+letter-invitation-subject = Avaa pidätettyjen viestiesi sivu
+letter-invitation = Tästä linkistä avautuu sivu, jolla näet sinulle pidätetyt viestit. Linkki toimii tunnin:
+letter-invitation-ignore = Jos et pyytänyt tätä kirjettä, voit jättää sen huomiotta. Älä välitä sitä eteenpäin: linkin haltija voi lukea pidätetyt viestisi.

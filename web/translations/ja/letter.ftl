@@ -20,3 +20,28 @@ letter-lost-ignore = お心当たりがない場合は、このメールを破�
 # 送信者に知らせないまま保管期限が切れたときの通知。
 letter-expired-subject = お送りいただいたメールは配信されませんでした
 letter-expired = { $date } にお送りいただいたメールは、{ $organisation } のメールフィルターで保留され、期限までに配信の手続きがなかったため、配信されませんでした。ご用件がまだお済みでない場合は、もう一度お送りいただくか、受付番号 { $reference } を添えて { $contact } までご連絡ください。
+
+# ダイジェスト：受信者宛てに保留されたもの
+letter-digest-subject = 保留中のメールが{ $count }通あります
+letter-digest-held = 前回のお知らせ以降、あなた宛てのメール{ $count }通を保留しました。必要と思われるものから順に並べています。まだ配信されていません。
+letter-digest-bulk = メールマガジン・広告などの一斉配信
+letter-digest-more = ほかの{ $count }通は、あなたのページでご覧いただけます。
+letter-digest-page = 保留中のメールの一覧と、このお知らせの頻度の設定は、あなたのページで行えます：
+letter-digest-deliver = 受け取る
+letter-digest-block = 送信者をブロック
+letter-digest-show = 見る
+letter-digest-no-subject = （件名なし）
+letter-digest-untold = 送信者には未通知
+letter-why-unwanted = 迷惑メールの疑い
+letter-why-unscannable = 検査できません
+letter-why-impersonated = 送信者のなりすまし
+letter-why-marketing = メールマガジン・広告
+letter-why-poll = アンケート
+letter-why-social = SNSの通知
+letter-why-mass = 多数への一斉送信
+letter-why-first-contact = この送信者からの初めてのメール
+
+# 受信者自身のページへのリンク
+letter-invitation-subject = 保留メールのページを開く
+letter-invitation = 次のリンクから、あなた宛てに保留されているメールのページを開けます。リンクの有効期間は1時間です：
+letter-invitation-ignore = お心当たりがない場合は、このメールを無視してください。リンクを知っている人は保留メールを読めますので、転送しないでください。
