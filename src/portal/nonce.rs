@@ -44,6 +44,12 @@ impl Nonces {
 
     /// A nonce for the form of `step` on the page of `token` at `host`.
     pub fn mint(&self, host: &str, token: &str, step: Step) -> String {
+        self.mint_for(host, token, step.as_str())
+    }
+
+    /// The same for any form, named by a word; `token` is a secret of who
+    /// sees the page.
+    pub fn mint_for(&self, host: &str, token: &str, step: &str) -> String {
         let issued = self.clock.now().as_microsecond().to_be_bytes();
         let (key, tag) = self.ring.seal(LABEL, &parts(host, token, step, &issued));
         let mut bytes = Vec::with_capacity(BYTES);
@@ -56,6 +62,20 @@ impl Nonces {
     /// # Errors
     /// [`Stale`]; the ages are told apart only for genuine nonces.
     pub fn check(&self, host: &str, token: &str, step: Step, text: &str) -> Result<(), Stale> {
+        self.check_for(host, token, step.as_str(), text)
+    }
+
+    /// The same for any form.
+    ///
+    /// # Errors
+    /// As [`Nonces::check`].
+    pub fn check_for(
+        &self,
+        host: &str,
+        token: &str,
+        step: &str,
+        text: &str,
+    ) -> Result<(), Stale> {
         let mut bytes = [0; BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| Stale::Foreign)?;
         if length != BYTES {
@@ -79,8 +99,8 @@ impl Nonces {
     }
 }
 
-fn parts<'a>(host: &'a str, token: &'a str, step: Step, issued: &'a [u8; 8]) -> [&'a [u8]; 4] {
-    [host.as_bytes(), token.as_bytes(), step.as_str().as_bytes(), issued]
+fn parts<'a>(host: &'a str, token: &'a str, step: &'a str, issued: &'a [u8; 8]) -> [&'a [u8]; 4] {
+    [host.as_bytes(), token.as_bytes(), step.as_bytes(), issued]
 }
 
 #[cfg(test)]

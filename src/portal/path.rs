@@ -16,6 +16,23 @@ pub enum Path<'a> {
     /// POST: a link pasted whole.
     Paste,
     Appeal(&'a str),
+    /// The recipient's own page, and the form that asks for its link.
+    Me,
+    MeLink(&'a str),
+    MeHeld(&'a str),
+    MeDeed(&'a str, &'a str),
+    MeSettings,
+    /// POST: rules, flags, sessions.
+    MeSenders,
+    MeLeave,
+    /// One message, by the digest's link.
+    Message(&'a str),
+    MessageDeed(&'a str, &'a str),
+    Flag(&'a str),
+    FlagUndo(&'a str),
+    /// POST: the recipient's mail server saw it moved to Junk, or out of it.
+    FlagJunk(&'a str),
+    FlagNotJunk(&'a str),
     Lost,
     Help,
     About,
@@ -33,6 +50,35 @@ pub enum Entry<'a> {
     Link(&'a str),
     /// By the cookie that was set when the link was opened.
     Cookie,
+}
+
+/// What a recipient decides about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Deliver,
+    /// Deliver, and let the sender's mail through from now on.
+    Accept,
+    Block,
+    Spam,
+    /// Not spam after all.
+    Undo,
+}
+
+impl Deed {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deliver => "deliver",
+            Self::Accept => "accept",
+            Self::Block => "block",
+            Self::Spam => "spam",
+            Self::Undo => "undo",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Deliver, Self::Accept, Self::Block, Self::Spam, Self::Undo];
+        all.into_iter().find(|deed| deed.as_str() == word)
+    }
 }
 
 /// What a form of the sender does.
@@ -62,6 +108,7 @@ impl Path<'static> {
     /// token is `/r/{token}`.
     pub const TOKEN: &'static str = "{token}";
     pub const NAME: &'static str = "{name}";
+    pub const DEED: &'static str = "{deed}";
 }
 
 impl fmt::Display for Path<'_> {
@@ -80,6 +127,19 @@ impl fmt::Display for Path<'_> {
             }
             Self::Paste => f.write_str("/r"),
             Self::Appeal(token) => write!(f, "/a/{token}"),
+            Self::Me => f.write_str("/me"),
+            Self::MeLink(token) => write!(f, "/me/{token}"),
+            Self::MeHeld(name) => write!(f, "/me/held/{name}"),
+            Self::MeDeed(name, deed) => write!(f, "/me/held/{name}/{deed}"),
+            Self::MeSettings => f.write_str("/me/settings"),
+            Self::MeSenders => f.write_str("/me/senders"),
+            Self::MeLeave => f.write_str("/me/leave"),
+            Self::Message(token) => write!(f, "/d/{token}"),
+            Self::MessageDeed(token, deed) => write!(f, "/d/{token}/{deed}"),
+            Self::Flag(token) => write!(f, "/f/{token}"),
+            Self::FlagUndo(token) => write!(f, "/f/{token}/undo"),
+            Self::FlagJunk(token) => write!(f, "/f/{token}/junk"),
+            Self::FlagNotJunk(token) => write!(f, "/f/{token}/not-junk"),
             Self::Lost => f.write_str("/lost"),
             Self::Help => f.write_str("/help"),
             Self::About => f.write_str("/about"),
@@ -112,6 +172,9 @@ mod tests {
             (Path::Sender(Entry::Cookie, Step::Declare), "/held"),
             (Path::Sender(Entry::Cookie, Step::Withdraw), "/held/withdraw"),
             (Path::Appeal(Path::TOKEN), "/a/{token}"),
+            (Path::Me, "/me"),
+            (Path::MeLink(Path::TOKEN), "/me/{token}"),
+            (Path::Flag(Path::TOKEN), "/f/{token}"),
             (Path::Lost, "/lost"),
             (Path::Help, "/help"),
             (Path::Live, "/health/live"),

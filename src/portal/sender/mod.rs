@@ -27,7 +27,8 @@ use crate::link::Purpose;
 use crate::quarantine::Held;
 use crate::release::{Denied, Way};
 use case::Case;
-use entered::{Entered, cookie_name, read};
+pub use entered::read;
+use entered::{Entered, cookie_name};
 use waiting::Asked;
 
 /// The words that the declaration's radio buttons send.
