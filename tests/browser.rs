@@ -16,6 +16,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use driver::{Driver, Page, Scheme};
 use reprieve::clock::{Clock, SignedDuration};
+use reprieve::link::{Purpose, Token};
 use reprieve::quarantine::{Held, Outcome, State};
 use reprieve::reputation::Proofs;
 use stage::{Stage, recipient};
@@ -102,6 +103,7 @@ async fn story(scheme: Scheme) {
     disown(&served, &page).await;
     bulk(&served, &page).await;
     ends(&served, &page).await;
+    mailbox(&served, &page).await;
     public(&served, &page).await;
     page.close().await;
 }
@@ -182,6 +184,45 @@ async fn bulk(served: &Served, page: &Page) {
     page.shows("Mass mailers cannot release themselves").await;
     page.is_accessible("bulk").await;
     assert_eq!(served.stage.states(id).await, [State::Held]);
+}
+
+/// The recipient: her link, her list, one message, her settings.
+async fn mailbox(served: &Served, page: &Page) {
+    let anna = stage::address("anna@example.fi");
+    let people = &served.stage.recipients.people;
+    let anna = people.of(&anna, &stage::organisation().id).await.unwrap();
+    let expires = served.stage.clock.now() + SignedDuration::from_hours(1);
+    let subject = anna.id;
+    let token = Token { purpose: Purpose::Recipient, subject, slot: 0, expires };
+    let token = token.mint(served.stage.links.ring(), served.stage.links.host());
+    page.open(&format!("{}/me/{token}", served.base)).await;
+    page.shows("Your held mail").await;
+    page.is_accessible("enter").await;
+    page.tab_to("#enter").await;
+    served.stage.clock.advance(SECOND);
+    page.press_enter().await;
+    let (id, _) = served.hold(|held| held.subject = "Only for Anna".to_owned()).await;
+    page.open(&format!("{}/me", served.base)).await;
+    assert!(page.text().await.contains("Only for Anna"));
+    page.is_accessible("list").await;
+    page.open(&format!("{}/me/held/{}-0", served.base, id.simple())).await;
+    page.shows("Held for you").await;
+    page.is_accessible("message").await;
+    page.tab_to("#deliver").await;
+    page.press_enter().await;
+    page.shows("Deliver this message to you?").await;
+    page.is_accessible("question").await;
+    page.tab_to("#do").await;
+    page.press_enter().await;
+    page.shows("On its way").await;
+    assert_eq!(served.stage.states(id).await, [State::Releasing]);
+    page.open(&format!("{}/me/settings", served.base)).await;
+    page.shows("Settings").await;
+    page.is_accessible("settings").await;
+    page.tab_to("#leave").await;
+    page.press_enter().await;
+    page.shows("Your held mail").await;
+    assert!(!page.text().await.contains("anna@example.fi"), "signed out");
 }
 
 async fn ends(served: &Served, page: &Page) {

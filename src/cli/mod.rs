@@ -81,6 +81,13 @@ enum Command {
     /// A stopped gateway's store: verify, rebuild
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Write a recipient the digest of what is held for him, now
+    Digest {
+        /// His address
+        to: String,
+        #[command(flatten)]
+        configured: Configured,
+    },
     /// Write the whole store into FILE, while the gateway runs or not
     Backup {
         /// A new file
@@ -376,6 +383,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Queue(command) => runtime()?.block_on(queue::run(command))?,
         Command::Admin(command) => runtime()?.block_on(admin::run(command))?,
         Command::Store(command) => return store::run(command),
+        Command::Digest { to, configured } => {
+            let config = configured.read()?;
+            let answer = held::ask(&config, gateway::Errand::Digest { to });
+            let sent = runtime()?.block_on(answer)?["sent"] == true;
+            println!("{}", if sent { "sent" } else { "there is nothing to tell" });
+        }
         Command::Backup { file, configured } => {
             runtime()?.block_on(store::backup(&configured.read()?, &file))?;
         }

@@ -25,7 +25,7 @@ use anyhow::{Context, ensure};
 
 use crate::account::{self, Login};
 use crate::clock::Clock;
-use crate::gateway::{Config, Gateway, Sockets};
+use crate::gateway::{Config, Errand, Gateway, Sockets};
 use crate::link::ring;
 use crate::mail::Domain;
 use crate::notice;
@@ -99,6 +99,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     } else {
         if !options.empty {
             story.send_samples().await?;
+            // The recipient's side: what was held, told to her.
+            let to = "anna@demo.example".to_owned();
+            let sent = gateway.errands().run(Errand::Digest { to }).await;
+            sent.map_err(anyhow::Error::msg)?;
         }
         stopped().await
     };
@@ -144,6 +148,7 @@ fn announce(options: &Options, at: &Addresses, password: &str) {
             "  the outside world   http://{inbox}/   <- open this: letters, bounces, deliveries"
         );
         println!("  for blocked senders http://{portal}/help");
+        println!("  for recipients      http://{portal}/me   (as anna@demo.example)");
         println!(
             "  administrators      http://{portal}/admin   login {ADMIN}, password {password}"
         );

@@ -97,6 +97,7 @@ pub(super) struct Rooms {
     pub certificate: Option<smtp::Certificate>,
     pub directory: Directory,
     pub people: People,
+    pub sessions: Sessions,
     pub notices: Notices,
     pub smtp: smtp::Server,
     pub milter: milter::Server,
@@ -207,19 +208,13 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         maillog: maillog.clone(),
     });
     let smtp_settings = smtp_settings(config, certificate.clone(), hops.in_session(config));
+    let sessions = Sessions::new(store.clone(), clock.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let accounts = Accounts::new(store.clone(), clock.clone(), Cost::FULL);
     let search = HeldSearch::new(store.clone());
     let senders = SenderSearch::new(store.clone());
     let statistics = Statistics::new(store.clone(), clock.clone(), maillog.clone());
     let tally = Tally::new(&store);
-    let flags = Flags::new(
-        store.clone(),
-        clock.clone(),
-        people.clone(),
-        reputation.clone(),
-        maillog.clone(),
-    );
     let console = portal::Console {
         accounts: accounts.clone(),
         store: store.clone(),
@@ -248,6 +243,13 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             lost: Some(lost(&notices)),
             ready: ready(&store, &stopping),
             console: Some(console),
+            recipients: Some(portal::Recipients {
+                store: store.clone(),
+                people: people.clone(),
+                flags,
+                sessions: sessions.clone(),
+                invite: invite(&notices),
+            }),
         },
     );
     let milter_settings = milter_settings(config, &smtp_settings);
@@ -281,6 +283,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         certificate,
         directory,
         people,
+        sessions,
         notices,
         portal,
         delivery,
@@ -486,6 +489,19 @@ fn letters_stopped(notices: &Notices) -> portal::Stopped {
     Arc::new(move || {
         let notices = notices.clone();
         Box::pin(async move { Ok(notices.breaker().await?.is_open()) })
+    })
+}
+
+/// The recipient's page asks for a letter and does not wait for it.
+fn invite(notices: &Notices) -> portal::recipient::Invite {
+    let notices = notices.clone();
+    Arc::new(move |address| {
+        let notices = notices.clone();
+        Box::pin(async move {
+            if let Err(fault) = notices.invite(&address).await {
+                tracing::warn!(event = "step-failed", worker = "invite", %fault);
+            }
+        })
     })
 }
 

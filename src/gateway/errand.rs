@@ -15,6 +15,7 @@ use super::admins::{AdminErrand, Admins};
 use crate::clock::{Clock, Timestamp};
 use crate::delivery::Delivery;
 use crate::link::{ALL_RECIPIENTS, KeyRing};
+use crate::mail::Address;
 use crate::notice::Notices;
 use crate::quarantine::{Held, Reference, State};
 use crate::queue::{Item, ItemState, Queue};
@@ -50,6 +51,10 @@ pub enum Errand {
     /// Delivery blocking.
     Suppression {
         ask: super::blocking::Ask,
+    },
+    /// A recipient's digest, now.
+    Digest {
+        to: String,
     },
     /// Whether letters go out, and if not, since when and why.
     Breaker,
@@ -92,6 +97,7 @@ impl Errands {
             Errand::Release { which } => self.release(&which).await,
             Errand::Delete { which } => self.delete(&which).await,
             Errand::Suppression { ask } => super::blocking::run(&self.suppression, ask).await,
+            Errand::Digest { to } => self.digest(&to).await,
             Errand::Backup { to } => {
                 self.store.backup(&to).await.map_err(|error| error.to_string())?;
                 Ok(json!({ "written": to }))
@@ -171,6 +177,12 @@ impl Errands {
             }
         }
         Err("others keep changing it; try again".to_owned())
+    }
+
+    async fn digest(&self, to: &str) -> Result<Value, String> {
+        let address = Address::parse(to).map_err(|error| error.to_string())?;
+        let sent = self.notices.digest_now(&address).await.map_err(|fault| fault.to_string())?;
+        Ok(json!({ "sent": sent }))
     }
 
     /// By id or by reference.

@@ -245,6 +245,7 @@ impl Rooms {
             history: self.history.clone(),
             queue: self.queue.clone(),
             people: self.people.clone(),
+            sessions: self.sessions.clone(),
             notices: self.notices.clone(),
             maillog: self.maillog.clone(),
             statistics: self.statistics.clone(),
@@ -258,6 +259,7 @@ struct Keeping {
     history: crate::reputation::History,
     queue: crate::queue::Queue,
     people: crate::directory::People,
+    sessions: crate::directory::Sessions,
     notices: crate::notice::Notices,
     maillog: Maillog,
     statistics: crate::statistics::Statistics,
@@ -280,6 +282,9 @@ impl Keeping {
             }
         }
         while let Ok(1..) = self.notices.digest_step(PURGED).await {}
+        if let Err(fault) = self.sessions.tidy(PURGED).await {
+            self.maillog.step_failed("sessions", &fault.to_string());
+        }
         if let Err(fault) = self.people.step().await {
             self.maillog.step_failed("directory", &fault.to_string());
         }

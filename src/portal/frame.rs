@@ -91,7 +91,7 @@ pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> 
     // The console's own routes are one name in the log, and the API's.
     let rooms = ["/admin", "/api/v1"];
     let console = rooms.into_iter().find(|room| route.starts_with(room));
-    let known = ROUTES.into_iter().find(|known| *known == route);
+    let known = ROUTES.into_iter().chain(super::recipient::ROUTES).find(|known| *known == route);
     let route = console.or(known).unwrap_or("other");
     let (visitor, known) = visitor(&app, &request);
     let chosen = chosen_language(&app, &request);

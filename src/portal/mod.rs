@@ -16,6 +16,7 @@ mod nonce;
 mod part;
 mod path;
 mod public;
+pub mod recipient;
 mod sender;
 mod serve;
 mod words;
@@ -49,6 +50,7 @@ use path::{Entry, Path, Step};
 use words::Languages;
 
 pub use frame::Peer;
+pub use recipient::Recipients;
 pub use serve::{Bounds, serve};
 
 /// Sends a fresh link to an address, if a held mail proved it.
@@ -115,6 +117,8 @@ pub struct Services {
     pub ready: Ready,
     /// `None`: there is no `/admin`.
     pub console: Option<Console>,
+    /// `None`: recipients have no pages here.
+    pub recipients: Option<Recipients>,
 }
 
 /// The pages, ready to be served. Clones share everything.
@@ -134,6 +138,7 @@ struct Inner {
     log: Maillog,
     lost: Option<Lost>,
     ready: Ready,
+    recipients: Option<Recipients>,
     /// Whether `portal.url` is https.
     secure: bool,
     assets: Assets,
@@ -148,6 +153,10 @@ struct Inner {
 }
 
 impl Inner {
+    fn recipients(&self) -> Result<&Recipients, Trouble> {
+        self.recipients.as_ref().ok_or(Trouble::NotFound)
+    }
+
     /// A cookie with what every cookie of ours needs.
     fn cookie(&self, cookie: &str) -> Option<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
@@ -157,7 +166,8 @@ impl Inner {
 
 impl Portal {
     pub fn new(settings: Settings, services: Services) -> Self {
-        let Services { links, releases, directory, clock, log, lost, ready, console } = services;
+        let Services { links, releases, directory, clock, log, lost, ready, console, recipients } =
+            services;
         let app = Inner {
             settings,
             secure: links.page(None, "").starts_with("https:"),
@@ -169,6 +179,7 @@ impl Portal {
             log,
             lost,
             ready,
+            recipients,
             assets: Assets::new(),
             languages: Languages::new(),
             guesses: Limit::new(GUESSES_A_MINUTE - 1, 60),
@@ -196,6 +207,7 @@ impl Portal {
         let pages = sender_routes(Entry::Link(Path::TOKEN))
             .merge(sender_routes(Entry::Cookie))
             .route(&Path::Appeal(Path::TOKEN).to_string(), get(sender::appeal::show))
+            .merge(recipient::routes())
             .route(&Path::Paste.to_string(), post(sender::paste).get(public::lost))
             .route(&Path::Root.to_string(), get(public::root))
             .route(&Path::Help.to_string(), get(public::help))

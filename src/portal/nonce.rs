@@ -69,13 +69,7 @@ impl Nonces {
     ///
     /// # Errors
     /// As [`Nonces::check`].
-    pub fn check_for(
-        &self,
-        host: &str,
-        token: &str,
-        step: &str,
-        text: &str,
-    ) -> Result<(), Stale> {
+    pub fn check_for(&self, host: &str, token: &str, step: &str, text: &str) -> Result<(), Stale> {
         let mut bytes = [0; BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| Stale::Foreign)?;
         if length != BYTES {

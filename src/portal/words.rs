@@ -28,11 +28,12 @@ fluent_templates::static_loader! {
 
 /// The files that hold the portal's own sentences, in English: the list of
 /// all message ids.
-pub(super) const OWN: [&str; 4] = [
+pub(super) const OWN: [&str; 5] = [
     include_str!("../../web/translations/en/portal.ftl"),
     include_str!("../../web/translations/en/help.ftl"),
     include_str!("../../web/translations/en/admin.ftl"),
     include_str!("../../web/translations/en/blocking.ftl"),
+    include_str!("../../web/translations/en/recipient.ftl"),
 ];
 
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
@@ -247,7 +248,7 @@ mod tests {
     /// Message id -> its text, of every portal file of a language's folder.
     fn messages(language: &str) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
-        for file in ["portal.ftl", "help.ftl", "admin.ftl", "blocking.ftl"] {
+        for file in ["portal.ftl", "help.ftl", "admin.ftl", "blocking.ftl", "recipient.ftl"] {
             let path = format!("{}/web/translations/{language}/{file}", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path} is missing"));
             if let Err((_, faults)) = FluentResource::try_new(text.clone()) {
@@ -300,7 +301,7 @@ mod tests {
     fn every_sentence_is_said_somewhere() {
         let mut sources = String::new();
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/src/portal");
-        let rooms = ["", "/sender", "/admin", "/admin/suppression"];
+        let rooms = ["", "/sender", "/admin", "/admin/suppression", "/recipient"];
         for folder in rooms.map(|room| format!("{root}{room}")) {
             for file in fs::read_dir(folder).unwrap() {
                 let path = file.unwrap().path();

@@ -107,6 +107,7 @@ pub enum Denied {
 enum Wish {
     Release,
     ReleaseByOperator,
+    ReleaseByRecipient,
     TakeBack,
     Disown,
 }
@@ -183,27 +184,8 @@ impl Releases {
     /// # Errors
     /// [`Denied`].
     pub async fn release_by_recipient(&self, id: Uuid, slot: usize) -> Result<Held, Denied> {
-        for _ in 0..TRIES {
-            let row = self.row(id).await?;
-            let copy = row.record.recipients.get(slot).ok_or(Denied::Unknown)?;
-            if matches!(copy.state, State::Releasing | State::Released | State::Delivered) {
-                return Ok(row.record);
-            }
-            if copy.state != State::Held || !copy.is_shown() {
-                return Err(Denied::Now(Way::Over));
-            }
-            if self.refuses(&row.record, copy) {
-                return Err(Denied::Now(Way::RecipientRefuses));
-            }
-            let mut batch = Batch::new();
-            let held = self.enqueue(&mut batch, &row, &[slot])?;
-            if self.carried_out(batch).await? {
-                self.inner.maillog.released(id, 1, false);
-                self.inner.queue.wake();
-                return Ok(held);
-            }
-        }
-        Err(contended())
+        let slot = u16::try_from(slot).map_err(|_| Denied::Unknown)?;
+        self.decide(id, slot, Wish::ReleaseByRecipient).await
     }
 
     /// Takes back what is still in its countdown.
@@ -230,6 +212,7 @@ impl Releases {
             let decided = match wish {
                 Wish::Release => self.released(&row, slot).await?,
                 Wish::ReleaseByOperator => self.released_by_operator(&row, slot)?,
+                Wish::ReleaseByRecipient => self.released_by_recipient(&row, slot)?,
                 Wish::TakeBack => self.taken_back(&row, slot).await?,
                 Wish::Disown => self.disowned(&row, slot)?,
             };
@@ -251,7 +234,9 @@ impl Releases {
         }
         match wish {
             Wish::Release => maillog.released(held.id, freed, held.sender().is_proved()),
-            Wish::ReleaseByOperator => maillog.released(held.id, freed, false),
+            Wish::ReleaseByOperator | Wish::ReleaseByRecipient => {
+                maillog.released(held.id, freed, false);
+            }
             Wish::TakeBack => maillog.taken_back(held.id),
             Wish::Disown => maillog.disowned(held.id),
         }
@@ -273,7 +258,7 @@ impl Releases {
         if !proved && !self.spend(&mut batch, &row.record, &free).await? {
             return Err(Denied::Now(Way::Tomorrow));
         }
-        let held = self.enqueue(&mut batch, row, &free)?;
+        let held = self.enqueue(&mut batch, row, &free, self.inner.settings.delay)?;
         let organisations = organisations(&held, &free);
         self.inner.reputation.grant(&mut batch, &held.sender(), &organisations).await?;
         Ok(Decided::Change { batch, held: Box::new(held), freed: free.len() })
@@ -289,8 +274,26 @@ impl Releases {
             return Err(Denied::Now(Way::RecipientRefuses));
         }
         let mut batch = Batch::new();
-        let held = self.enqueue(&mut batch, row, &free)?;
+        let held = self.enqueue(&mut batch, row, &free, self.inner.settings.delay)?;
         Ok(Decided::Change { batch, held: Box::new(held), freed: free.len() })
+    }
+
+    fn released_by_recipient(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
+        let slot = usize::from(slot);
+        let copy = row.record.recipients.get(slot).ok_or(Denied::Unknown)?;
+        if matches!(copy.state, State::Releasing | State::Released | State::Delivered) {
+            return Ok(Decided::Stands);
+        }
+        if copy.state != State::Held || !copy.is_shown() {
+            return Err(Denied::Now(Way::Over));
+        }
+        if self.refuses(&row.record, copy) {
+            return Err(Denied::Now(Way::RecipientRefuses));
+        }
+        let mut batch = Batch::new();
+        // He asked for it himself: nothing to take back.
+        let held = self.enqueue(&mut batch, row, &[slot], SignedDuration::ZERO)?;
+        Ok(Decided::Change { batch, held: Box::new(held), freed: 1 })
     }
 
     async fn taken_back(&self, row: &Row<Held>, slot: u16) -> Result<Decided, Denied> {
@@ -389,10 +392,16 @@ impl Releases {
     }
 
     /// States and queue item.
-    fn enqueue(&self, batch: &mut Batch, row: &Row<Held>, free: &[usize]) -> Result<Held, Denied> {
+    fn enqueue(
+        &self,
+        batch: &mut Batch,
+        row: &Row<Held>,
+        free: &[usize],
+        delay: SignedDuration,
+    ) -> Result<Held, Denied> {
         let now = self.inner.clock.now();
         let mut held = row.record.clone();
-        let item = self.inner.queue.draft(delivery(&held, free, now + self.inner.settings.delay));
+        let item = self.inner.queue.draft(delivery(&held, free, now + delay));
         for &place in free {
             let one = &mut held.recipients[place];
             one.become_state(State::Releasing, now).map_err(illegal)?;

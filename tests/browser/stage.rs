@@ -8,14 +8,14 @@ use std::sync::Arc;
 use reprieve::account::{Accounts, Cost};
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
 use reprieve::directory::{
-    Choice, Contact, Digest, Directory, Organisation, OrganisationId, People, Rule, Told,
+    Choice, Contact, Digest, Directory, Organisation, OrganisationId, People, Rule, Sessions, Told,
 };
 use reprieve::filter::verdict::Door;
 use reprieve::filter::{Class, Finding};
 use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
 use reprieve::mail::{Address, Domain, Message, ReversePath};
 use reprieve::maillog::Maillog;
-use reprieve::portal::{Console, Portal, Services, Settings};
+use reprieve::portal::{Console, Portal, Recipients, Services, Settings};
 use reprieve::quarantine::tally::Tally;
 use reprieve::quarantine::{
     Fingerprint, Held, HeldRecipient, HeldSearch, Reference, State, Telling,
@@ -36,6 +36,7 @@ pub struct Stage {
     pub releases: Releases,
     pub console: Console,
     pub services: Services,
+    pub recipients: Recipients,
     pub portal: Portal,
 }
 
@@ -85,7 +86,7 @@ impl Stage {
             flags: Flags::new(
                 store.clone(),
                 clock.clone(),
-                people,
+                people.clone(),
                 reputation.clone(),
                 Maillog::default(),
             ),
@@ -98,6 +99,13 @@ impl Stage {
             letters_stopped: Arc::new(|| Box::pin(async { Ok(false) })),
             keys: std::env::temp_dir().join("reprieve-no-keys"),
         };
+        let recipients = Recipients {
+            store: store.clone(),
+            flags: console.flags.clone(),
+            people,
+            sessions: Sessions::new(store.clone(), clock.clone()),
+            invite: Arc::new(|_| Box::pin(async {})),
+        };
         let mut services = Services {
             links: links.clone(),
             releases: releases.clone(),
@@ -107,10 +115,11 @@ impl Stage {
             lost: None,
             ready: Arc::new(|| Ok(())),
             console: Some(console.clone()),
+            recipients: Some(recipients.clone()),
         };
         change(&mut services);
         let portal = Portal::new(settings, services.clone());
-        Self { store, clock, directory, links, releases, console, services, portal }
+        Self { store, clock, directory, links, releases, console, services, recipients, portal }
     }
 
     /// Stores a held message after `change` and answers its token.

@@ -7,6 +7,7 @@ mod killed;
 mod letter;
 mod memory;
 mod operations;
+mod recipient;
 mod refused;
 mod restart;
 

@@ -47,7 +47,8 @@ impl Case {
         if let Some(row) = services.people.find(&copy.address).await? {
             super::reader::speak(app, visitor, &row.record);
         }
-        let found = services.flags.find(&held.sender(), &copy.organisation, &copy.address);
+        let sender = held.sender();
+        let found = services.flags.find(&sender, &copy.organisation, &copy.address);
         let flag = found.await?.filter(Flag::stands);
         Ok(Some(Self { held, slot, flag }))
     }
@@ -154,13 +155,7 @@ fn is_ours(app: &App, visitor: &Visitor, text: &str, deed: Deed, form: &Form) ->
     checked.is_ok() && !form.is_cross_site()
 }
 
-fn page(
-    app: &App,
-    visitor: &Visitor,
-    text: &str,
-    case: &Case,
-    wrong: Option<&str>,
-) -> Response {
+fn page(app: &App, visitor: &Visitor, text: &str, case: &Case, wrong: Option<&str>) -> Response {
     let words = visitor.words();
     let now = app.clock.now();
     let nonce = |deed: Deed| app.nonces.mint_for(&visitor.host, text, deed.as_str());

@@ -135,9 +135,10 @@ impl Opened {
         let slot = parts.and_then(|(_, slot)| slot.parse::<usize>().ok());
         let (Some(reader), Some(id), Some(slot)) = (reader, id, slot) else { return Ok(None) };
         let Some(held) = app.releases.held(id).await? else { return Ok(None) };
-        let his = held.recipients.get(slot).is_some_and(|copy| {
-            copy.is_shown() && reader.addresses.contains(&copy.address.base())
-        });
+        let his = held
+            .recipients
+            .get(slot)
+            .is_some_and(|copy| copy.is_shown() && reader.addresses.contains(&copy.address.base()));
         let entry = Entry::Session(Box::new(reader), name.to_owned());
         Ok(his.then_some(Self { visitor, entry, held, slot }))
     }
@@ -216,7 +217,8 @@ impl Opened {
     async fn page(self, app: &App) -> Result<Response, Trouble> {
         let services = app.recipients()?;
         let copy = self.copy();
-        let flag = services.flags.find(&self.held.sender(), &copy.organisation, &copy.address);
+        let sender = self.held.sender();
+        let flag = services.flags.find(&sender, &copy.organisation, &copy.address);
         let flag = flag.await?.filter(Flag::stands);
         let preview = match services.store.body(self.held.id).await? {
             Some(body) => stored::read(&body).map(|(_, message)| preview(&message))?,

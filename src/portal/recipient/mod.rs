@@ -50,7 +50,7 @@ pub struct Recipients {
 }
 
 /// The patterns of these pages: their names in the log.
-pub const ROUTES: [&str; 13] = [
+pub(super) const ROUTES: [&str; 13] = [
     "/me",
     "/me/{token}",
     "/me/held/{name}",
@@ -66,7 +66,7 @@ pub const ROUTES: [&str; 13] = [
     "/f/{token}/not-junk",
 ];
 
-pub fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<App> {
     let deed = Path::DEED;
     let path = |path: Path<'_>| path.to_string();
     Router::new()
@@ -101,11 +101,7 @@ async fn home(
 }
 
 /// The same answer for every address, as for a lost link.
-async fn ask(
-    State(app): State<App>,
-    visitor: Visitor,
-    form: Form,
-) -> Result<Response, Trouble> {
+async fn ask(State(app): State<App>, visitor: Visitor, form: Form) -> Result<Response, Trouble> {
     if form.is_cross_site() {
         return Err(Trouble::CrossSite);
     }

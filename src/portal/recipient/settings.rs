@@ -217,12 +217,7 @@ async fn page(
     Ok(part::page(visitor, &Page { brand: &brand, at, title, refresh: None, body }))
 }
 
-fn choices(
-    visitor: &Visitor,
-    recipient: &Recipient,
-    theirs: &Organisation,
-    nonce: &str,
-) -> Markup {
+fn choices(visitor: &Visitor, recipient: &Recipient, theirs: &Organisation, nonce: &str) -> Markup {
     let words = visitor.words();
     let rhythm = recipient.rhythm(theirs.digest.rhythm);
     let language = recipient.language.as_deref().unwrap_or(&theirs.language);
