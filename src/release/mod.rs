@@ -258,7 +258,7 @@ impl Releases {
         if !proved && !self.spend(&mut batch, &row.record, &free).await? {
             return Err(Denied::Now(Way::Tomorrow));
         }
-        let held = self.enqueue(&mut batch, row, &free, self.inner.settings.delay)?;
+        let held = self.enqueue(&mut batch, row, &free)?;
         let organisations = organisations(&held, &free);
         self.inner.reputation.grant(&mut batch, &held.sender(), &organisations).await?;
         Ok(Decided::Change { batch, held: Box::new(held), freed: free.len() })
@@ -274,7 +274,7 @@ impl Releases {
             return Err(Denied::Now(Way::RecipientRefuses));
         }
         let mut batch = Batch::new();
-        let held = self.enqueue(&mut batch, row, &free, self.inner.settings.delay)?;
+        let held = self.enqueue(&mut batch, row, &free)?;
         Ok(Decided::Change { batch, held: Box::new(held), freed: free.len() })
     }
 
@@ -292,7 +292,7 @@ impl Releases {
         }
         let mut batch = Batch::new();
         // He asked for it himself: nothing to take back.
-        let held = self.enqueue(&mut batch, row, &[slot], SignedDuration::ZERO)?;
+        let held = self.enqueue_after(&mut batch, row, &[slot], SignedDuration::ZERO)?;
         Ok(Decided::Change { batch, held: Box::new(held), freed: 1 })
     }
 
@@ -392,7 +392,11 @@ impl Releases {
     }
 
     /// States and queue item.
-    fn enqueue(
+    fn enqueue(&self, batch: &mut Batch, row: &Row<Held>, free: &[usize]) -> Result<Held, Denied> {
+        self.enqueue_after(batch, row, free, self.inner.settings.delay)
+    }
+
+    fn enqueue_after(
         &self,
         batch: &mut Batch,
         row: &Row<Held>,
