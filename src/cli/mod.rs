@@ -13,7 +13,9 @@ mod notices;
 mod queue;
 mod replay;
 mod store;
+mod summary;
 mod suppression;
+mod train;
 mod wiring;
 
 use std::net::{IpAddr, SocketAddr};
@@ -112,7 +114,8 @@ enum Command {
         /// One JSON object a mail
         #[arg(long)]
         json: bool,
-        /// Only how many there were of each class and verdict
+        /// Only how many there were of each class and verdict; and for folders
+        /// named spam and ham, what the checks catch, alone and together
         #[arg(long)]
         summary: bool,
     },
@@ -122,6 +125,9 @@ enum Command {
     /// Bounces from files: classify
     #[command(subcommand)]
     Bounce(BounceCommand),
+    /// Teach the content model: spam, ham, new, show, export, import
+    #[command(subcommand)]
+    Train(train::Command),
     /// Run the whole story on this machine, with nothing installed
     Demo(Demo),
 }
@@ -400,6 +406,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Suppression(command) => runtime()?.block_on(suppression::run(command))?,
         Command::Bounce(BounceCommand::Classify { path, json }) => bounce::run(&path, json)?,
+        Command::Train(command) => train::run(command)?,
         Command::Demo(demo) => {
             let _writer = log(LogFormat::Text, if demo.verbose { "info" } else { "error" })?;
             runtime()?.block_on(demo::run(demo.options()))?;

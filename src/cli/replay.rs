@@ -1,10 +1,11 @@
 //! `reprieve replay`: what the filter says of mails from files.
 //!
 //! The client is the one that the first Received line names, as behind a
-//! relay of ours; the sender is RFC5322.From. Without a configuration there
-//! is no DNS, so nothing is proved.
+//! relay of ours; the sender is RFC5322.From. Without a configuration DNS is
+//! not asked, and nothing is held against a mail for what DNS might have said:
+//! names and keys of old mail are long gone. `--summary` compares the checks
+//! with what the mails are, where a folder's or an archive's name says it.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,6 +14,7 @@ use anyhow::Context;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::summary::Summary;
 use crate::clock::Clock;
 use crate::demo::corpus::{self, Sample};
 use crate::filter::policy::{self, Thresholds, View};
@@ -36,13 +38,14 @@ pub(super) async fn run(
     form: Form,
 ) -> anyhow::Result<()> {
     let no_dns = tempfile_zone()?;
+    let authenticate = config.is_some();
     let config = if let Some(config) = config {
         config
     } else {
         let zone = format!("dns.zone=\"{}\"", no_dns.0.display());
         Config::parse(MINIMAL, Path::new("/"), &[zone])?
     };
-    let (filter, thresholds) = gateway::judge(&config, Clock::system())?;
+    let (filter, thresholds) = gateway::judge(&config, Clock::system(), authenticate)?;
     let (send, mut receive) = mpsc::channel::<Sample>(16);
     let reader = tokio::task::spawn_blocking(move || {
         corpus::read::<anyhow::Error>(&paths, &mut |sample| {
@@ -50,11 +53,11 @@ pub(super) async fn run(
         })
     });
     let began = Instant::now();
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut summary = Summary::new(thresholds);
     while let Some(sample) = receive.recv().await {
         let (examination, judgement) = judge(&config, &filter, &thresholds, &sample).await?;
         let (class, verdict) = (judgement.class.as_str(), judgement.verdict.as_str());
-        *counts.entry((class, verdict)).or_default() += 1;
+        summary.count(&sample.file, &examination, judgement);
         if form.json {
             println!("{}", line(&sample.file, judgement, &examination));
         } else if !form.summary {
@@ -69,11 +72,8 @@ pub(super) async fn run(
     }
     reader.await??;
     if form.summary {
-        let mails: usize = counts.values().sum();
-        for ((class, verdict), count) in counts {
-            println!("{class:<13} {verdict:<7} {count:>7}");
-        }
-        println!("{mails} mails in {:.1} s", began.elapsed().as_secs_f64());
+        print!("{summary}");
+        println!("{} mails in {:.1} s", summary.mails(), began.elapsed().as_secs_f64());
     }
     Ok(())
 }

@@ -151,7 +151,7 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.smtp.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
-        let paths = [&mut self.store.folder, &mut self.keys.folder];
+        let paths = [&mut self.store.folder, &mut self.keys.folder, &mut self.filter.model];
         let sockets = self.milter.listen.iter_mut().filter_map(|at| match at {
             MilterAt::Unix(path) => Some(path),
             MilterAt::Tcp(_) => None,

@@ -194,6 +194,8 @@ pub struct Filter {
     pub defer_temperror: bool,
     /// Lists in DNS that are asked.
     pub lists: Vec<List>,
+    /// The installation's own content model, if one was trained there.
+    pub model: PathBuf,
     /// Findings whose weight is not the default.
     pub weights: BTreeMap<String, f32>,
     pub engines: Engines,
@@ -551,6 +553,7 @@ impl Filter {
                 "[{ zone = \"bl.example.org\", of = \"clients\", weight = 3.0 }]",
                 value::list(lists::list),
             )?,
+            model: section.or("model", "\"content.model\"", value::path)?,
             weights: section.or("weights", "{}", weights)?,
             engines: Engines::read(&mut section, hold)?,
         };

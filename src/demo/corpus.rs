@@ -1,10 +1,10 @@
-//! Real mails from files: `.eml`, folders, `.tar`, and `.tar.xz` as they
-//! are published.
+//! Real mails from files: `.eml`, folders, Maildir, `.mbox`, and `.tar` or
+//! `.tar.xz` as they are published.
 //!
 //! A corpus has LF line ends and an mbox line at its top; SMTP needs CRLF.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use lzma_rust2::XzReader;
@@ -55,10 +55,13 @@ fn raw<E: From<io::Error>>(
                 .map(|entry| entry.map(|entry| entry.path()))
                 .collect::<io::Result<Vec<_>>>()?;
             inner.sort();
-            inner.retain(|path| path.is_dir() || is_mail(path) || is_archive(path));
+            inner
+                .retain(|path| path.is_dir() || is_mail(path) || is_archive(path) || is_mbox(path));
             raw(&inner, each)?;
         } else if is_archive(path) {
             archive(path, each)?;
+        } else if is_mbox(path) {
+            mbox(path, each)?;
         } else {
             let mut message = Vec::new();
             File::open(path)?.take(FILE_BYTES).read_to_end(&mut message)?;
@@ -99,12 +102,46 @@ fn is_archive(path: &Path) -> bool {
         || (ends(path, "xz") && path.file_stem().is_some_and(|name| ends(Path::new(name), "tar")))
 }
 
-/// `.eml`, or a corpus's names of number and hash without an ending.
+fn is_mbox(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "mbox")
+}
+
+/// RFC 4155: each mail begins with a line `From ` behind an empty line.
+fn mbox<E: From<io::Error>>(
+    path: &Path,
+    each: &mut dyn FnMut(Sample) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut lines = io::BufReader::new(File::open(path)?);
+    let (mut mail, mut line, mut number) = (Vec::new(), Vec::new(), 0);
+    let mut behind_empty = true;
+    loop {
+        line.clear();
+        let read = lines.by_ref().take(FILE_BYTES).read_until(b'\n', &mut line)?;
+        if read == 0 || (behind_empty && line.starts_with(b"From ")) {
+            if !mail.is_empty() {
+                number += 1;
+                let file = format!("{}!{number}", path.display());
+                each(Sample { file, message: std::mem::take(&mut mail) })?;
+            }
+            if read == 0 {
+                return Ok(());
+            }
+        }
+        behind_empty = line.trim_ascii().is_empty();
+        if mail.len() + line.len() <= usize::try_from(FILE_BYTES).unwrap_or(usize::MAX) {
+            mail.extend_from_slice(&line);
+        }
+    }
+}
+
+/// `.eml`, a file of a Maildir, or a corpus's names of number and hash without an ending.
 fn is_mail(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     let hashed = ending.len() == 32 && ending.bytes().all(|b| b.is_ascii_hexdigit());
-    ending == "eml" || hashed
+    let folder = path.parent().and_then(Path::file_name);
+    let in_maildir = folder.is_some_and(|folder| folder == "cur" || folder == "new");
+    ending == "eml" || hashed || (in_maildir && !name.starts_with('.'))
 }
 
 /// CRLF line ends, without an mbox line at the top. A lone CR stays what it
@@ -171,5 +208,24 @@ mod tests {
         assert_eq!(found[0].message, b"Subject: a\r\n\r\n");
         assert!(found[0].file.ends_with("a.tar.xz!x/00001.0123456789abcdef0123456789abcdef"));
         assert_eq!(found[1].message, b"Subject: b\r\n\r\n");
+    }
+
+    #[test]
+    fn maildir_and_mbox_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("cur")).unwrap();
+        fs::write(folder.path().join("cur/1700000000.1.host:2,S"), "Subject: m\n\n").unwrap();
+        let two = "From a@b Mon\nSubject: a\n\ntext\nFrom here on\n\nFrom c@d Tue\nSubject: c\n\n";
+        fs::write(folder.path().join("x.mbox"), two).unwrap();
+        let mut found = Vec::new();
+        read::<io::Error>(&[folder.path().to_owned()], &mut |sample| {
+            found.push(sample.message);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[0], b"Subject: m\r\n\r\n");
+        assert_eq!(found[1], b"Subject: a\r\n\r\ntext\r\nFrom here on\r\n\r\n");
+        assert_eq!(found[2], b"Subject: c\r\n\r\n");
     }
 }

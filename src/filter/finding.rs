@@ -54,6 +54,8 @@ pub struct Examination {
     pub attachments: u16,
     /// A discussion list (List-Post): never refused.
     pub discussion_list: bool,
+    /// That it is spam, by the content model; between 0 and 1. `None`: not read.
+    pub spam_probability: Option<f32>,
 }
 
 impl Examination {

@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 
 use super::catalogue::Weights;
 use super::parsed::Parsed;
-use super::{Class, Finding, attachment, links, phishing, similar};
+use super::{Class, Finding, Settings, attachment, content, links, phishing, similar};
 use crate::mail::Message;
 
 /// The string that every filter calls unwanted (GTUBE).
@@ -26,6 +26,8 @@ pub struct Inside {
     pub attachments: u16,
     /// Where its links lead.
     pub links: Vec<links::Link>,
+    /// That it is spam, by its content; between 0 and 1.
+    pub spam_probability: Option<f32>,
 }
 
 impl Inside {
@@ -37,18 +39,14 @@ impl Inside {
 }
 
 /// Parses and looks. `outgoing`: only for malware.
-pub fn look(
-    message: &Message,
-    outgoing: bool,
-    archives: &attachment::Limits,
-    weights: &Weights,
-) -> Inside {
+pub fn look(message: &Message, outgoing: bool, settings: &Settings) -> Inside {
+    let weights = &settings.weights;
     let Some(parsed) = Parsed::read(message) else {
         return Inside::unreadable(weights);
     };
     let parts = parsed.parts();
     let mut inside = Inside { attachments: parsed.attachments(), ..Inside::default() };
-    let attachments = attachment::check(&parts, archives, weights);
+    let attachments = attachment::check(&parts, &settings.archives, weights);
     inside.found.extend(attachments.into_iter().map(|(finding, class)| (finding, Some(class))));
     if outgoing {
         inside.found.retain(|(_, class)| *class == Some(Class::Malware));
@@ -61,7 +59,10 @@ pub fn look(
     }
     phishing::look(&parts, &mut inside, weights);
     inside.links = links::find(&parts);
-    let subject = || message.text("Subject").unwrap_or_default();
-    inside.digest = similar::digest(&parts, subject);
+    let subject = message.text("Subject").unwrap_or_default();
+    let read = content::look(message, &subject, &parts, &settings.model, weights);
+    inside.found.extend(read.findings.into_iter().map(|finding| (finding, None)));
+    inside.spam_probability = Some(read.probability);
+    inside.digest = similar::digest(&parts, || subject);
     inside
 }

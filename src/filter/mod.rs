@@ -10,6 +10,7 @@ pub mod attachment;
 mod authn;
 mod bulk;
 pub mod catalogue;
+pub mod content;
 pub mod dns;
 pub mod engine;
 pub mod finding;
@@ -63,6 +64,11 @@ pub struct Settings {
     pub lists: Vec<lists::List>,
     pub patience: dns::Patience,
     pub weights: Weights,
+    /// What content is compared with.
+    pub model: Arc<content::Model>,
+    /// Ask DNS who may send. Without it a message is judged by itself alone:
+    /// nothing is proved, and nothing is held against it for that.
+    pub authenticate: bool,
     /// Whose ARC seals excuse a broken DMARC (RFC 8617 section 7.2).
     pub trusted_sealers: Vec<Domain>,
     /// Defer what DNS cannot vouch for at the moment, instead of judging it
@@ -112,6 +118,8 @@ impl Default for Settings {
             lists: Vec::new(),
             patience: dns::Patience::default(),
             weights: Weights::default(),
+            model: content::Model::starter(),
+            authenticate: true,
             trusted_sealers: Vec::new(),
             defer_temperror: true,
             mass: similar::Settings {
@@ -134,6 +142,7 @@ struct Draft {
     findings: Vec<Finding>,
     classes: Vec<Class>,
     attachments: u16,
+    spam_probability: Option<f32>,
 }
 
 impl Filter {
@@ -206,6 +215,13 @@ impl Filter {
             draft.only(Class::Malware);
             return Ok(draft.finish(scan, sender(envelope, single(&from), Proofs::NONE)));
         }
+        let verify = async {
+            if settings.authenticate {
+                self.inner.authn.verify(envelope, message, &from).await
+            } else {
+                Ok(Results::default())
+            }
+        };
         let looked = async {
             let inside = self.look_inside(message, false).await;
             let listed = self.ask_lists(envelope, single(&from), &inside.links).await;
@@ -213,7 +229,7 @@ impl Filter {
         };
         let ((inside, listed), verified, scanned, weighed) = futures_util::join!(
             looked,
-            self.inner.authn.verify(envelope, message, &from),
+            verify,
             engines.scan(message, &settings.weights),
             engines.weigh(envelope, message, &settings.weights),
         );
@@ -259,7 +275,9 @@ impl Filter {
             .sealer
             .as_ref()
             .is_some_and(|sealer| settings.trusted_sealers.contains(sealer));
-        draft.findings.extend(results.findings(weights, sealed));
+        if settings.authenticate {
+            draft.findings.extend(results.findings(weights, sealed));
+        }
         if results.is_impersonation() {
             draft.classes.push(Class::Impersonated);
         }
@@ -289,13 +307,11 @@ impl Filter {
     async fn look_inside(&self, message: &Message, outgoing: bool) -> Inside {
         let settings = &self.inner.settings;
         if message.bytes().len() <= LARGE {
-            return inside::look(message, outgoing, &settings.archives, &settings.weights);
+            return inside::look(message, outgoing, settings);
         }
         let (message, inner) = (message.clone(), Arc::clone(&self.inner));
-        let look = tokio::task::spawn_blocking(move || {
-            let settings = &inner.settings;
-            inside::look(&message, outgoing, &settings.archives, &settings.weights)
-        });
+        let look =
+            tokio::task::spawn_blocking(move || inside::look(&message, outgoing, &inner.settings));
         look.await.unwrap_or_else(|_| Inside::unreadable(&settings.weights))
     }
 
@@ -431,6 +447,7 @@ impl Draft {
 
     fn take(&mut self, inside: Inside) {
         self.attachments = inside.attachments;
+        self.spam_probability = inside.spam_probability;
         for (finding, class) in inside.found {
             self.add(finding, class);
         }
@@ -450,6 +467,7 @@ impl Draft {
             authentication: Results::default().header_value(),
             automatic: false,
             attachments: self.attachments,
+            spam_probability: self.spam_probability,
             discussion_list: false,
         }
     }

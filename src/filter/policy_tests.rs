@@ -63,6 +63,7 @@ fn examination(classes: &[Class], score: f32, proved: bool) -> Examination {
         automatic: false,
         attachments: 0,
         discussion_list: false,
+        spam_probability: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
 use crate::directory::{self, Directory, DirectoryError, People, Recipient, Sessions, StoredRule};
-use crate::filter::{self, Filter, catalogue, dns, engine, policy, similar};
+use crate::filter::{self, Filter, catalogue, content, dns, engine, policy, similar};
 use crate::intake::direction::Networks;
 use crate::intake::{self, Intake, milter, smtp};
 use crate::keeper::Keeper;
@@ -37,6 +37,8 @@ use super::sockets::BindError;
 /// Why the gateway does not start. Each is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    #[error(transparent)]
+    Model(#[from] content::ModelError),
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
@@ -334,6 +336,7 @@ pub(super) fn filter_settings(config: &Config) -> Result<filter::Settings, Start
     let window =
         |recipients, window, texts| similar::Settings { recipients, window: signed(window), texts };
     Ok(filter::Settings {
+        model: model(config)?,
         limits: config.smtp.limits,
         dns: dns_source(config),
         patience: dns::Patience { message: config.dns.timeout, ..defaults.patience },
@@ -358,6 +361,16 @@ fn engines(config: &Config) -> engine::Settings {
             .spamassassin
             .map(|(settings, how)| (engine::spamd::Settings { host, ..settings }, how)),
         ..engine::Settings::default()
+    }
+}
+
+/// The installation's own model, or the one that comes with the program.
+pub fn model(config: &Config) -> Result<Arc<content::Model>, StartError> {
+    let own = &config.filter.model;
+    if own.exists() {
+        Ok(Arc::new(content::Model::open(own)?))
+    } else {
+        Ok(content::Model::starter())
     }
 }
 

@@ -18,7 +18,7 @@ mod ready;
 mod sockets;
 
 pub use admins::{AdminErrand, Admins};
-pub use build::{SCHEMAS, StartError, index};
+pub use build::{SCHEMAS, StartError, index, model};
 pub use errand::{Errand, Errands};
 pub use hops::check_hops;
 pub use ready::{Finding as DnsFinding, check_notice_domain, mark_ready};
@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::filter::{Filter, policy};
+use crate::filter::{self, Filter, policy};
 use crate::intake::smtp;
 use crate::maillog::Maillog;
 use build::Rooms;
@@ -362,13 +362,20 @@ pub fn read(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
     Config::read(path, overrides)
 }
 
-/// Filter and thresholds alone, for `replay` and for tests.
+/// Filter and thresholds alone, for `replay`. Mail from files cannot wait, so
+/// what DNS does not answer is judged without; `authenticate`: ask it at all.
 ///
 /// # Errors
 /// [`StartError`] if there is no resolver.
-pub fn judge(config: &Config, clock: Clock) -> Result<(Filter, policy::Thresholds), StartError> {
+pub fn judge(
+    config: &Config,
+    clock: Clock,
+    authenticate: bool,
+) -> Result<(Filter, policy::Thresholds), StartError> {
     let directory = crate::directory::Directory::new(config.organisations.clone())?;
-    let filter = Filter::new(build::filter_settings(config)?, directory, clock)?;
+    let settings = build::filter_settings(config)?;
+    let settings = filter::Settings { authenticate, defer_temperror: false, ..settings };
+    let filter = Filter::new(settings, directory, clock)?;
     Ok((filter, build::thresholds(config)))
 }
 

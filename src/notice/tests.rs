@@ -118,6 +118,7 @@ impl World {
             automatic: false,
             attachments: 0,
             discussion_list: false,
+            spam_probability: None,
         };
         let message = Message::new(Bytes::from(text));
         Sent { held, envelope, message, examination, relayed: false, partly_accepted: false }

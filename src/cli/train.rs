@@ -1,0 +1,154 @@
+//! `reprieve train`: teach the content model, look at it, carry it.
+//!
+//! `spam` and `ham` add to the installation's own model, beginning with the
+//! one that comes with the program; `new` trains a whole model from nothing,
+//! the same bytes from the same mails. A running gateway takes the file up at
+//! its next start.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+
+use super::Configured;
+use crate::demo::corpus;
+use crate::filter::content::{self, Example, Model, train};
+use crate::gateway;
+use crate::mail::{Limits, Message, prescan};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Learn that these mails are unwanted
+    Spam(Lesson),
+    /// Learn that these mails are wanted
+    Ham(Lesson),
+    /// Train a model from nothing and write it into FILE
+    New {
+        file: PathBuf,
+        /// Unwanted mails
+        #[arg(long, required = true)]
+        spam: Vec<PathBuf>,
+        /// Wanted mails
+        #[arg(long, required = true)]
+        ham: Vec<PathBuf>,
+    },
+    /// Print what the model was made of
+    Show(Configured),
+    /// Write the model that is in force into FILE
+    Export {
+        file: PathBuf,
+        #[command(flatten)]
+        configured: Configured,
+    },
+    /// Make FILE the installation's model
+    Import {
+        file: PathBuf,
+        #[command(flatten)]
+        configured: Configured,
+    },
+}
+
+/// Mails to learn from.
+#[derive(clap::Args, Debug)]
+pub(super) struct Lesson {
+    /// Mails (.eml), folders, Maildirs, .mbox files or .tar(.xz) archives
+    #[arg(required = true)]
+    path: Vec<PathBuf>,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+/// How often a lesson is read: once moves a clear mistake, three times settle it.
+const READINGS: usize = 3;
+/// How far each reading goes: all mails of a lesson are to be heard.
+const FORCE: f32 = 0.5;
+/// A model of fewer mails of a kind guesses.
+const FEW: usize = 50;
+
+pub(super) fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Spam(lesson) => learn(&lesson, true),
+        Command::Ham(lesson) => learn(&lesson, false),
+        Command::New { file, spam, ham } => new(&file, &spam, &ham),
+        Command::Show(configured) => {
+            let config = configured.read()?;
+            let model = gateway::model(&config)?;
+            let own = config.filter.model;
+            let place = if own.exists() { own.display().to_string() } else { "the starter".into() };
+            let learnt = model.learnt();
+            println!("{place}: {} spam and {} ham", learnt.spam, learnt.ham);
+            println!("{} of these were learnt after the training", learnt.later);
+            Ok(())
+        }
+        Command::Export { file, configured } => {
+            gateway::model(&configured.read()?)?.save(&file)?;
+            println!("wrote {}", file.display());
+            Ok(())
+        }
+        Command::Import { file, configured } => {
+            let own = configured.read()?.filter.model;
+            Model::open(&file)?.save(&own)?;
+            println!("wrote {}; it judges from the next start on", own.display());
+            Ok(())
+        }
+    }
+}
+
+fn learn(lesson: &Lesson, spam: bool) -> anyhow::Result<()> {
+    let config = lesson.configured.read()?;
+    let mut model = Model::clone(&*gateway::model(&config)?);
+    let examples = examples(&lesson.path, spam)?;
+    if examples.is_empty() {
+        bail!("there are no mails in what was named");
+    }
+    for reading in 0..READINGS {
+        for example in &examples {
+            model.learn(example, FORCE, reading == 0);
+        }
+    }
+    let own = &config.filter.model;
+    model.save(own)?;
+    let what = if spam { "unwanted" } else { "wanted" };
+    println!(
+        "learnt {} {what} mails; {} judges from the next start on",
+        examples.len(),
+        own.display()
+    );
+    Ok(())
+}
+
+fn new(file: &Path, spam: &[PathBuf], ham: &[PathBuf]) -> anyhow::Result<()> {
+    let mut all = examples(ham, false)?;
+    let hams = all.len();
+    all.extend(examples(spam, true)?);
+    let spams = all.len() - hams;
+    if spams < FEW || hams < FEW {
+        bail!("{spams} spam and {hams} ham are too few: a model needs at least {FEW} of each");
+    }
+    println!("training on {spams} spam and {hams} ham; this takes a minute or two");
+    let model = train::model(&all);
+    model.save(file)?;
+    println!("wrote {}", file.display());
+    Ok(())
+}
+
+/// Every readable mail, in the order of the files' names.
+fn examples(paths: &[PathBuf], spam: bool) -> anyhow::Result<Vec<Example>> {
+    let mut examples = Vec::new();
+    let mut unreadable = 0;
+    corpus::read::<anyhow::Error>(paths, &mut |sample| {
+        let message = Message::new(sample.message.into());
+        // As at the door: what trips a limit is never parsed.
+        let simple = prescan::scan(message.bytes(), &Limits::default()).tripped.is_none();
+        match simple.then(|| content::example(&message, spam)).flatten() {
+            Some(example) => examples.push(example),
+            None => unreadable += 1,
+        }
+        Ok(())
+    })
+    .context("cannot read the mails")?;
+    if unreadable > 0 {
+        eprintln!("{unreadable} mails cannot be read and were left out");
+    }
+    Ok(examples)
+}

@@ -1,0 +1,74 @@
+//! Marks: bounded, without doubles, and of every script.
+
+use super::*;
+
+fn read(fields: &[(&str, &str)], body: &str, words: &str) -> [Vec<u32>; BLOCKS] {
+    let mut marks = Marks::default();
+    let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    marks.read(fields, body.as_bytes(), "", std::iter::once((words.as_bytes(), false)));
+    marks.blocks().clone()
+}
+
+#[test]
+fn a_mark_counts_once_and_a_message_leaves_nothing_behind() {
+    let once = read(&[], "", "hello");
+    let often = read(&[], "", "hello hello hello");
+    assert!(often[3].len() > once[3].len());
+    let mut sorted = often[3].clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), often[3].len());
+
+    let mut marks = Marks::default();
+    let fields = || std::iter::once((&b"Subject"[..], &b" x y z"[..]));
+    marks.read(fields(), b"some body", "x y z", std::iter::once((&b"some body"[..], false)));
+    let first = marks.blocks().clone();
+    marks.read(std::iter::empty(), b"", "", std::iter::empty());
+    marks.read(fields(), b"some body", "x y z", std::iter::once((&b"some body"[..], false)));
+    assert_eq!(*marks.blocks(), first);
+}
+
+#[test]
+fn what_the_receiving_side_writes_is_not_heard() {
+    let plain = read(&[("Subject", " hello")], "", "");
+    let told = read(
+        &[
+            ("X-Spam-Flag", " YES"),
+            ("Delivered-To", " me@here.example"),
+            ("Authentication-Results", " here; spf=pass"),
+            ("Subject", " hello"),
+        ],
+        "",
+        "",
+    );
+    assert_eq!(plain, told);
+}
+
+#[test]
+fn folds_and_digits_of_hops_do_not_matter() {
+    let one =
+        read(&[("Received", " from a1.example ([192.0.2.1]) by b"), ("To", " a,\r\n\tb")], "", "");
+    let two =
+        read(&[("Received", " from a7.example\r\n\t([198.5.1.9]) by b"), ("To", " a, b")], "", "");
+    assert_eq!(one[0], two[0]);
+    assert_eq!(one[1].len(), two[1].len());
+}
+
+#[test]
+fn scripts_without_spaces_are_taken_in_pairs() {
+    // 無料です: four characters, three pairs; the trailing space adds nothing.
+    assert_eq!(read(&[], "", "無料です")[3].len(), 7);
+    let (inside, alone) =
+        (read(&[], "", "本日は無料です")[3].clone(), read(&[], "", "無料です")[3].clone());
+    assert!(alone.iter().all(|mark| inside.contains(mark)));
+}
+
+#[test]
+fn everything_is_bounded() {
+    let long = "x1y2z3 ".repeat(100_000);
+    let many: Vec<(&str, &str)> = (0..2000).map(|_| ("Received", "from a by b")).collect();
+    let blocks = read(&many, &long, &long);
+    assert!(blocks.iter().all(|block| block.len() <= 8000));
+    let noise: String = (0..60_000_u32).filter_map(char::from_u32).collect();
+    assert!(read(&[("Subject", &noise)], &noise, &noise)[3].len() <= 2 * WORDS_BYTES);
+}
