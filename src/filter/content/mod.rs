@@ -23,8 +23,8 @@ use super::parsed::{Part, Text};
 use crate::mail::Message;
 
 /// How far the odds may fall below those of the holding margin before content
-/// says nothing any more: by the fourth power of e.
-const REACH: f32 = 4.0;
+/// says nothing any more: twelve times (e to this power).
+const REACH: f32 = 2.5;
 /// Unseen text longer than a preview line of newsletters.
 const HIDDEN: u32 = 200;
 
