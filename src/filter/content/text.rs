@@ -128,7 +128,8 @@ impl Page {
             }
             return rest;
         }
-        if !INLINE.iter().any(|known| bare.eq_ignore_ascii_case(known)) {
+        let is_void = VOID.iter().any(|known| bare.eq_ignore_ascii_case(known));
+        if is_void || (is_element(bare) && bare != b"!--") {
             self.space();
         }
         if closes {
@@ -137,7 +138,6 @@ impl Page {
         if bare.eq_ignore_ascii_case(b"style") || bare.eq_ignore_ascii_case(b"script") {
             return behind(rest, bare);
         }
-        let is_void = VOID.iter().any(|known| bare.eq_ignore_ascii_case(known));
         if !is_void && whole.len() > bare.len() + 9 && hides(whole) {
             *unseen = Some(Unseen { name: bare.to_vec(), depth: 1 });
         }
