@@ -132,7 +132,8 @@ fn cross_validate(mails: &[Mail], examples: &[Example], seed: u64) -> Vec<Outcom
             let filter =
                 Filter::new(settings, Directory::default(), Clock::system()).expect("a filter");
             for (mail, _) in mails.iter().zip(&part).filter(|(_, p)| **p == fold) {
-                let examination = filter.examine(&envelope(&mail.message), &mail.message, false);
+                let envelope = envelope(&mail.message);
+                let examination = filter.examine(&envelope, &mail.message, false);
                 let examination = examination.await.expect("nothing is asked");
                 let view = View {
                     organisation,
