@@ -29,6 +29,7 @@ struct Mail {
 }
 
 /// What a judged mail was, and what was said of it.
+#[allow(clippy::struct_excessive_bools)]
 struct Outcome {
     spam: bool,
     folder: &'static str,

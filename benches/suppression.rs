@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use reprieve::clock::Clock;
-use reprieve::store::Store;
+use reprieve::store::{EmbeddedSettings, Store};
 use reprieve::suppression::roll::Arena;
 use reprieve::suppression::{OWN, Suppression, Upload, socketmap};
 use tokio::net::TcpListener;
@@ -113,7 +113,7 @@ async fn over_socketmap(list: &Suppression, count: usize) {
 /// Onto a real store, while lookups go on.
 async fn upload(list: &Suppression, count: usize, rows: usize) {
     let folder = std::env::temp_dir().join(format!("reprieve-bench-{}", std::process::id()));
-    let (store, _) = Store::open(&folder, Default::default()).unwrap();
+    let (store, _) = Store::open(&folder, EmbeddedSettings::default()).unwrap();
     let real = Suppression::new(store.clone(), Clock::system());
     let mut file = String::from("name,address\n");
     for number in 0..rows {

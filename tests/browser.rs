@@ -201,7 +201,7 @@ async fn mailbox(served: &Served, page: &Page) {
     page.tab_to("#enter").await;
     served.stage.clock.advance(SECOND);
     page.press_enter().await;
-    let (id, _) = served.hold(|held| held.subject = "Only for Anna".to_owned()).await;
+    let (id, _) = served.hold(|held| "Only for Anna".clone_into(&mut held.subject)).await;
     page.open(&format!("{}/me", served.base)).await;
     assert!(page.text().await.contains("Only for Anna"));
     page.is_accessible("list").await;

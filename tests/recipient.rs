@@ -235,7 +235,7 @@ async fn junk_is_a_machine_s_word_and_a_person_s_stays() {
     let anna = address("anna@example.fi");
     let flagged = async || {
         let flags = services.flags.of_recipient(&organisation().id, &anna, 9).await.unwrap();
-        flags.into_iter().find(|flag| flag.stands()).map(|flag| flag.by)
+        flags.into_iter().find(reprieve::reputation::Flag::stands).map(|flag| flag.by)
     };
     let junk = |word: &str| format!("{link}/{word}");
     let moved = ask(&stage, Method::POST, &junk("junk"), "", "").await;

@@ -103,7 +103,7 @@ impl Accounts {
         batch.update(row, &account);
         let entry = Entry::new(account.login.as_str(), "log-in").from(attempt.client);
         let entry = entry.about("account", account.login.as_str());
-        self.audit.record(&mut batch, entry.after(how.to_owned()));
+        self.audit.record(&mut batch, entry.after(how));
         let done = self.carried_out(batch).await?;
         Ok(done.then_some(LoggedIn { account, session, device }))
     }

@@ -4,6 +4,7 @@
 //! new role and disabling raise that, so that all sessions are dead on the
 //! server at once. Ended by idleness after 12 hours, by age after 7 days.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use base64::Engine;
@@ -93,7 +94,11 @@ impl SecretHash {
 
     /// A name for it in forms: the first 8 bytes in hexadecimal.
     pub fn short(&self) -> String {
-        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut hex = String::with_capacity(16);
+        for byte in &self.0[..8] {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
     }
 }
 

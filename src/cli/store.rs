@@ -19,7 +19,7 @@ pub(super) fn run(command: StoreCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn verify(config: &Config) -> anyhow::Result<ExitCode> {
-    let report = Store::verify(&config.store.folder, &*SCHEMAS)?;
+    let report = Store::verify(&config.store.folder, &SCHEMAS)?;
     println!(
         "{} batches, {} checkpoints, {} records, {} index keys, {} bodies",
         report.batches, report.checkpoints, report.records, report.index_keys, report.bodies

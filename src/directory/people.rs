@@ -168,14 +168,18 @@ impl People {
         let mut after = Vec::new();
         loop {
             let rows = self.store.page::<Recipient>(&after, PAGE).await?;
-            rows.iter().for_each(|row| view.put(&row.record));
+            for row in &rows {
+                view.put(&row.record);
+            }
             let Some(last) = rows.last() else { break };
             after = last.record.key();
         }
         after = Vec::new();
         loop {
             let rows = self.store.page::<StoredRule>(&after, PAGE).await?;
-            rows.iter().for_each(|row| view.set(&row.record));
+            for row in &rows {
+                view.set(&row.record);
+            }
             let Some(last) = rows.last() else { break };
             after = last.record.key();
         }
@@ -490,7 +494,10 @@ mod tests {
             assert_eq!(asked(people, "Anna+x@ours.example", "spam@far.example"), Some(block));
             assert_eq!(asked(people, "bo@ours.example", "spam@far.example"), None);
             assert_eq!(asked(people, "anna@theirs.example", "spam@far.example"), None);
-            assert_eq!(people.rules(&ours, Some(&anna), 10).await.unwrap(), [rule.clone()]);
+            assert_eq!(
+                people.rules(&ours, Some(&anna), 10).await.unwrap(),
+                std::slice::from_ref(&rule)
+            );
             assert_eq!(people.rules(&ours, None, 10).await.unwrap(), []);
         }
         people_now.remove_rule(&rule).await.unwrap();

@@ -114,7 +114,9 @@ fn questions<'a>(
                 Host::Address(ip) => ask(&reversed((*ip).into()), ip.to_string()),
             }),
             Of::Senders => {
-                senders.iter().for_each(|domain| ask(domain.as_str(), domain.display()));
+                for domain in senders {
+                    ask(domain.as_str(), domain.display());
+                }
             }
         }
     }
@@ -202,7 +204,7 @@ mod tests {
             assert!(found(&lists, other, &[]).await.is_empty(), "{other}");
         }
         let chosen = List { answers: vec![Ipv4Addr::new(127, 0, 0, 10)], ..lists[0].clone() };
-        assert!(found(&[chosen.clone()], "192.0.2.1", &[]).await.is_empty());
+        assert!(found(std::slice::from_ref(&chosen), "192.0.2.1", &[]).await.is_empty());
         assert_eq!(found(&[chosen], "192.0.2.4", &[]).await.len(), 1);
         let good = [list("good.example", Of::Clients, -2.0)];
         assert_eq!(found(&good, "192.0.2.1", &[]).await, ["vouched-by-list 192.0.2.1 -2"]);

@@ -125,7 +125,7 @@ mod tests {
         let served = Served::new(&[Arc::new(organisation)]);
         let imitated = |name: &str| {
             let name = Domain::parse(name).unwrap();
-            served.imitated(&name).map(|one| one.display())
+            served.imitated(&name).map(crate::mail::domain::Domain::display)
         };
         for name in [
             "timbermill.example",

@@ -42,14 +42,14 @@ impl Admins {
             AdminErrand::Add { login, role, organisations } => {
                 let (login, role) = (read(&login)?, self.role(&role, &organisations)?);
                 let secret = self.accounts.add(&by("add-account"), login.clone(), role).await;
-                self.invited(&login, &secret.map_err(|error| error.to_string())?)
+                Ok(self.invited(&login, &secret.map_err(|error| error.to_string())?))
             }
             AdminErrand::Disable { login } => self.set_disabled(&read(&login)?, true).await,
             AdminErrand::Enable { login } => self.set_disabled(&read(&login)?, false).await,
             AdminErrand::Reset { login } => {
                 let login = read(&login)?;
                 let secret = self.accounts.reset(&by("reset-account"), &login).await;
-                self.invited(&login, &secret.map_err(|error| error.to_string())?)
+                Ok(self.invited(&login, &secret.map_err(|error| error.to_string())?))
             }
         }
     }
@@ -59,8 +59,8 @@ impl Admins {
         self.links.page(None, &format!("/admin/setup/{login}/{}", secret.to_text()))
     }
 
-    fn invited(&self, login: &Login, secret: &Secret) -> Result<Value, String> {
-        Ok(json!({ "login": login.as_str(), "setup": self.setup_link(login, secret) }))
+    fn invited(&self, login: &Login, secret: &Secret) -> Value {
+        json!({ "login": login.as_str(), "setup": self.setup_link(login, secret) })
     }
 
     async fn set_disabled(&self, login: &Login, disabled: bool) -> Result<Value, String> {

@@ -119,6 +119,8 @@ pub(super) struct Rooms {
     pub stopping: Arc<AtomicBool>,
 }
 
+/// One line a room, from the ground up: splitting it would hide the order.
+#[allow(clippy::too_many_lines)]
 pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartError> {
     let maillog = Maillog::default();
     let ring = KeyRing::open(&config.keys.folder)?;
@@ -365,6 +367,9 @@ fn engines(config: &Config) -> engine::Settings {
 }
 
 /// The installation's own model, or the one that comes with the program.
+///
+/// # Errors
+/// [`StartError`] if the installation's own cannot be read.
 pub fn model(config: &Config) -> Result<Arc<content::Model>, StartError> {
     let own = &config.filter.model;
     if own.exists() {

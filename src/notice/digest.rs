@@ -60,7 +60,8 @@ impl Notices {
         }
         let now = self.now();
         let store = &self.inner.tools.store;
-        let due = Recipient::due_key(now);
+        // What is due at this very microsecond is due.
+        let due = Recipient::due_key(now + SignedDuration::from_micros(1));
         let due = store.referred(Index::RecipientDue, &[], &due, limit).await?;
         let count = due.len();
         stream::iter(due.into_iter().map(Ok::<_, Fault>))

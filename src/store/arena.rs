@@ -65,7 +65,7 @@ pub struct Arena {
 
 #[derive(Default)]
 struct Rows {
-    rows: Vec<Row>,
+    all: Vec<Row>,
     text: Vec<u8>,
     keys: Vec<u8>,
     groups: Vec<u32>,
@@ -151,7 +151,7 @@ impl Arena {
                 rows.append(key, *revision, entry);
             }
         }
-        for at in 0..fresh.rows.len() {
+        for at in 0..fresh.all.len() {
             rows.take(&fresh, at);
         }
         drop(rows);
@@ -168,7 +168,7 @@ impl Arena {
     /// How many records it holds.
     pub fn len(&self) -> usize {
         let rows = self.read();
-        rows.rows.len() - rows.dropped
+        rows.all.len() - rows.dropped
     }
 
     pub fn is_empty(&self) -> bool {
@@ -196,7 +196,7 @@ impl Arena {
                 // Rows have moved: go on behind the last one found.
                 _ => {
                     let last = found.keys.last().map(Vec::as_slice).or(after);
-                    last.and_then(|key| rows.place(key)).unwrap_or(rows.rows.len())
+                    last.and_then(|key| rows.place(key)).unwrap_or(rows.all.len())
                 }
             };
             let begin = end.saturating_sub(STEP);
@@ -212,8 +212,8 @@ impl Arena {
         let mut rows = self.write();
         match rows.place(key) {
             Some(at) if !self.moving && rows.says(at, entry) => {
-                rows.rows[at].facts = entry.facts;
-                rows.rows[at].revision = revision;
+                rows.all[at].facts = entry.facts;
+                rows.all[at].revision = revision;
             }
             Some(at) => {
                 rows.drop_row(at, key);
@@ -246,7 +246,7 @@ impl Arena {
 
 impl Rows {
     fn reserve(&mut self, rows: usize, text: usize) {
-        self.rows.reserve(rows);
+        self.all.reserve(rows);
         self.text.reserve(text + rows);
         self.places.reserve(rows);
     }
@@ -261,23 +261,23 @@ impl Rows {
     }
 
     fn key(&self, at: usize) -> &[u8] {
-        let end = self.rows.get(at + 1).map_or(self.keys.len(), |next| next.key as usize);
-        &self.keys[self.rows[at].key as usize..end]
+        let end = self.all.get(at + 1).map_or(self.keys.len(), |next| next.key as usize);
+        &self.keys[self.all[at].key as usize..end]
     }
 
     fn text(&self, at: usize) -> &[u8] {
         let end = self.text_begin(at + 1);
-        &self.text[self.rows[at].text as usize..end]
+        &self.text[self.all[at].text as usize..end]
     }
 
     /// Where the text of a row begins, or all text ends.
     fn text_begin(&self, at: usize) -> usize {
-        self.rows.get(at).map_or(self.text.len(), |row| row.text as usize)
+        self.all.get(at).map_or(self.text.len(), |row| row.text as usize)
     }
 
     fn groups(&self, at: usize) -> &[u32] {
-        let end = self.rows.get(at + 1).map_or(self.groups.len(), |next| next.groups as usize);
-        &self.groups[self.rows[at].groups as usize..end]
+        let end = self.all.get(at + 1).map_or(self.groups.len(), |next| next.groups as usize);
+        &self.groups[self.all[at].groups as usize..end]
     }
 
     /// Whether the row holds this text for these groups already.
@@ -296,14 +296,14 @@ impl Rows {
     fn push(&mut self, key: &[u8], revision: u64, facts: u64, groups: &[u32], text: &[u8]) {
         let begin = |length: usize| u32::try_from(length).ok();
         let (Some(row), Some(text_at), Some(key_at), Some(groups_at)) = (
-            begin(self.rows.len()),
+            begin(self.all.len()),
             begin(self.text.len() + text.len() + 1).and(begin(self.text.len())),
             begin(self.keys.len()),
             begin(self.groups.len()),
         ) else {
             return;
         };
-        self.rows.push(Row { text: text_at, key: key_at, groups: groups_at, facts, revision });
+        self.all.push(Row { text: text_at, key: key_at, groups: groups_at, facts, revision });
         self.text.extend_from_slice(text);
         self.text.push(b'\n');
         self.keys.extend_from_slice(key);
@@ -321,7 +321,7 @@ impl Rows {
 
     /// Takes a row of another arena over.
     fn take(&mut self, other: &Self, at: usize) {
-        let row = other.rows[at];
+        let row = other.all[at];
         if row.revision > 0 {
             let text = other.text(at);
             let text = text.strip_suffix(b"\n").unwrap_or(text);
@@ -330,7 +330,7 @@ impl Rows {
     }
 
     fn drop_row(&mut self, at: usize, key: &[u8]) {
-        self.rows[at].revision = 0;
+        self.all[at].revision = 0;
         self.dropped += 1;
         if self.crowded.remove(key).is_none() {
             let hash = self.hasher.hash_one(key);
@@ -346,14 +346,14 @@ impl Rows {
 
     /// Moves the rows together once half of them are dropped.
     fn tidy(&mut self) {
-        if self.dropped < LITTER || self.dropped * 2 < self.rows.len() {
+        if self.dropped < LITTER || self.dropped * 2 < self.all.len() {
             return;
         }
         let old = std::mem::take(self);
         self.generation = old.generation + 1;
         self.removed.clone_from(&old.removed);
-        self.reserve(old.rows.len() - old.dropped, old.text.len() / 2);
-        for at in 0..old.rows.len() {
+        self.reserve(old.all.len() - old.dropped, old.text.len() / 2);
+        for at in 0..old.all.len() {
             self.take(&old, at);
         }
     }
@@ -368,7 +368,7 @@ impl Rows {
         found: &mut Found,
         limit: usize,
     ) {
-        let mut end = end.min(self.rows.len());
+        let mut end = end.min(self.all.len());
         let mut hits = Vec::new();
         while end > begin {
             let block = end.saturating_sub(BLOCK).max(begin);
@@ -379,7 +379,7 @@ impl Rows {
                 self.hits(finder, block, end, &mut hits);
             }
             for &at in hits.iter().rev() {
-                let row = &self.rows[at];
+                let row = &self.all[at];
                 let seen = Seen { facts: row.facts, groups: self.groups(at) };
                 if row.revision == 0 || !wanted(seen) {
                     continue;
@@ -401,7 +401,7 @@ impl Rows {
         let mut row = begin;
         while let Some(offset) = finder.find(&self.text[from..last]) {
             let at = from + offset;
-            row += self.rows[row..end].partition_point(|one| one.text as usize <= at) - 1;
+            row += self.all[row..end].partition_point(|one| one.text as usize <= at) - 1;
             hits.push(row);
             row += 1;
             if row == end {
@@ -526,7 +526,7 @@ mod tests {
             }
         }
         assert_eq!(arena.len(), 2000);
-        assert!(arena.read().rows.len() < 2000 + 2 * LITTER);
+        assert!(arena.read().all.len() < 2000 + 2 * LITTER);
         assert!(arena.read().generation > 1, "it was tidied");
         let found = arena.find("note 1234", None, 10, |seen| seen.facts == 5);
         assert_eq!(ids(&found), [1234]);

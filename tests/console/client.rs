@@ -98,7 +98,7 @@ impl<'s> Client<'s> {
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let body = String::from_utf8_lossy(&body).into_owned();
         if let Some(rest) = body.split("name=\"form\" value=\"").nth(1) {
-            self.form = rest.split('"').next().unwrap().to_owned();
+            rest.split('"').next().unwrap().clone_into(&mut self.form);
         }
         Answer { status: parts.status, headers: parts.headers, body }
     }

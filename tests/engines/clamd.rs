@@ -18,7 +18,7 @@ const MARKER: &str = "clamd-only-marker-4711";
 const END: &[u8] = &[0, 0, 0, 0];
 
 fn settings(servers: Vec<Place>) -> Settings {
-    let clamd = clamd::Settings { servers, timeout: Duration::from_secs(60), size: 1 << 20 };
+    let clamd = clamd::Settings { servers, timeout: Duration::from_mins(1), size: 1 << 20 };
     Settings { clamd: Some(clamd), ..Settings::default() }
 }
 

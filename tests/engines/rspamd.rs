@@ -29,7 +29,7 @@ end })
 ";
 
 fn settings(servers: Vec<Place>, how: Use) -> Settings {
-    let timeout = Duration::from_secs(60);
+    let timeout = Duration::from_mins(1);
     let rspamd = rspamd::Settings { servers, timeout, password: Some("secret".into()) };
     Settings { rspamd: Some((rspamd, how)), ..Settings::default() }
 }

@@ -25,7 +25,7 @@ score OWN_CLIENT 0.25
 fn settings(servers: Vec<Place>, size: usize) -> Settings {
     let chosen = spamd::Settings {
         servers,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         user: None,
         size,
         host: "mx.demo.example".into(),

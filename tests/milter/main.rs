@@ -23,7 +23,7 @@ use reprieve::notice;
 use mta::{Postfix, Wanted};
 
 /// Longer than this nothing takes, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A gateway beside its Postfix, and an outside world that receives.
 struct House {

@@ -117,7 +117,8 @@ async fn m_10_l_25_a_bounce_by_postfix_has_the_whole_link() {
     let transport = format!(
         "transport_maps = inline:{{ {{ ours.example = smtp:[127.0.0.1]:{} }} }}\n\
          default_transport = smtp:[127.0.0.1]:{}\n\
-         smtpd_relay_restrictions = permit\n",
+         mynetworks = 127.0.0.0/8\n\
+         smtpd_relay_restrictions = permit_mynetworks, reject\n",
         world.smtp.port(),
         world.sink.port()
     );

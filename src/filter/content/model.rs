@@ -106,6 +106,9 @@ impl Model {
         let round = |weight: &f32| (weight / unit).round().clamp(-most, most) as i16;
         // Finer steps behind the same table let single mails be learnt later.
         let weights = machine.weights.iter().map(|weight| round(weight) * FINER).collect();
+        // As exact as a file says it.
+        let [slope, shift] = [meaning.slope, meaning.shift].map(|one| f64::from(one as f32));
+        let meaning = Platt { slope, shift };
         Self { weights, unit: unit / f32::from(FINER), bias: machine.bias, meaning, hold, learnt }
     }
 

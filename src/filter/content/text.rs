@@ -150,15 +150,14 @@ impl Page {
             self.run(&text[..at]);
             let tail = &text[at..];
             let end = tail.iter().take(12).position(|byte| *byte == b';');
-            match end.and_then(|end| Some((reference(&tail[1..end])?, end))) {
-                Some((character, end)) => {
-                    self.put(character);
-                    text = &tail[end + 1..];
-                }
-                None => {
-                    self.put('&');
-                    text = &tail[1..];
-                }
+            if let Some((character, end)) =
+                end.and_then(|end| Some((reference(&tail[1..end])?, end)))
+            {
+                self.put(character);
+                text = &tail[end + 1..];
+            } else {
+                self.put('&');
+                text = &tail[1..];
             }
         }
         self.run(text);

@@ -106,6 +106,7 @@ pub fn scale(marks: usize) -> f64 {
 
 impl Machine {
     /// Trains on these mails.
+    #[allow(clippy::cast_possible_truncation)]
     pub fn train(examples: &[&Example]) -> Self {
         let mut weights = vec![0_f32; 1 << BITS];
         let mut bias = 0_f64;
@@ -119,7 +120,8 @@ impl Machine {
             for &place in &order {
                 let example = examples[place];
                 let scales = example.scales();
-                let length: f64 = 1.0 + scales.iter().filter(|scale| **scale > 0.0).count() as f64;
+                let length: f64 =
+                    1.0 + scales.iter().map(|scale| f64::from(*scale > 0.0)).sum::<f64>();
                 let margin = margin(&weights, bias, example, &scales);
                 let slope = example.sign() * margin - 1.0 + diagonal * alpha[place];
                 let projected = if alpha[place] > 0.0 { slope } else { slope.min(0.0) };

@@ -62,7 +62,7 @@ impl Case {
         self.held.recipients.iter().filter(|one| role.covers(&one.organisation))
     }
 
-    fn page(&self, notice: Option<&str>, body: &Markup, seen: Seen) -> Markup {
+    fn page(&self, notice: Option<&str>, body: &Markup, seen: &Seen) -> Markup {
         let words = self.admin.words();
         let view = html! {
             (facts(self))
@@ -70,10 +70,10 @@ impl Case {
                 (actions(self))
             }
             div.split {
-                div { (findings(words, &self.held)) (body) (headers(words, &seen)) }
+                div { (findings(words, &self.held)) (body) (headers(words, seen)) }
                 div {
                     (authentication(words, &self.held))
-                    (attachments(words, &seen))
+                    (attachments(words, seen))
                     (story(self))
                 }
             }
@@ -113,7 +113,7 @@ fn fields(message: &Message) -> Vec<(String, String)> {
 async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Trouble> {
     let case = Case::open(admin, &id).await?;
     let seen = look(&case).await?;
-    Ok(case.page(None, &ask_to_read(&case), seen))
+    Ok(case.page(None, &ask_to_read(&case), &seen))
 }
 
 async fn read(
@@ -125,7 +125,7 @@ async fn read(
     let why = form.field("why").trim();
     let seen = look(&case).await?;
     if why.is_empty() {
-        return Ok(case.page(Some("admin-reason-needed"), &ask_to_read(&case), seen));
+        return Ok(case.page(Some("admin-reason-needed"), &ask_to_read(&case), &seen));
     }
     let entry = note(&case.admin, "read-body", &case.held).why(why);
     case.admin.console().accounts.audit().note(entry).await?;
@@ -144,7 +144,7 @@ async fn read(
             }
         }
     };
-    Ok(case.page(None, &body, seen))
+    Ok(case.page(None, &body, &seen))
 }
 
 async fn release(
@@ -194,7 +194,7 @@ async fn ended(mut case: Case, done: Result<Held, Denied>) -> Result<Response, T
     };
     case.held = case.admin.app().releases.held(case.held.id).await?.ok_or(Trouble::NotFound)?;
     let seen = look(&case).await?;
-    Ok(case.page(Some(notice), &ask_to_read(&case), seen).into_response())
+    Ok(case.page(Some(notice), &ask_to_read(&case), &seen).into_response())
 }
 
 /// An entry of the audit about a held message.

@@ -71,7 +71,9 @@ fn ok(value: &Value) -> Response {
 }
 
 fn page(items: Vec<Value>, next: Option<Vec<u8>>) -> Response {
-    ok(&json!({ "items": items, "next": next.map(|next| URL_SAFE_NO_PAD.encode(next)) }))
+    ok(
+        &json!({ "items": Value::Array(items), "next": next.map(|next| URL_SAFE_NO_PAD.encode(next)) }),
+    )
 }
 
 fn words<T: Copy>(

@@ -117,11 +117,10 @@ fn same_status(expected: &str, found: Option<Status>) -> bool {
     let found = found.map(|(class, subject, detail)| format!("{class}.{subject}.{detail}"));
     if let Some((class, "0", detail)) =
         expected.split_once('.').and_then(|(c, rest)| rest.split_once('.').map(|(s, d)| (c, s, d)))
+        && detail.len() == 3
     {
-        if detail.len() == 3 {
-            // A class of its own guess: 4 or 5 where the bounce says none.
-            return found.is_none_or(|found| found.starts_with(['4', '5']) && !class.is_empty());
-        }
+        // A class of its own guess: 4 or 5 where the bounce says none.
+        return found.is_none_or(|found| found.starts_with(['4', '5']) && !class.is_empty());
     }
     found.unwrap_or_default() == expected
 }
