@@ -40,7 +40,7 @@ impl Daemon {
         while !said.contains(ready) {
             match hear.recv_timeout(READY) {
                 Ok(line) => said.push_str(&line),
-                Err(_) => panic!("{program} is not ready:\n{said}"),
+                Err(elapsed) => panic!("{program} is not ready: {elapsed}\n{said}"),
             }
         }
         Some(this)
