@@ -231,8 +231,9 @@ fn trimmed(token: &[u8]) -> &[u8] {
 /// character and every pair.
 fn words(text: &str, block: &mut Vec<u32>, seen: &mut [u64]) {
     let (mut window, mut filled, mut before) = (0_u64, 0, None);
-    for character in text.chars() {
-        if unsegmented(character) {
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let run = if unsegmented(character) {
             let this = u64::from(u32::from(character));
             add(hash(this, 0x13), block, seen);
             if let Some(before) = before {
@@ -240,17 +241,22 @@ fn words(text: &str, block: &mut Vec<u32>, seen: &mut [u64]) {
             }
             before = Some(this);
             filled = 0;
-            continue;
-        }
-        before = None;
-        let mut bytes = [0; 4];
-        for byte in character.encode_utf8(&mut bytes).bytes() {
-            window = (window << 8 | u64::from(byte)) & 0xff_ffff_ffff;
-            filled += 1;
-            if filled >= 5 {
-                add(hash(window, 3), block, seen);
+            character.len_utf8()
+        } else {
+            before = None;
+            // What is ASCII needs no decoding, and is what most text is.
+            let ascii = rest.bytes().take_while(u8::is_ascii).count();
+            let run = ascii.max(character.len_utf8());
+            for byte in rest[..run].bytes() {
+                window = (window << 8 | u64::from(byte)) & 0xff_ffff_ffff;
+                filled += 1;
+                if filled >= 5 {
+                    add(hash(window, 3), block, seen);
+                }
             }
-        }
+            run
+        };
+        rest = &rest[run..];
     }
 }
 

@@ -72,3 +72,34 @@ fn everything_is_bounded() {
     let noise: String = (0..60_000_u32).filter_map(char::from_u32).collect();
     assert!(read(&[("Subject", &noise)], &noise, &noise)[3].len() <= 2 * WORDS_BYTES);
 }
+
+proptest::proptest! {
+    #[test]
+    fn runs_of_ascii_are_read_as_each_character_would(text in "([a-c ]|é|か|漢|\\PC){0,80}") {
+        let mut seen = vec![0; 1 << (BITS - 6)];
+        let mut fast = Vec::new();
+        words(&text, &mut fast, &mut seen);
+        seen.fill(0);
+        let (mut slow, mut window, mut filled, mut before) = (Vec::new(), 0_u64, 0, None);
+        for character in text.chars() {
+            if unsegmented(character) {
+                let this = u64::from(u32::from(character));
+                add(hash(this, 0x13), &mut slow, &mut seen);
+                if let Some(before) = before {
+                    add(hash(this | before << 21, 0x23), &mut slow, &mut seen);
+                }
+                (before, filled) = (Some(this), 0);
+                continue;
+            }
+            before = None;
+            for byte in character.to_string().bytes() {
+                window = (window << 8 | u64::from(byte)) & 0xff_ffff_ffff;
+                filled += 1;
+                if filled >= 5 {
+                    add(hash(window, 3), &mut slow, &mut seen);
+                }
+            }
+        }
+        proptest::prop_assert_eq!(fast, slow);
+    }
+}

@@ -164,17 +164,43 @@ impl Page {
     }
 
     fn run(&mut self, bytes: &[u8]) {
+        // Checking a whole text at once is faster than finding its chunks.
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            self.characters(text);
+            return;
+        }
         for chunk in bytes.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                if self.is_full() {
-                    return;
-                }
-                self.put(character);
+            if !self.characters(chunk.valid()) {
+                return;
             }
             if !chunk.invalid().is_empty() {
                 self.put('\u{fffd}');
             }
         }
+    }
+
+    /// Whether all of them had room.
+    fn characters(&mut self, mut text: &str) -> bool {
+        while let Some(character) = text.chars().next() {
+            if self.is_full() {
+                return false;
+            }
+            let letters = text.bytes().take_while(u8::is_ascii_alphabetic);
+            let letters = letters.take(self.most - self.text.len()).count();
+            if letters == 0 {
+                self.put(character);
+                text = &text[character.len_utf8()..];
+                continue;
+            }
+            // As `put` does, a run at a time.
+            self.word.latin = true;
+            self.tricks.no_width += std::mem::take(&mut self.word.pending);
+            let start = self.text.len();
+            self.text.push_str(&text[..letters]);
+            self.text[start..].make_ascii_lowercase();
+            text = &text[letters..];
+        }
+        true
     }
 
     fn put(&mut self, character: char) {

@@ -69,3 +69,24 @@ fn hostile_html_ends() {
     let long = page(&"word ".repeat(100_000));
     assert!(long.text().len() <= 1004);
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_run_of_letters_is_put_as_each_letter_would(
+        text in "([a-cX ]|\\PC|\u{200b}|\u{ad}|а|[\r\n\t.&]){0,60}",
+        most in 0_usize..80,
+    ) {
+        let (mut fast, mut slow) = (Page::default(), Page::default());
+        fast.begin(most);
+        fast.run(text.as_bytes());
+        slow.begin(most);
+        for character in text.chars() {
+            if slow.is_full() {
+                break;
+            }
+            slow.put(character);
+        }
+        proptest::prop_assert_eq!(fast.text(), slow.text());
+        proptest::prop_assert_eq!(fast.tricks(), slow.tricks());
+    }
+}
