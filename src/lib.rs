@@ -17,8 +17,8 @@
 //!
 //! Imports go down only, and `tests/layers.rs` enforces it:
 //! `clock failpoint mail maillog` -> `store link` -> `directory` -> `reputation` ->
-//! `filter` -> `quarantine queue suppression account` -> `notice release
-//! appeal` -> `keeper delivery` -> `intake portal` -> `gateway` (with
+//! `filter` -> `quarantine queue suppression account` -> `notice release`
+//! -> `appeal` -> `keeper delivery` -> `intake portal` -> `gateway` (with
 //! `config`) -> `demo` -> `cli`.
 
 pub mod clock;
@@ -40,6 +40,8 @@ pub mod suppression;
 
 pub mod notice;
 pub mod release;
+
+pub mod appeal;
 
 pub mod delivery;
 pub mod keeper;

@@ -4,6 +4,7 @@
 //! 2 the command line was wrong.
 
 mod admin;
+mod appeals;
 mod bounce;
 mod check;
 mod held;
@@ -83,6 +84,9 @@ enum Command {
     /// A stopped gateway's store: verify, rebuild
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Appeals of mass mailers: list, show, ask, grant, deny
+    #[command(subcommand)]
+    Appeals(AppealsCommand),
     /// Write a recipient the digest of what is held for him, now
     Digest {
         /// His address
@@ -250,6 +254,60 @@ struct One {
 }
 
 #[derive(Debug, Subcommand)]
+enum AppealsCommand {
+    /// Print appeals, the most urgent first
+    List {
+        /// Those that were decided too
+        #[arg(long)]
+        decided: bool,
+        #[command(flatten)]
+        configured: Configured,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one appeal, by id or by its message's reference
+    Show(One),
+    /// Ask its sender something
+    Ask {
+        #[command(flatten)]
+        one: One,
+        /// The question
+        text: String,
+    },
+    /// Let the campaign through, and deliver what is held
+    Grant {
+        #[command(flatten)]
+        one: One,
+        /// All mail of this proved sender, not this campaign alone
+        #[arg(long)]
+        identity: bool,
+        /// For so many days
+        #[arg(long, default_value_t = 90)]
+        days: u16,
+        /// For so many messages
+        #[arg(long, default_value_t = 10_000)]
+        volume: u32,
+        /// What the sender reads
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Who decides
+        #[arg(long, default_value = "operator")]
+        by: String,
+    },
+    /// Deny it, with a reason that the sender reads
+    Deny {
+        #[command(flatten)]
+        one: One,
+        #[arg(long)]
+        reason: String,
+        /// Who decides
+        #[arg(long, default_value = "operator")]
+        by: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum NoticesCommand {
     /// Say whether the breaker is open, since when and why
     Show {
@@ -389,6 +447,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Queue(command) => runtime()?.block_on(queue::run(command))?,
         Command::Admin(command) => runtime()?.block_on(admin::run(command))?,
         Command::Store(command) => return store::run(command),
+        Command::Appeals(command) => runtime()?.block_on(appeals::run(command))?,
         Command::Digest { to, configured } => {
             let config = configured.read()?;
             let answer = held::ask(&config, gateway::Errand::Digest { to });

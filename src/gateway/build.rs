@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::account::{self, Account, Accounts, ApiToken, Cost, Session};
+use crate::appeal::{self, Appeal, Appeals, Grants};
 use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
@@ -80,6 +81,7 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<StoredRule>(),
         Schema::of::<Flag>(),
         Schema::of::<directory::Session>(),
+        Schema::of::<Appeal>(),
         Schema::of::<Account>(),
         Schema::of::<Session>(),
         Schema::of::<ApiToken>(),
@@ -212,6 +214,20 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         maillog: maillog.clone(),
     });
     let smtp_settings = smtp_settings(config, certificate.clone(), hops.in_session(config));
+    let grants = Grants::default();
+    intake.honour(grants.clone());
+    let appeals = Appeals::open(
+        appeal::Tools {
+            store: store.clone(),
+            clock: clock.clone(),
+            releases: releases.clone(),
+            flags: flags.clone(),
+            notices: notices.clone(),
+            maillog: maillog.clone(),
+        },
+        grants,
+    )
+    .await?;
     let sessions = Sessions::new(store.clone(), clock.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let accounts = Accounts::new(store.clone(), clock.clone(), Cost::FULL);
@@ -254,6 +270,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
                 sessions: sessions.clone(),
                 invite: invite(&notices),
             }),
+            appeals: Some(appeals.clone()),
         },
     );
     let milter_settings = milter_settings(config, &smtp_settings);
@@ -275,6 +292,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             notices: notices.clone(),
             queue: queue.clone(),
             delivery: delivery.clone(),
+            appeals,
             admins,
         },
         search,

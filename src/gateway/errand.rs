@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::admins::{AdminErrand, Admins};
-use crate::clock::{Clock, Timestamp};
+use crate::appeal::{Appeal, Appeals, Grant, Scope, Voice};
+use crate::clock::{Clock, SignedDuration, Timestamp};
 use crate::delivery::Delivery;
 use crate::link::{ALL_RECIPIENTS, KeyRing};
 use crate::mail::Address;
@@ -52,6 +53,32 @@ pub enum Errand {
     Suppression {
         ask: super::blocking::Ask,
     },
+    /// Appeals, the most urgent first.
+    Appeals {
+        decided: bool,
+    },
+    Appeal {
+        which: String,
+    },
+    /// Lets the campaign, or all mail of a proved sender, through.
+    Grant {
+        which: String,
+        by: String,
+        identity: bool,
+        days: u16,
+        volume: u32,
+        reason: String,
+    },
+    Deny {
+        which: String,
+        by: String,
+        reason: String,
+    },
+    /// A question to the sender of an appeal.
+    Question {
+        which: String,
+        text: String,
+    },
     /// A recipient's digest, now.
     Digest {
         to: String,
@@ -81,6 +108,7 @@ pub struct Errands {
     pub notices: Notices,
     pub queue: Queue,
     pub delivery: Delivery,
+    pub appeals: Appeals,
     pub admins: Admins,
 }
 
@@ -98,6 +126,32 @@ impl Errands {
             Errand::Delete { which } => self.delete(&which).await,
             Errand::Suppression { ask } => super::blocking::run(&self.suppression, ask).await,
             Errand::Digest { to } => self.digest(&to).await,
+            Errand::Appeals { decided } => {
+                let all = self.appeals.list(decided, 1000).await.map_err(|f| f.to_string())?;
+                Ok(all.iter().map(appeal).collect())
+            }
+            Errand::Appeal { which } => Ok(appeal(&self.appeal(&which).await?)),
+            Errand::Grant { which, by, identity, days, volume, reason } => {
+                let until = self.clock.now() + SignedDuration::from_hours(24 * i64::from(days));
+                let scope = if identity { Scope::Identity } else { Scope::Campaign };
+                let grant = Grant { scope, until, volume, used: 0, organisations: None };
+                let id = self.appeal(&which).await?.id;
+                let granted = self.appeals.grant(id, &by, &reason, grant).await;
+                let (granted, freed) = granted.map_err(|error| error.to_string())?;
+                let mut shown = appeal(&granted);
+                shown["freed"] = json!(freed);
+                Ok(shown)
+            }
+            Errand::Deny { which, by, reason } => {
+                let id = self.appeal(&which).await?.id;
+                let denied = self.appeals.deny(id, &by, &reason).await;
+                denied.map(|denied| appeal(&denied)).map_err(|error| error.to_string())
+            }
+            Errand::Question { which, text } => {
+                let id = self.appeal(&which).await?.id;
+                let asked = self.appeals.ask(id, &text).await;
+                asked.map(|asked| appeal(&asked)).map_err(|error| error.to_string())
+            }
             Errand::Backup { to } => {
                 self.store.backup(&to).await.map_err(|error| error.to_string())?;
                 Ok(json!({ "written": to }))
@@ -179,6 +233,16 @@ impl Errands {
         Err("others keep changing it; try again".to_owned())
     }
 
+    /// By id, or by the reference of the message that it was made about.
+    async fn appeal(&self, which: &str) -> Result<Appeal, String> {
+        if let Ok(id) = which.parse::<Uuid>() {
+            return self.appeals.find(id).await.map_err(|error| error.to_string());
+        }
+        let held = self.find(which).await?.record;
+        let found = self.appeals.of_held(&held).await.map_err(|fault| fault.to_string())?;
+        found.ok_or_else(|| format!("no appeal was made about {which}"))
+    }
+
     async fn digest(&self, to: &str) -> Result<Value, String> {
         let address = Address::parse(to).map_err(|error| error.to_string())?;
         let sent = self.notices.digest_now(&address).await.map_err(|fault| fault.to_string())?;
@@ -198,6 +262,51 @@ impl Errands {
         let row = self.store.find::<Held>(&key).await.map_err(|fault| fault.to_string())?;
         row.ok_or_else(missing)
     }
+}
+
+/// An appeal with what speaks for it and against it.
+fn appeal(appeal: &Appeal) -> Value {
+    let lines: Vec<Value> = appeal
+        .lines
+        .iter()
+        .map(|line| {
+            let by = if line.voice == Voice::Sender { "sender" } else { "administrator" };
+            json!({ "at": line.at.to_string(), "by": by, "text": line.text })
+        })
+        .collect();
+    let decision = appeal.decision.as_ref().map(|one| {
+        let grant = one.grant.as_ref().map(|grant| {
+            json!({
+                "identity": grant.scope == Scope::Identity,
+                "until": grant.until.to_string(),
+                "volume": grant.volume,
+                "used": grant.used,
+            })
+        });
+        json!({ "at": one.at.to_string(), "by": one.by, "reason": one.reason, "grant": grant })
+    });
+    json!({
+        "id": appeal.id.to_string(),
+        "reference": appeal.reference,
+        "from": appeal.from_text,
+        "campaign": appeal.campaign,
+        "state": appeal.state.as_str(),
+        "opened": appeal.opened_at.to_string(),
+        "deadline": appeal.deadline.to_string(),
+        "who": appeal.claimed.who,
+        "what": appeal.claimed.what,
+        "why": appeal.claimed.why,
+        "agreed": appeal.claimed.agreed,
+        "recipients": appeal.claimed.how_many,
+        "proved": appeal.evidence.proved,
+        "unsubscribe": appeal.evidence.unsubscribe,
+        "one_click": appeal.evidence.one_click,
+        "held": appeal.evidence.held,
+        "flags": appeal.evidence.flags,
+        "subject": appeal.evidence.subject,
+        "lines": lines,
+        "decision": decision,
+    })
 }
 
 /// What operators see: everything but the body.

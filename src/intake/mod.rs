@@ -14,13 +14,14 @@ mod repeat;
 pub mod smtp;
 mod verdict;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
 use self::direction::Networks;
 use self::repeat::{Earlier, Passed};
 use self::verdict::Outcome;
+use crate::appeal::{Appeals, Grants};
 use crate::clock::Clock;
 use crate::directory::{Choices, Claim, Directory, Organisation, RuleAction};
 use crate::filter::policy::{self, Thresholds, View};
@@ -75,6 +76,7 @@ pub struct Intake {
 
 struct Inner {
     parts: Parts,
+    grants: OnceLock<Grants>,
     passed: Passed,
 }
 
@@ -105,7 +107,14 @@ impl Answer {
 
 impl Intake {
     pub fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(Inner { parts, passed: Passed::default() }) }
+        Self {
+            inner: Arc::new(Inner { parts, grants: OnceLock::new(), passed: Passed::default() }),
+        }
+    }
+
+    /// Mail that an appeal was granted for passes from now on.
+    pub fn honour(&self, grants: Grants) {
+        let _ = self.inner.grants.set(grants);
     }
 
     /// Answers one RCPT TO from what the envelope knows: `None` accepts it.
@@ -272,7 +281,7 @@ impl Intake {
             Earlier::OnItsWay => return Err(Stopped::OnItsWay),
         }
         let examination = filter.examine(&judged, message, false).await?;
-        let judgements = self.judgements(&judged, &examination).await?;
+        let judgements = self.judgements(&judged, message, &examination).await?;
         self.note(&examination, &judgements);
         match verdict::combine(&judgements) {
             Outcome::Defer => Err(Stopped::Undecided("a check could not answer".to_owned())),
@@ -341,6 +350,7 @@ impl Intake {
     async fn judgements(
         &self,
         envelope: &Envelope,
+        message: &Message,
         examination: &Examination,
     ) -> Result<Vec<Judgement>, Stopped> {
         let Parts { settings, directory, reputation, store, .. } = &self.inner.parts;
@@ -348,6 +358,9 @@ impl Intake {
         let mut senders: Vec<&Address> = sender.address.iter().collect();
         senders.extend(envelope.mail_from.address());
         let claim = sender.claim(&senders);
+        let now = self.inner.parts.clock.now();
+        let grants = self.inner.grants.get();
+        let granted = grants.and_then(|grants| grants.covering(sender, message, now));
         let mut known: Option<(Arc<Organisation>, Regard, bool)> = None;
         let mut judgements = Vec::with_capacity(envelope.rcpt_to.len());
         for recipient in &envelope.rcpt_to {
@@ -366,7 +379,12 @@ impl Intake {
             let Some((organisation, regard, correspondent)) = &known else { continue };
             let view = View {
                 organisation,
-                rule: directory.rule(organisation, &recipient.address, &claim),
+                // A grant allows like a rule, and never against one.
+                rule: directory.rule(organisation, &recipient.address, &claim).or_else(|| {
+                    let counts =
+                        granted.as_ref().is_some_and(|one| one.counts_for(&organisation.id));
+                    counts.then_some(RuleAction::Allow)
+                }),
                 choices: if organisation.people_choose {
                     directory.choices(&recipient.address)
                 } else {
@@ -377,6 +395,11 @@ impl Intake {
                 role_address: is_role(&recipient.address),
             };
             judgements.push(policy::decide(examination, &view, &settings.thresholds));
+        }
+        if let (Some(granted), Some(grants)) = (granted, grants)
+            && judgements.iter().any(|one| one.verdict == crate::filter::Verdict::Accept)
+        {
+            Appeals::count(store, grants, granted.appeal).await?;
         }
         Ok(judgements)
     }

@@ -299,6 +299,13 @@ impl Maillog {
         info!(event = "flag-undone", organisation);
     }
 
+    /// An appeal came, or was decided; `word` is `received`, `granted` or
+    /// `denied`.
+    pub fn appeal(&self, appeal: Uuid, word: &'static str) {
+        self.decision(word);
+        info!(event = "appeal", %appeal, word);
+    }
+
     /// A report came by mail; so many of its originals counted.
     pub fn report_taken(&self, counted: usize) {
         info!(event = "report-taken", counted);
@@ -549,6 +556,7 @@ mod tests {
         log.flagged("example", "person", true);
         log.flag_undone("example");
         log.report_taken(1);
+        log.appeal(id, "granted");
         log.page("/r/{token}", 200, took);
         log.delivered(id, id, &anna, &foreign, &foreign, took);
         log.delivery_deferred(id, 1, &foreign, &foreign);

@@ -113,7 +113,7 @@ impl Notices {
     /// The owner of a proved address asked for it, so neither the message's
     /// kind nor the letter of today counts; readiness, breaker and suppression
     /// do, and so does the system's budget.
-    async fn lost_facts(&self, held: &Held, to: &Address) -> Result<Facts, Fault> {
+    pub(super) async fn lost_facts(&self, held: &Held, to: &Address) -> Result<Facts, Fault> {
         let facts = super::case::of_held(held, Some(to), &self.inner.settings);
         let (facts, _) = self.with_records(self.facts(facts), to).await?;
         let null = kind_of(&held.rfc5321_mail_from) == PathKind::Null;

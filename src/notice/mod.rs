@@ -5,6 +5,7 @@
 //! 550. A letter is written in the batch of what it follows from. Trusted is
 //! only what the filter proved; nothing is taken from the mail's body.
 
+mod appeal_letter;
 mod bounce;
 mod breaker;
 mod budget;
@@ -24,6 +25,7 @@ mod tests;
 mod undelivered;
 mod words;
 
+pub use appeal_letter::AppealStep;
 pub use bounce::LetterSettled;
 pub use breaker::Breaker;
 pub use budget::LastLetter;

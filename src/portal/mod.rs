@@ -32,6 +32,7 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 
+use crate::appeal::Appeals;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::link::Links;
@@ -59,7 +60,7 @@ pub type Lost = Arc<dyn Fn(Address, Network) -> BoxFuture<'static, ()> + Send + 
 pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// The patterns of all routes: their names in the log.
-const ROUTES: [&str; 18] = [
+const ROUTES: [&str; 19] = [
     "/",
     "/r",
     "/r/{token}",
@@ -71,6 +72,7 @@ const ROUTES: [&str; 18] = [
     "/held/disown",
     "/held/withdraw",
     "/a/{token}",
+    "/a/{token}/answer",
     "/lost",
     "/help",
     "/about",
@@ -119,6 +121,8 @@ pub struct Services {
     pub console: Option<Console>,
     /// `None`: recipients have no pages here.
     pub recipients: Option<Recipients>,
+    /// `None`: nobody decides appeals here.
+    pub appeals: Option<Appeals>,
 }
 
 /// The pages, ready to be served. Clones share everything.
@@ -139,6 +143,7 @@ struct Inner {
     lost: Option<Lost>,
     ready: Ready,
     recipients: Option<Recipients>,
+    appeals: Option<Appeals>,
     /// Whether `portal.url` is https.
     secure: bool,
     assets: Assets,
@@ -166,8 +171,18 @@ impl Inner {
 
 impl Portal {
     pub fn new(settings: Settings, services: Services) -> Self {
-        let Services { links, releases, directory, clock, log, lost, ready, console, recipients } =
-            services;
+        let Services {
+            links,
+            releases,
+            directory,
+            clock,
+            log,
+            lost,
+            ready,
+            console,
+            recipients,
+            appeals,
+        } = services;
         let app = Inner {
             settings,
             secure: links.page(None, "").starts_with("https:"),
@@ -180,6 +195,7 @@ impl Portal {
             lost,
             ready,
             recipients,
+            appeals,
             assets: Assets::new(),
             languages: Languages::new(),
             guesses: Limit::new(GUESSES_A_MINUTE - 1, 60),
@@ -206,7 +222,14 @@ impl Portal {
         let frame = axum::middleware::from_fn_with_state(Arc::clone(app), frame::frame);
         let pages = sender_routes(Entry::Link(Path::TOKEN))
             .merge(sender_routes(Entry::Cookie))
-            .route(&Path::Appeal(Path::TOKEN).to_string(), get(sender::appeal::show))
+            .route(
+                &Path::Appeal(Path::TOKEN).to_string(),
+                get(sender::appeal::show).post(sender::appeal::apply),
+            )
+            .route(
+                &Path::AppealAnswer(Path::TOKEN).to_string(),
+                get(sender::appeal::back).post(sender::appeal::answer),
+            )
             .merge(recipient::routes())
             .route(&Path::Paste.to_string(), post(sender::paste).get(public::lost))
             .route(&Path::Root.to_string(), get(public::root))

@@ -16,6 +16,8 @@ pub enum Path<'a> {
     /// POST: a link pasted whole.
     Paste,
     Appeal(&'a str),
+    /// POST: the sender answers.
+    AppealAnswer(&'a str),
     /// The recipient's own page, and the form that asks for its link.
     Me,
     MeLink(&'a str),
@@ -127,6 +129,7 @@ impl fmt::Display for Path<'_> {
             }
             Self::Paste => f.write_str("/r"),
             Self::Appeal(token) => write!(f, "/a/{token}"),
+            Self::AppealAnswer(token) => write!(f, "/a/{token}/answer"),
             Self::Me => f.write_str("/me"),
             Self::MeLink(token) => write!(f, "/me/{token}"),
             Self::MeHeld(name) => write!(f, "/me/held/{name}"),

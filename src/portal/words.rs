@@ -28,12 +28,13 @@ fluent_templates::static_loader! {
 
 /// The files that hold the portal's own sentences, in English: the list of
 /// all message ids.
-pub(super) const OWN: [&str; 5] = [
+pub(super) const OWN: [&str; 6] = [
     include_str!("../../web/translations/en/portal.ftl"),
     include_str!("../../web/translations/en/help.ftl"),
     include_str!("../../web/translations/en/admin.ftl"),
     include_str!("../../web/translations/en/blocking.ftl"),
     include_str!("../../web/translations/en/recipient.ftl"),
+    include_str!("../../web/translations/en/appeal.ftl"),
 ];
 
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
@@ -248,7 +249,9 @@ mod tests {
     /// Message id -> its text, of every portal file of a language's folder.
     fn messages(language: &str) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
-        for file in ["portal.ftl", "help.ftl", "admin.ftl", "blocking.ftl", "recipient.ftl"] {
+        for file in
+            ["portal.ftl", "help.ftl", "admin.ftl", "blocking.ftl", "recipient.ftl", "appeal.ftl"]
+        {
             let path = format!("{}/web/translations/{language}/{file}", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path} is missing"));
             if let Err((_, faults)) = FluentResource::try_new(text.clone()) {

@@ -34,6 +34,8 @@ pub enum Table {
     Flag = 0x22,
     /// Recipients' sessions, by the hash of their secret.
     RecipientSession = 0x23,
+    /// Appeals, by sender and campaign.
+    Appeal = 0x24,
     /// Administrators, by login.
     Account = 0x40,
     /// Their sessions, by the hash of the cookie's secret.
@@ -88,6 +90,9 @@ pub enum Index {
     HeldByRecipient = 0xa3,
     SessionByRecipient = 0xa4,
     SessionEnds = 0xa5,
+    /// Open appeals before decided ones, by deadline.
+    AppealDue = 0xa6,
+    AppealByHeld = 0xa7,
     SessionByLogin = 0xc0,
     /// Suppressed addresses by server and the time of their release.
     SuppressedUntil = 0xe0,

@@ -116,6 +116,7 @@ impl Stage {
             ready: Arc::new(|| Ok(())),
             console: Some(console.clone()),
             recipients: Some(recipients.clone()),
+            appeals: None,
         };
         change(&mut services);
         let portal = Portal::new(settings, services.clone());

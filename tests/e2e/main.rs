@@ -2,6 +2,7 @@
 //! own, an outside world that receives, and (but for the kills) a clock that
 //! the story moves. One file per story.
 
+mod appeal;
 mod held;
 mod killed;
 mod letter;
@@ -165,6 +166,7 @@ name = "Ours Oy"
 domains = ["ours.example"]
 postmaster = "postmaster@ours.example"
 first_contact = "hold"
+marketing = "hold"
 "#
     )
 }

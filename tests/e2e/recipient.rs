@@ -4,7 +4,7 @@
 use super::*;
 
 /// The first link to `path` in a mail of ours, decoded.
-fn link_to(arrived: &Arrived, path: &str) -> String {
+pub fn link_to(arrived: &Arrived, path: &str) -> String {
     let parsed = mail_parser::MessageParser::default().parse(arrived.message.bytes().as_ref());
     let text = parsed.as_ref().and_then(|one| one.body_text(0)).unwrap_or_default();
     let words = text.split_whitespace();
@@ -13,7 +13,7 @@ fn link_to(arrived: &Arrived, path: &str) -> String {
 }
 
 impl House {
-    async fn letter_to(&self, recipient: &str, subject: &str) -> Arrived {
+    pub async fn letter_to(&self, recipient: &str, subject: &str) -> Arrived {
         let is_it = |one: &Arrived| {
             one.rcpt_to.iter().any(|to| to == recipient)
                 && one.message.text("Subject").is_some_and(|text| text.contains(subject))
@@ -22,14 +22,14 @@ impl House {
         arrival.await.unwrap_or_else(|_| panic!("no letter {subject:?} to {recipient}"))
     }
 
-    async fn digest(&self, to: &str) -> bool {
+    pub async fn digest(&self, to: &str) -> bool {
         let errand = reprieve::gateway::Errand::Digest { to: to.to_owned() };
         let gateway = self.gateway.as_ref().expect("it runs");
         gateway.errands().run(errand).await.unwrap()["sent"].as_bool().unwrap()
     }
 
     /// Submits the form at the end of `action`, as a person does: not at once.
-    async fn submit(&self, browser: &mut Browser, link: &str, action: &str) -> Page {
+    pub async fn submit(&self, browser: &mut Browser, link: &str, action: &str) -> Page {
         let page = browser.open(link).await.unwrap();
         let form = page.form(link, action);
         let form = form.unwrap_or_else(|| panic!("no form {action}: {}", page.words()));

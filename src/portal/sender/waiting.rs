@@ -8,7 +8,7 @@ use super::{BULK, NOT_MINE, PERSONAL, outcome};
 use crate::filter::Class;
 use crate::portal::nonce::Stale;
 use crate::portal::part::{self, AddressShown, Icon};
-use crate::portal::path::Step;
+use crate::portal::path::{Path, Step};
 use crate::portal::words::{Arguments, Said, Shown, Words};
 use crate::release::Way;
 
@@ -61,6 +61,10 @@ pub fn page(entered: &Entered, case: &Case, asked: &Asked<'_>) -> Markup {
             (declaration(entered, asked))
         } @else {
             (no_release(words, case.way))
+        }
+        @if case.way == Way::Appeal {
+            @let token = super::appeal::token(entered.visitor.app(), entered, case);
+            p.deeds { a.first #appeal href=(Path::Appeal(&token)) { (words.say("appeal-open")) } }
         }
         @if matches!(case.way, Way::Release | Way::Tomorrow | Way::RecipientAsked | Way::RecipientDecides | Way::Appeal) {
             p { (words.tell("waits-until", &day(words, case))) }

@@ -79,3 +79,10 @@ letter-why-first-contact = first message from this sender
 letter-invitation-subject = Open your page of held mail
 letter-invitation = This link opens the page of the mail that is held for you. It works for one hour:
 letter-invitation-ignore = If you did not ask for this letter, you can ignore it. Do not forward it: who has the link can read your held mail.
+
+# The steps of an appeal.
+letter-appeal-subject = Your request to deliver a mailing
+letter-appeal-received = Your request has arrived. A person decides about it. This page always shows how it stands:
+letter-appeal-question = There is a question about your request. Please answer it on this page:
+letter-appeal-granted = Your request has been granted. This page shows what is delivered, until when, and how many messages:
+letter-appeal-denied = Your request has been denied. This page shows the reason:

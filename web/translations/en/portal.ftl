@@ -172,7 +172,7 @@ tomorrow = Please come back tomorrow
 tomorrow-text = Today’s number of releases from your network has been reached. Your message keeps waiting, and this link keeps working.
 appeal = Mass mailers cannot release themselves
 appeal-text = This message looks like a mailing to many people, so it cannot be released with this link.
-appeal-now = If its recipients really wait for it, write to the contact below, name the reference above, and say who you are, what you send and how they agreed to it.
+appeal-now = If its recipients really wait for it, an administrator can decide to deliver it. Say who you are, what you send and how they agreed to it.
 closed = It cannot be released
 closed-text = This message cannot be released.
 

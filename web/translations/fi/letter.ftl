@@ -72,3 +72,10 @@ letter-why-first-contact = ensimmäinen viesti tältä lähettäjältä
 letter-invitation-subject = Avaa pidätettyjen viestiesi sivu
 letter-invitation = Tästä linkistä avautuu sivu, jolla näet sinulle pidätetyt viestit. Linkki toimii tunnin:
 letter-invitation-ignore = Jos et pyytänyt tätä kirjettä, voit jättää sen huomiotta. Älä välitä sitä eteenpäin: linkin haltija voi lukea pidätetyt viestisi.
+
+# Pyynnön vaiheet.
+letter-appeal-subject = Pyyntösi joukkoviestin toimittamisesta
+letter-appeal-received = Pyyntösi on saapunut. Ihminen päättää siitä. Tältä sivulta näet aina, missä se on:
+letter-appeal-question = Pyyntöösi liittyy kysymys. Vastaa siihen tällä sivulla:
+letter-appeal-granted = Pyyntösi on hyväksytty. Tällä sivulla näet, mitä toimitetaan, mihin asti ja kuinka monta viestiä:
+letter-appeal-denied = Pyyntösi on hylätty. Syy on tällä sivulla:

@@ -180,7 +180,7 @@ tomorrow = Palaa huomenna
 tomorrow-text = Verkostasi on tänään vapautettu enimmäismäärä viestejä. Viestisi odottaa yhä, ja linkki toimii edelleen.
 appeal = Joukkopostittaja ei voi itse vapauttaa viestejään
 appeal-text = Viesti näyttää joukkopostitukselta, joten sitä ei voi vapauttaa tällä linkillä.
-appeal-now = Jos vastaanottajat todella odottavat viestiä, kirjoita alla olevaan osoitteeseen, mainitse yllä oleva viite ja kerro, kuka olet, mitä lähetät ja miten vastaanottajat ovat antaneet suostumuksensa.
+appeal-now = Jos vastaanottajat todella odottavat sitä, ylläpitäjä voi päättää toimittamisesta. Kerro, kuka olet, mitä lähetät ja miten he ovat suostuneet siihen.
 closed = Viestiä ei voi vapauttaa
 closed-text = Tätä viestiä ei voi vapauttaa.
 

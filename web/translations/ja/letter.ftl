@@ -45,3 +45,10 @@ letter-why-first-contact = この送信者からの初めてのメール
 letter-invitation-subject = 保留メールのページを開く
 letter-invitation = 次のリンクから、あなた宛てに保留されているメールのページを開けます。リンクの有効期間は1時間です：
 letter-invitation-ignore = お心当たりがない場合は、このメールを無視してください。リンクを知っている人は保留メールを読めますので、転送しないでください。
+
+# 申請の経過
+letter-appeal-subject = 一斉配信の申請について
+letter-appeal-received = 申請を受け付けました。担当者が判断します。経過は次のページでいつでもご覧いただけます：
+letter-appeal-question = 申請について確認したいことがあります。次のページでご回答ください：
+letter-appeal-granted = 申請が認められました。配信される範囲、期限、通数は次のページでご覧いただけます：
+letter-appeal-denied = 申請は認められませんでした。理由は次のページでご覧いただけます：
