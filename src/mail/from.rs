@@ -90,7 +90,10 @@ fn mailbox(value: &[u8]) -> Option<Address> {
     if value.len() > VALUE_BYTES || has_blank_fold(value) && value.contains(&b'\n') {
         return None;
     }
-    let text = std::str::from_utf8(value).ok()?.replace("\r\n", "");
+    // Names in a raw charset are common in old mail. Such bytes are opaque
+    // here: every ASCII character between them is still judged, and none of
+    // them may stand in the address.
+    let text = String::from_utf8_lossy(value).replace("\r\n", "");
     if text.chars().any(|c| c.is_control() && c != '\t') {
         return None;
     }
@@ -108,6 +111,9 @@ fn mailbox(value: &[u8]) -> Option<Address> {
     // A quoted @ ends the address for one parser and not for another; an encoded
     // word in front of it is a name for some.
     let plain = |a: &Address| !a.local().contains('@') && !a.local().contains("=?");
+    if address.contains(char::REPLACEMENT_CHARACTER) {
+        return None;
+    }
     Address::parse_utf8(address).ok().filter(plain)
 }
 

@@ -111,8 +111,17 @@ fn i_06_values_that_parsers_read_differently() {
     ] {
         assert_eq!(read(&format!("From: {value}")), FromHeader::Ambiguous, "{value:?}");
     }
-    let latin_1 = Message::new((&b"From: \xe4 <a@legit>\r\n\r\n"[..]).into());
-    assert_eq!(latin_1.from(), FromHeader::Ambiguous);
+    let raw = |value: &[u8]| {
+        let message = [b"From: ", value, b"\r\n\r\n"].concat();
+        Message::new(message.into()).from()
+    };
+    let legit = FromHeader::Single(Address::parse("a@legit").unwrap());
+    assert_eq!(raw(b"\xe4 <a@legit>"), legit);
+    assert_eq!(raw(b"\"Nils \xe4\" <a@legit>"), legit);
+    for value in [&b"<\xe4@legit>"[..], b"\xe4a@legit", b"a@l\xe4git", b"\xe4<b@attack> <a@legit>"]
+    {
+        assert_eq!(raw(value), FromHeader::Ambiguous, "{value:?}");
+    }
     assert_eq!(read(&format!("From: {} <a@legit>", "x".repeat(5000))), FromHeader::Ambiguous);
 }
 
