@@ -16,6 +16,7 @@ use crate::notice::{LetterSettled, Refused};
 use crate::quarantine::{Held, Outcome as Heard, State};
 use crate::queue::item::{Item, ItemRecipient, ItemState, Kind};
 use crate::queue::{Claimed, Outcome, Report};
+use crate::reputation::Vote;
 use crate::store::{Batch, Fault, Refusal};
 use crate::suppression::NOT_SENT;
 use crate::suppression::classify::classify;
@@ -85,7 +86,7 @@ impl Delivery {
         reports: &[Report],
         about: Option<&Message>,
     ) -> Result<(Item, Told), Fault> {
-        let Tools { queue, clock, notices, .. } = &self.inner.tools;
+        let Tools { queue, clock, notices, directory, .. } = &self.inner.tools;
         let now = clock.now();
         let held = self.held(claimed.item()).await?;
         let keep_until = held.as_ref().map(|row| row.record.expires_at);
@@ -120,8 +121,15 @@ impl Delivery {
                     }
                 }
             }
-            // The sender of a released message has his page.
-            Kind::Release => {}
+            // The sender of a released message has his page; whoever got it
+            // may still say what he thinks of it.
+            Kind::Release => {
+                let newly = newly(claimed.item(), &item);
+                for one in newly.filter(|one| one.state == ItemState::Delivered) {
+                    let mailbox = directory.mailbox(&one.address);
+                    batch.insert(&Vote::of_silence(item.held, &mailbox, now));
+                }
+            }
         }
         Ok((item, told))
     }

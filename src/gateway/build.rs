@@ -24,7 +24,7 @@ use crate::quarantine::{Held, HeldSearch};
 use crate::queue::{self, Item, Queue};
 use crate::release::{self, Releases};
 use crate::reputation::correspondent::Correspondent;
-use crate::reputation::{Flag, Flags, History, Reputation, SenderSearch, Standing, history};
+use crate::reputation::{Flag, Flags, History, Reputation, SenderSearch, Standing, Vote, history};
 use crate::statistics::{Hour, Statistics};
 use crate::store::record::Schema;
 use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, Store};
@@ -80,6 +80,7 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Recipient>(),
         Schema::of::<StoredRule>(),
         Schema::of::<Flag>(),
+        Schema::of::<Vote>(),
         Schema::of::<directory::Session>(),
         Schema::of::<Appeal>(),
         Schema::of::<Account>(),

@@ -20,7 +20,7 @@ use crate::maillog::Maillog;
 use crate::quarantine::held::Illegal;
 use crate::quarantine::{Held, HeldRecipient, State};
 use crate::queue::{Draft, Item, ItemRecipient, Kind, Queue};
-use crate::reputation::{Event, Network, Regard, Reputation};
+use crate::reputation::{Event, Network, Regard, Reputation, Vote};
 use crate::store::{Batch, Counter, Fault, Refusal, Row, Store};
 
 /// How often a decision is made again when another came first.
@@ -291,6 +291,8 @@ impl Releases {
             return Err(Denied::Now(Way::RecipientRefuses));
         }
         let mut batch = Batch::new();
+        let mailbox = self.inner.directory.mailbox(&copy.address);
+        batch.insert(&Vote::of_release(row.record.id, &mailbox, self.inner.clock.now()));
         // He asked for it himself: nothing to take back.
         let held = self.enqueue_after(&mut batch, row, &[slot], SignedDuration::ZERO)?;
         Ok(Decided::Change { batch, held: Box::new(held), freed: 1 })

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::standing::{Scope, scope_of};
-use super::{Event, Network, Proofs, Reputation, Sender, Standing, StandingState};
+use super::{Event, Network, Proofs, Reputation, Sender, Standing, StandingState, Vote};
 use crate::clock::Clock;
 use crate::directory::{OrganisationId, Pattern, People, RuleAction, StoredRule};
 use crate::mail::Address;
@@ -114,6 +114,12 @@ impl Flag {
 
     fn pattern(&self) -> Pattern {
         pattern(&self.sender(), &self.address)
+    }
+
+    /// What it tells the content model, if a message is known.
+    fn vote(&self, now: Timestamp) -> Option<Vote> {
+        let about = Uuid::from_bytes(self.about?);
+        Some(Vote::of_flag(about, &self.recipient, self.by == FlagBy::Machine, now))
     }
 
     fn counts(&self) -> bool {
@@ -237,6 +243,9 @@ impl Flags {
                 }
             }
         }
+        if let Some(vote) = flag.vote(flag.at) {
+            batch.insert(&vote);
+        }
         batch.upsert(row, &flag);
         Ok(self.people.commit(batch, changes).await?.then_some(flag))
     }
@@ -293,6 +302,9 @@ impl Flags {
         }
         if let Some(before) = flag.ended.take() {
             self.give_back(&mut batch, row, before, now).await?;
+        }
+        if let Some(vote) = flag.vote(now) {
+            batch.insert(&vote.withdrawn());
         }
         batch.update(row, &flag);
         Ok(self.people.commit(batch, changes).await?.then_some(flag))

@@ -10,9 +10,11 @@ pub mod history;
 pub mod identity;
 pub mod operator;
 pub mod standing;
+pub mod vote;
 
 pub use flag::{Flag, FlagBy, FlagError, Flags};
 pub use history::{Event, History, Past};
 pub use identity::{Network, Proof, Proofs, Sender};
 pub use operator::SenderSearch;
 pub use standing::{Regard, Reputation, Scope, Standing, StandingState};
+pub use vote::{Vote, VoteKind};

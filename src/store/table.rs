@@ -24,6 +24,10 @@ pub enum Table {
     Correspondent = 0x07,
     /// Outcomes of the last letters: one record.
     Breaker = 0x08,
+    /// Votes that the content model has not heard yet, by time.
+    Vote = 0x09,
+    /// What it was taught, by the first message.
+    Lesson = 0x0a,
     /// What came from networks and domains before, by their name.
     History = 0x70,
     /// Mailboxes of our organisations, by base address.
@@ -78,6 +82,12 @@ pub enum Index {
     HeldDue = 0x83,
     /// By the proved address of the sender.
     HeldBySender = 0x84,
+    /// Lessons by each quarter of their text's digest.
+    LessonByText = 0x89,
+    /// By the number of their last change to the model.
+    LessonByNumber = 0x8a,
+    /// By the time at which they are forgotten.
+    LessonEnds = 0x8b,
     /// By the time of the next attempt.
     ItemDue = 0x85,
     /// Items that failed, by the time at which they are forgotten.
