@@ -1,8 +1,9 @@
 //! What the delivery blocking learns from our own courier, and the lines of
 //! the delivery log.
 //!
-//! It is written behind the batch that settles: a crash between the two
-//! forgets one strike, which the next failure brings again.
+//! It belongs to the batch that settles, so that no crash forgets a strike.
+//! Where others write about the same provider all the time it is written
+//! behind that batch instead: an answer must not be lost to keep a count.
 
 use super::settle::newly;
 use super::{Delivery, Tools};
@@ -14,17 +15,18 @@ use crate::suppression::event::Outcome as Logged;
 use crate::suppression::{NOT_SENT, Noted, OWN};
 
 impl Delivery {
-    pub(super) async fn learn(
+    /// What an attempt came to, for each who waited.
+    pub(super) fn outcomes(
         &self,
         claimed: &Claimed,
         item: &Item,
         reports: &[Report],
         about: Option<&Message>,
-    ) {
-        let Tools { suppression, clock, maillog, .. } = &self.inner.tools;
-        let now = clock.now();
+    ) -> Vec<Noted> {
         let host = self.inner.settings.host.to_string();
-        for (one, report) in newly(claimed.item(), item).zip(reports) {
+        let now = self.inner.tools.clock.now();
+        let pairs = newly(claimed.item(), item).zip(reports);
+        let noted = pairs.map(|(one, report)| {
             let outcome = match one.state {
                 ItemState::Delivered => Logged::Succeeded,
                 ItemState::Waiting => Logged::Deferred,
@@ -48,7 +50,16 @@ impl Delivery {
                 noted.message_id = about.message_id().unwrap_or_default().to_owned();
                 noted.sender = about.from_display().map(|shown| shown.address).unwrap_or_default();
             }
-            if let Err(fault) = suppression.note(&noted).await {
+            noted
+        });
+        noted.collect()
+    }
+
+    /// Notes outcomes behind the batch that settled them.
+    pub(super) async fn note_behind(&self, outcomes: &[Noted]) {
+        let Tools { suppression, maillog, .. } = &self.inner.tools;
+        for noted in outcomes {
+            if let Err(fault) = suppression.note(noted).await {
                 maillog.step_failed("suppression", &fault.to_string());
             }
         }

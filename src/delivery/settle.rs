@@ -21,6 +21,10 @@ use crate::store::{Batch, Fault, Refusal};
 use crate::suppression::NOT_SENT;
 use crate::suppression::classify::classify;
 
+/// Tries with what is learnt in the same batch; then others write about the
+/// same provider all the time, and it is written behind.
+const TOGETHER: usize = 4;
+
 /// What telling senders came to, for the log.
 #[derive(Default)]
 struct Told {
@@ -49,15 +53,18 @@ impl Delivery {
     ) -> Result<(), Stopped> {
         let store = &self.inner.tools.store;
         failpoint::pass("courier-answered");
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
             let mut batch = Batch::new();
-            let settled = self.write(&mut batch, claimed, reports, about).await;
+            let settled = self.write(&mut batch, claimed, reports, about, attempt < TOGETHER).await;
             let refusal = match settled {
                 Ok((item, told)) => match store.commit(batch).await {
                     Ok(_) => {
                         failpoint::pass("courier-settled");
                         self.log(claimed, &item, reports);
-                        self.learn(claimed, &item, reports, about).await;
+                        if attempt >= TOGETHER {
+                            let outcomes = self.outcomes(claimed, &item, reports, about);
+                            self.note_behind(&outcomes).await;
+                        }
                         told.log(&self.inner.tools.maillog, item.id);
                         self.inner.tools.queue.wake();
                         return Ok(());
@@ -85,8 +92,9 @@ impl Delivery {
         claimed: &Claimed,
         reports: &[Report],
         about: Option<&Message>,
+        learn: bool,
     ) -> Result<(Item, Told), Fault> {
-        let Tools { queue, clock, notices, directory, .. } = &self.inner.tools;
+        let Tools { queue, clock, notices, directory, suppression, .. } = &self.inner.tools;
         let now = clock.now();
         let held = self.held(claimed.item()).await?;
         let keep_until = held.as_ref().map(|row| row.record.expires_at);
@@ -130,6 +138,10 @@ impl Delivery {
                     batch.insert(&Vote::of_silence(item.held, &mailbox, now));
                 }
             }
+        }
+        if learn {
+            let outcomes = self.outcomes(claimed, &item, reports, about);
+            suppression.note_in(batch, &outcomes).await?;
         }
         Ok((item, told))
     }

@@ -625,12 +625,9 @@ async fn nothing_is_sent_to_a_suppressed_address_and_the_log_says_so() {
     let row = world.tools.queue.find(item.id).await.unwrap().unwrap();
     assert_eq!(row.record.recipients[0].state, ItemState::Failed);
     assert_eq!(row.record.recipients[0].reply.as_deref(), Some(NOT_SENT));
-    let query = crate::suppression::event::Query {
-        reason: "blocked".to_owned(),
-        limit: 10,
-        ..Default::default()
-    };
-    let (events, _) = crate::suppression::event::search(&world.tools.store, &query).await.unwrap();
+    let query =
+        crate::suppression::Query { reason: "blocked".to_owned(), limit: 10, ..Default::default() };
+    let (events, _) = world.tools.suppression.events(&query).await.unwrap();
     assert_eq!((events.len(), &events[0].address[..]), (1, to));
     assert_eq!(events[0].subject, "for you");
 }

@@ -27,6 +27,28 @@ pub fn read(feedback: &str, original: &str) -> Option<Vec<String>> {
     Some(lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default())
 }
 
+/// What a report says of its message beside the recipients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Feedback {
+    /// Somebody did not want it; reports of authentication failures and of
+    /// mail that was wanted are no complaints.
+    pub unwanted: bool,
+    /// The reverse-path of the message, not verified.
+    pub mail_from: Option<String>,
+}
+
+/// The same report's other facts; `None` if it is none.
+pub fn feedback(feedback: &str, original: &str) -> Option<Feedback> {
+    read(feedback, original)?;
+    let kind = feedback_type(feedback);
+    let mail_from = field(feedback, "original-mail-from")
+        .chain(field(original, "return-path"))
+        .map(address)
+        .find(|path| !path.is_empty());
+    let unwanted = !matches!(kind.as_deref(), Some("not-spam" | "auth-failure"));
+    Some(Feedback { unwanted, mail_from })
+}
+
 /// RFC 5965 section 3.1: `abuse`, `fraud`, `not-spam`, `auth-failure`, ...
 pub fn feedback_type(feedback: &str) -> Option<String> {
     field(feedback, "feedback-type").next().map(|value| value.trim().to_ascii_lowercase())
@@ -57,6 +79,13 @@ mod tests {
         let expected = vec!["a@b.example".to_owned(), "c@d.example".to_owned()];
         assert_eq!(read(report, ""), Some(expected));
         assert_eq!(feedback_type(report).as_deref(), Some("abuse"));
+        let told = |text: &str, original: &str| feedback(text, original);
+        let path = Some("b@ours.example".to_owned());
+        let expected = Some(Feedback { unwanted: true, mail_from: path.clone() });
+        assert_eq!(told(report, "Return-Path: <b@ours.example>"), expected);
+        let wanted = "Feedback-Type: not-spam\nOriginal-Mail-From: <b@ours.example>";
+        assert_eq!(told(wanted, ""), Some(Feedback { unwanted: false, mail_from: path }));
+        assert_eq!(told("", "To: e@f.example"), None);
         assert_eq!(
             read("Feedback-Type: abuse", "To: x <e@f.example>"),
             Some(vec!["e@f.example".to_owned()])

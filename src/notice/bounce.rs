@@ -113,20 +113,44 @@ impl Notices {
         held
     }
 
-    /// At the end of DATA, for a recipient that [`Notices::return_path`] knew: a DSN with a permanent failure settles the letter as bounced,
-    /// everything else (an automatic answer, a delay) is only counted. The
+    /// At the end of DATA, for a recipient that [`Notices::return_path`] knew:
+    /// a DSN with a permanent failure settles the letter as bounced, a
+    /// complaint (RFC 5965) suppresses the address, everything else (an automatic answer, a delay) is only counted. The
     /// answer is 250 once it is written down, else 451.
     pub async fn take_bounce(&self, held: Uuid, envelope: &Envelope, message: &Message) -> Reply {
         let taken = || Reply::new(250, (2, 0, 0), "Bounce noted");
-        if !is_hard_bounce(envelope, message) {
+        let noted = if is_hard_bounce(envelope, message) {
+            self.inner.tools.maillog.bounce(held, "hard");
+            self.note_bounce(held, message).await
+        } else if bounce::feedback(message.bytes()).is_some_and(|one| one.unwanted) {
+            self.note_complaint(held).await
+        } else {
             self.inner.tools.maillog.bounce(held, "other");
             return taken();
-        }
-        self.inner.tools.maillog.bounce(held, "hard");
-        match self.note_bounce(held, message).await {
+        };
+        match noted {
             Ok(()) => taken(),
             Err(_) => Reply::new(451, (4, 3, 0), "Try again later"),
         }
+    }
+
+    /// The letter that a complaint is about, where its reverse-path is one
+    /// that we made (ATTACKS B-08): only who has seen the letter knows it.
+    pub(super) fn complained_letter(&self, message: &Message) -> Option<Uuid> {
+        let feedback = bounce::feedback(message.bytes()).filter(|one| one.unwanted)?;
+        self.return_path(&Address::parse(&feedback.mail_from?).ok()?)
+    }
+
+    /// Who complains of a letter is never written to again.
+    pub(super) async fn note_complaint(&self, held: Uuid) -> Result<(), Fault> {
+        let tools = &self.inner.tools;
+        tools.maillog.bounce(held, "complaint");
+        let Some(row) = tools.store.find::<Held>(held.as_bytes()).await? else { return Ok(()) };
+        let Some(address) = row.record.rfc5322_from.clone() else { return Ok(()) };
+        let mut noted = Noted::new(OWN, address, self.now(), Outcome::Complained);
+        noted.id = held.to_string();
+        noted.response = "the recipient complained of the letter".to_owned();
+        tools.suppression.note(&noted).await.map(|_| ())
     }
 
     /// An operator has seen why letters bounced: they may go out again.
@@ -165,17 +189,18 @@ impl Notices {
         let Some(address) = row.record.rfc5322_from.clone() else { return Ok(()) };
         let failure = bounce::read(message.bytes()).failures.into_iter().next().unwrap_or_default();
         let class = classify(&failure);
+        let mut noted = Noted::new(OWN, address.clone(), self.now(), Outcome::Failed);
+        noted.class = class;
+        noted.response = failure.diagnostic;
+        noted.id = held.to_string();
         for _ in 0..TRIES {
             let mut batch = Batch::new();
             let settled = self.letter_settled_as(&mut batch, &address, true, class).await?;
+            let noted = std::slice::from_ref(&noted);
+            self.inner.tools.suppression.note_in(&mut batch, noted).await?;
             match store.commit(batch).await {
                 Ok(_) => {
                     settled.log(&self.inner.tools.maillog);
-                    let mut noted = Noted::new(OWN, address, self.now(), Outcome::Failed);
-                    noted.class = class;
-                    noted.response = failure.diagnostic;
-                    noted.id = held.to_string();
-                    self.inner.tools.suppression.note(&noted).await?;
                     return Ok(());
                 }
                 Err(Refusal::Conflict(_)) => {}

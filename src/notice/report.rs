@@ -65,6 +65,9 @@ impl Notices {
         if prescan::scan(message.bytes(), &Limits::default()).tripped.is_some() {
             return Ok(0);
         }
+        if let Some(letter) = self.complained_letter(message) {
+            return self.note_complaint(letter).await.map(|()| 1);
+        }
         let report = complaint::read(message);
         let by = if report.by_machine { FlagBy::Machine } else { FlagBy::Person };
         let mut counted = 0;

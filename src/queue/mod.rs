@@ -67,7 +67,11 @@ pub struct Queue {
     clock: Clock,
     settings: Settings,
     wake: Arc<Notify>,
+    enqueued: Option<Enqueued>,
 }
+
+/// Adds to a batch that enqueues an item.
+pub type Enqueued = Arc<dyn Fn(&mut Batch, &Item) + Send + Sync>;
 
 /// An item under a lease: only who holds the latest can settle it.
 #[derive(Clone, Debug)]
@@ -107,7 +111,14 @@ impl Claimed {
 
 impl Queue {
     pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
-        Self { store, clock, settings, wake: Arc::default() }
+        Self { store, clock, settings, wake: Arc::default(), enqueued: None }
+    }
+
+    /// The same queue, which tells of every item in the batch that adds it.
+    #[must_use]
+    pub fn telling(mut self, enqueued: Enqueued) -> Self {
+        self.enqueued = Some(enqueued);
+        self
     }
 
     /// A fresh item with the queue's lifetime; it exists once a batch with
@@ -120,6 +131,9 @@ impl Queue {
     /// [`Queue::wake`] once that is committed.
     pub fn enqueue(&self, batch: &mut Batch, item: &Item) {
         batch.insert(item);
+        if let Some(enqueued) = &self.enqueued {
+            enqueued(batch, item);
+        }
     }
 
     /// Something may be due: the worker looks at once. Without it he looks

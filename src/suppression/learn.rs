@@ -1,11 +1,15 @@
 //! From outcomes to suppressed addresses: each outcome is logged, counted,
-//! and acted on in one batch.
+//! and acted on in one batch, the teller's own where he has one.
 //!
 //! A success clears the count; a failure of a class that counts is a strike;
 //! an exempt address is only listed with its errors. A provider in an outage
 //! teaches nothing, and what it taught within the window can be undone.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::PoisonError;
+
 use super::classify::{Class, classify};
+use super::distribute::ANSWER;
 use super::event::{Event, Outcome, cut};
 use super::record::{self, Count, Exemption, Reason, Server, ServerId, Suppressed, Window};
 use super::rule::{self, Strikes};
@@ -13,10 +17,12 @@ use super::{OWN, Suppression};
 use crate::clock::{SignedDuration, Timestamp};
 use crate::mail::Address;
 use crate::mail::bounce::{Command, Failure};
-use crate::store::{Batch, Fault, Refusal, Row};
+use crate::store::{Batch, Fault, Record, Refusal, Row};
 
 /// How often a decision is made again when another came first.
 pub(super) const TRIES: usize = 32;
+/// Refusals of live lookups that wait for the log; more are not logged.
+const REFUSALS: usize = 10_000;
 
 /// What became of one message to one recipient.
 #[derive(Clone, Debug)]
@@ -77,6 +83,19 @@ impl Noted {
     }
 }
 
+/// Providers' windows that one batch changes, by key: each as it was read and
+/// as it will be.
+#[derive(Default)]
+struct Windows(HashMap<Vec<u8>, (Option<Row<Window>>, Window)>);
+
+impl Windows {
+    fn write(self, batch: &mut Batch) {
+        for (row, window) in self.0.values() {
+            batch.upsert(row.as_ref(), window);
+        }
+    }
+}
+
 impl Suppression {
     /// Logs an outcome and learns from it; `true` if the address is
     /// suppressed by it. The same outcome told again changes nothing.
@@ -84,16 +103,14 @@ impl Suppression {
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
     pub async fn note(&self, noted: &Noted) -> Result<bool, Fault> {
-        let event = noted.event();
         for _ in 0..TRIES {
-            if self.store.find::<Event>(&crate::store::Record::key(&event)).await?.is_some() {
+            let mut batch = Batch::new();
+            let suppressed = self.note_in(&mut batch, std::slice::from_ref(noted)).await?;
+            if batch.is_empty() {
                 return Ok(false);
             }
-            let mut batch = Batch::new();
-            batch.insert(&event);
-            let suppressed = self.learn(&mut batch, noted).await?;
             match self.store.commit(batch).await {
-                Ok(_) => return Ok(suppressed),
+                Ok(_) => return Ok(suppressed > 0),
                 Err(Refusal::Conflict(_)) => {}
                 Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
             }
@@ -101,10 +118,76 @@ impl Suppression {
         Err(Fault::Unavailable("the address changes all the time".to_owned()))
     }
 
-    async fn learn(&self, batch: &mut Batch, noted: &Noted) -> Result<bool, Fault> {
-        let final_outcome = matches!(noted.outcome, Outcome::Succeeded | Outcome::Failed);
-        if !final_outcome {
-            return Ok(false);
+    /// The same for several outcomes within the batch of what they follow
+    /// from; answers how many addresses are suppressed by them. On a conflict
+    /// ask again with a fresh batch.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn note_in(&self, batch: &mut Batch, all: &[Noted]) -> Result<usize, Fault> {
+        let (mut windows, mut told, mut learnt) = (Windows::default(), HashSet::new(), 0);
+        for noted in all {
+            let event = noted.event();
+            let key = event.key();
+            // Two recipients may be one address.
+            if !told.insert((noted.server, event.address.clone()))
+                || self.store.find::<Event>(&key).await?.is_some()
+            {
+                continue;
+            }
+            batch.insert(&event);
+            learnt += usize::from(self.learn(batch, noted, &mut windows).await?);
+        }
+        windows.write(batch);
+        Ok(learnt)
+    }
+
+    /// Logs what was queued within the batch that enqueues it.
+    pub fn note_queued(&self, batch: &mut Batch, noted: &Noted) {
+        batch.insert(&noted.event());
+    }
+
+    /// A live lookup has kept mail from this address: the next step logs it,
+    /// once for each address.
+    pub(super) fn refuse_live(&self, server: ServerId, address: &str) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() < REFUSALS {
+            refused.insert((server, address.to_owned()));
+        }
+    }
+
+    /// Logs what lookups have refused since the last step.
+    pub(super) async fn note_refused(&self) -> Result<(), Fault> {
+        let refused =
+            std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut batch = Batch::new();
+        for (server, address) in &refused {
+            let Ok(address) = Address::parse_utf8(address) else { continue };
+            let mut noted = Noted::new(*server, address, self.clock.now(), Outcome::Blocked);
+            ANSWER.clone_into(&mut noted.response);
+            batch.insert(&noted.event());
+        }
+        self.write(batch).await
+    }
+
+    async fn learn(
+        &self,
+        batch: &mut Batch,
+        noted: &Noted,
+        windows: &mut Windows,
+    ) -> Result<bool, Fault> {
+        match noted.outcome {
+            Outcome::Succeeded | Outcome::Failed => {}
+            // The owner's own word: no strikes, no provider to ask.
+            Outcome::Complained => {
+                let known = self.server(noted.server).await?.record;
+                if self.is_never(&known, &noted.address.canonical().to_string()) {
+                    return Ok(false);
+                }
+                let (server, reason) = (noted.server, Reason::Complaint);
+                return self.suppress_for(batch, server, &noted.address, reason, 0).await;
+            }
+            Outcome::Queued | Outcome::Deferred | Outcome::Blocked => return Ok(false),
         }
         let server = self.server(noted.server).await?;
         let canonical = noted.address.canonical().to_string();
@@ -112,7 +195,7 @@ impl Suppression {
         if self.is_never(&server.record, &canonical) {
             return Ok(false);
         }
-        let open = self.watch_provider(batch, noted).await?;
+        let open = self.watch_provider(windows, noted).await?;
         let key = record::key(&noted.address, noted.server);
         let row: Option<Row<Count>> = self.store.find(&key).await?;
         if noted.outcome == Outcome::Succeeded {
@@ -169,25 +252,27 @@ impl Suppression {
     }
 
     /// Counts the provider's outcomes; `true` while its answers teach nothing.
-    async fn watch_provider(&self, batch: &mut Batch, noted: &Noted) -> Result<bool, Fault> {
+    async fn watch_provider(&self, windows: &mut Windows, noted: &Noted) -> Result<bool, Fault> {
         let domain = noted.address.domain().as_str();
-        let row: Option<Row<Window>> =
-            self.store.find(&record::window_key(noted.server, domain)).await?;
+        let key = record::window_key(noted.server, domain);
         let now = self.clock.now();
-        let fresh = || Window {
-            server: noted.server,
-            domain: domain.to_owned(),
-            began: now,
-            all: 0,
-            unknown: 0,
-            opened: None,
-        };
-        let length = SignedDuration::from_mins(rule::WINDOW_MINUTES);
-        let mut window = match &row {
-            Some(row) if row.record.opened.is_some() => row.record.clone(),
-            Some(row) if now.duration_since(row.record.began) < length => row.record.clone(),
-            _ => fresh(),
-        };
+        if !windows.0.contains_key(&key) {
+            let row: Option<Row<Window>> = self.store.find(&key).await?;
+            let length = SignedDuration::from_mins(rule::WINDOW_MINUTES);
+            let lasts =
+                |one: &Window| one.opened.is_some() || now.duration_since(one.began) < length;
+            let known = row.as_ref().map(|row| row.record.clone()).filter(lasts);
+            let window = known.unwrap_or_else(|| Window {
+                server: noted.server,
+                domain: domain.to_owned(),
+                began: now,
+                all: 0,
+                unknown: 0,
+                opened: None,
+            });
+            windows.0.insert(key.clone(), (row, window));
+        }
+        let Some((_, window)) = windows.0.get_mut(&key) else { return Ok(false) };
         window.all = window.all.saturating_add(1);
         if noted.class == Class::UnknownUser && noted.outcome == Outcome::Failed {
             window.unknown = window.unknown.saturating_add(1);
@@ -198,9 +283,7 @@ impl Suppression {
                 log.suppression_breaker_opened(domain, window.unknown, window.all);
             }
         }
-        let open = window.opened.is_some();
-        batch.upsert(row.as_ref(), &window);
-        Ok(open)
+        Ok(window.opened.is_some())
     }
 
     /// Providers from which nothing is learnt at present.

@@ -99,6 +99,12 @@ pub fn read(message: &[u8]) -> Bounce {
     Bounce { kind: Kind::Bounce, failures }
 }
 
+/// What a complaint says of its message; `None` if it is no complaint.
+pub fn feedback(message: &[u8]) -> Option<arf::Feedback> {
+    let letter = Letter::open(message)?;
+    arf::feedback(&letter.feedback, &letter.original)
+}
+
 fn addressed(addresses: Vec<String>) -> Vec<Failure> {
     let failure = |address| Failure { address, ..Failure::default() };
     addresses.into_iter().take(RECIPIENTS).map(failure).collect()
