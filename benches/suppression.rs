@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use reprieve::clock::Clock;
 use reprieve::store::{EmbeddedSettings, Store};
 use reprieve::suppression::roll::Arena;
+use reprieve::suppression::upload::{Job, Stage};
 use reprieve::suppression::{OWN, Suppression, Upload, socketmap};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,10 @@ use tokio_util::sync::CancellationToken;
 fn main() {
     let tenth = std::env::args().any(|argument| argument == "quick");
     let millions = if tenth { 1 } else { 10 };
+    let rows = if tenth { 100_000 } else { 1_000_000 };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    // First: the most memory that there ever was is this one's.
+    runtime.block_on(upload(millions * 1_000_000, rows));
     let list = Suppression::new(Store::in_memory(), Clock::system());
 
     let began = Instant::now();
@@ -32,14 +36,12 @@ fn main() {
     println!(
         "{count} addresses: built in {:.1} s, RSS {} MiB",
         began.elapsed().as_secs_f64(),
-        rss()
+        memory("VmRSS")
     );
 
     lookups(&list, count);
     searches(&list);
     runtime.block_on(over_socketmap(&list, count));
-    let rows = if tenth { 100_000 } else { 1_000_000 };
-    runtime.block_on(upload(&list, count, rows));
 }
 
 /// In ascending order.
@@ -110,17 +112,19 @@ async fn over_socketmap(list: &Suppression, count: usize) {
     stop.cancel();
 }
 
-/// Onto a real store, while lookups go on.
-async fn upload(list: &Suppression, count: usize, rows: usize) {
+/// A file on disk onto a real store, as the console does it, while lookups go
+/// on: read once for what it holds, then registered.
+async fn upload(count: usize, rows: usize) {
     let folder = std::env::temp_dir().join(format!("reprieve-bench-{}", std::process::id()));
-    let (store, _) = Store::open(&folder, EmbeddedSettings::default()).unwrap();
-    let real = Suppression::new(store.clone(), Clock::system());
-    let mut file = String::from("name,address\n");
+    let (store, _) = Store::open(&folder.join("store"), EmbeddedSettings::default()).unwrap();
+    let list = Suppression::new(store.clone(), Clock::system()).in_folder(&folder);
+    let (id, file) = list.spool().unwrap();
+    let mut file = std::io::BufWriter::new(file);
+    file.write_all(b"name,address\n").unwrap();
     for number in 0..rows {
-        file.push_str("Somebody,");
-        file.push_str(&address(count + number));
-        file.push('\n');
+        writeln!(file, "Somebody,{}", address(count + number)).unwrap();
     }
+    file.into_inner().unwrap();
     let upload = Upload {
         server: OWN,
         file: "million.csv".to_owned(),
@@ -128,37 +132,66 @@ async fn upload(list: &Suppression, count: usize, rows: usize) {
         column: "address".to_owned(),
         at_once: true,
     };
-    let before = rss();
-    let (reading, stop) = (list.roll(OWN), CancellationToken::new());
-    let worst = {
-        let stop = stop.clone();
-        std::thread::spawn(move || {
+    let before = memory("VmRSS");
+    let worst = Watch::begin(&list);
+    let began = Instant::now();
+    let job = list.begin_upload(id, upload).unwrap();
+    ended(&job).await;
+    let checked = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    assert!(list.register_upload(&job, true).unwrap());
+    ended(&job).await;
+    let took = began.elapsed().as_secs_f64();
+    assert!(matches!(job.stage(), Stage::Registered(_)), "{:?}", job.stage());
+    assert_eq!(list.roll(OWN).len(), rows);
+    println!(
+        "upload of {rows} rows: checked in {checked:.1} s, in force in {took:.1} s more; \
+         RSS {before} MiB before, {} MiB at most; slowest lookup meanwhile {:?}",
+        memory("VmHWM"),
+        worst.end(),
+    );
+    store.close().await;
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+async fn ended(job: &Job) {
+    while job.stage().is_moving() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Looks something up every millisecond, and remembers the slowest.
+struct Watch {
+    stop: CancellationToken,
+    looking: std::thread::JoinHandle<Duration>,
+}
+
+impl Watch {
+    fn begin(list: &Suppression) -> Self {
+        let (reading, stop) = (list.roll(OWN), CancellationToken::new());
+        let stopped = stop.clone();
+        let looking = std::thread::spawn(move || {
             let mut worst = Duration::ZERO;
-            while !stop.is_cancelled() {
+            while !stopped.is_cancelled() {
                 let began = Instant::now();
                 reading.contains("user00000001.name@domain001.example");
                 worst = worst.max(began.elapsed());
                 std::thread::sleep(Duration::from_millis(1));
             }
             worst
-        })
-    };
-    let began = Instant::now();
-    let found = real.register(&upload, file.as_bytes()).await.unwrap();
-    let took = began.elapsed().as_secs_f64();
-    stop.cancel();
-    println!(
-        "upload of {} rows: {took:.1} s, RSS {before} -> {} MiB, slowest lookup meanwhile {:?}",
-        found.records,
-        rss(),
-        worst.join().unwrap(),
-    );
-    store.close().await;
-    let _ = std::fs::remove_dir_all(folder);
+        });
+        Self { stop, looking }
+    }
+
+    fn end(self) -> Duration {
+        self.stop.cancel();
+        self.looking.join().unwrap()
+    }
 }
 
-fn rss() -> usize {
+/// In MiB; `VmHWM` is the most that there ever was.
+fn memory(which: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("");
+    let line = status.lines().find(|line| line.starts_with(which)).unwrap_or("");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).unwrap_or(0) / 1024
 }

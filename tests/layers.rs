@@ -49,7 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mail_auth", &["filter/authn", "notice/sign.rs"]),
     ("argon2", &["account/password.rs"]),
     ("totp_rs", &["account/totp.rs"]),
-    ("csv", &["portal/admin/", "portal/api/", "suppression/", "gateway/blocking.rs"]),
+    ("csv", &["portal/admin/", "portal/api/", "suppression/", "gateway/blocking/"]),
     ("toml", &["config/"]),
     ("clap", &["cli"]),
     ("listenfd", &["gateway"]),

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{Configured, held};
@@ -59,7 +59,8 @@ pub(super) enum SuppressionCommand {
     },
     /// Write a list or a log into a new CSV file
     Export {
-        what: Exported,
+        #[arg(value_parser = what)]
+        what: What,
         file: PathBuf,
         #[command(flatten)]
         of: Of,
@@ -111,11 +112,31 @@ pub(super) enum SuppressionCommand {
         #[arg(long)]
         undo: bool,
     },
-    /// Learn from a log of Postfix
+    /// Learn from a log of Postfix, once
     ReadLog {
         file: PathBuf,
         #[command(flatten)]
         of: Of,
+    },
+    /// Organisations that have asked to download lists and logs
+    Inquiries {
+        #[command(flatten)]
+        configured: Configured,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let an organisation's administrators download lists and logs
+    Grant {
+        organisation: String,
+        /// Refuse it, or take it back
+        #[arg(long)]
+        refuse: bool,
+        #[command(flatten)]
+        configured: Configured,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -165,9 +186,13 @@ pub(super) struct Set {
     of: Of,
     #[arg(long)]
     name: Option<String>,
-    /// A path: a Postfix texthash file. "socketmap": Postfix asks
+    /// A path: a Postfix texthash file. "socketmap": Postfix asks.
+    /// "download": it fetches, by a token that is shown once
     #[arg(long)]
     way: Option<String>,
+    /// The organisation whose administrators run it; "": the service
+    #[arg(long)]
+    organisation: Option<String>,
     /// Time of the daily run, like 00:30
     #[arg(long)]
     daily_at: Option<String>,
@@ -198,14 +223,6 @@ pub(super) struct Set {
     /// A plan with blocking always on
     #[arg(long)]
     fixed: Option<bool>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Exported {
-    Blocked,
-    Exemptions,
-    Errors,
-    Deliveries,
 }
 
 pub(super) async fn run(command: SuppressionCommand) -> anyhow::Result<()> {
@@ -243,17 +260,15 @@ fn asked(command: SuppressionCommand) -> anyhow::Result<(Configured, bool, Ask)>
             (of, Ask::Import { server, path, column, at_once: now, preview })
         }
         C::Export { what, file, of } => {
-            let what = match what {
-                Exported::Blocked => What::Blocked,
-                Exported::Exemptions => What::Exemptions,
-                Exported::Errors => What::Errors,
-                Exported::Deliveries => What::Deliveries,
-            };
             let (server, to) = (of.server, absolute(&file)?);
             (of, Ask::Export { server, what, to })
         }
         C::Servers { configured, json } => return Ok((configured, json, Ask::Servers)),
         C::Breakers { configured, json } => return Ok((configured, json, Ask::Breakers)),
+        C::Inquiries { configured, json } => return Ok((configured, json, Ask::Inquiries)),
+        C::Grant { organisation, refuse, configured, json } => {
+            return Ok((configured, json, Ask::DecideInquiry { organisation, grant: !refuse }));
+        }
         C::Set(set) => (set.of.clone(), Ask::SetServer(Box::new(change(set)))),
         C::Run(of) => (of.clone(), Ask::Run { server: of.server }),
         C::Distribute { of, dry_run, roll_back, resume } => {
@@ -279,6 +294,12 @@ fn asked(command: SuppressionCommand) -> anyhow::Result<(Configured, bool, Ask)>
     Ok((of.configured, of.json, ask))
 }
 
+fn what(text: &str) -> Result<What, String> {
+    let known = What::ALL.into_iter().find(|one| one.as_str() == text);
+    let words = || What::ALL.map(What::as_str).join(", ");
+    known.ok_or_else(|| format!("one of {}", words()))
+}
+
 fn events(log: Log, errors: bool) -> Ask {
     let Log { part, reason, from, to, limit, of } = log;
     Ask::Events { server: Some(of.server), part, reason, from, to, errors, limit }
@@ -289,6 +310,7 @@ fn change(set: Set) -> Change {
         id: set.of.server,
         name: set.name,
         way: set.way,
+        organisation: set.organisation,
         daily_at: set.daily_at,
         zone: set.zone,
         immediate: set.immediate,

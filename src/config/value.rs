@@ -12,9 +12,9 @@ use toml::Value;
 
 use crate::mail::{Address, Domain};
 
-type Parsed<T> = Result<T, String>;
+pub(super) type Parsed<T> = Result<T, String>;
 
-fn not(value: &Value, what: &str) -> String {
+pub(super) fn not(value: &Value, what: &str) -> String {
     format!("{value} is not {what}")
 }
 

@@ -28,7 +28,8 @@ use crate::reputation::{Flag, Flags, History, Reputation, SenderSearch, Standing
 use crate::statistics::{Hour, Statistics};
 use crate::store::record::Schema;
 use crate::store::{Counter, EmbeddedSettings, IndexEngine, OpenError, Opened, Store};
-use crate::suppression::Suppression;
+use crate::suppression::event::Outcome;
+use crate::suppression::{Noted, OWN, Suppression};
 
 use super::admins::Admins;
 use super::errand::Errands;
@@ -146,12 +147,14 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     reputation.history().load().await?;
     let history = reputation.history().clone();
     filter.remember(history.clone());
-    let queue = Queue::new(store.clone(), clock.clone(), queue_settings(config));
     let suppression = Suppression::new(store.clone(), clock.clone())
         .with_log(maillog.clone())
+        .in_folder(&config.store.folder.join("blocking"))
         .keeping(config.suppression.keep_days);
     suppression.set_own_domains(own_domains(config));
     suppression.load().await?;
+    let queue = Queue::new(store.clone(), clock.clone(), queue_settings(config))
+        .telling(log_queued(&suppression));
     let notices = Notices::new(
         notice_settings(config),
         notice::Tools {
@@ -314,6 +317,20 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         suppression,
         maillog,
         stopping,
+    })
+}
+
+/// The delivery log's line for what the queue takes.
+fn log_queued(list: &Suppression) -> queue::Enqueued {
+    let list = list.clone();
+    Arc::new(move |batch, item| {
+        for one in &item.recipients {
+            let queued = Outcome::Queued;
+            let mut noted = Noted::new(OWN, one.address.clone(), item.created_at, queued);
+            noted.id = item.id.to_string();
+            noted.return_path = item.mail_from.to_string();
+            list.note_queued(batch, &noted);
+        }
     })
 }
 

@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use crate::filter::{self, Filter, policy};
 use crate::intake::smtp;
 use crate::maillog::Maillog;
+use crate::suppression::follow::Follow;
 use build::Rooms;
 
 /// Between two looks at what time alone changes.
@@ -46,6 +47,8 @@ const KEEPING: Duration = Duration::from_secs(30);
 /// Between two looks at runs and map files: a release is to be everywhere
 /// within 10 seconds.
 const BLOCKING: Duration = Duration::from_secs(5);
+/// Between two looks at a log that had nothing new.
+const LOGS: Duration = Duration::from_secs(2);
 /// Items that one step of the keeping removes.
 const PURGED: usize = 200;
 
@@ -90,6 +93,7 @@ impl Gateway {
             working: JoinSet::new(),
         };
         gateway.start_workers();
+        gateway.follow_logs(&config);
         gateway.open_doors(sockets)?;
         gateway.open_lookups(lookups)?;
         gateway.rooms.maillog.started(env!("CARGO_PKG_VERSION"));
@@ -144,11 +148,13 @@ impl Gateway {
     fn start_workers(&mut self) {
         let (search, senders) = (self.rooms.search.clone(), self.rooms.senders.clone());
         let (tally, store) = (self.rooms.tally.clone(), self.rooms.store.clone());
+        let list = self.rooms.suppression.clone();
         let maillog = self.rooms.maillog.clone();
         self.working.spawn(async move {
             let filled = async {
                 search.fill().await?;
                 senders.fill().await?;
+                list.fill().await?;
                 tally.fill(&store).await
             };
             if let Err(fault) = filled.await {
@@ -180,6 +186,30 @@ impl Gateway {
                 }
             }
         });
+    }
+
+    /// Learns from the logs of other mail servers.
+    fn follow_logs(&mut self, config: &Config) {
+        for (server, path) in &config.suppression.logs {
+            let mut follow = Follow::new(self.rooms.suppression.clone(), *server, path);
+            let (maillog, stop) = (self.rooms.maillog.clone(), self.workers.clone());
+            self.working.spawn(async move {
+                while !stop.is_cancelled() {
+                    let wait = match follow.step().await {
+                        Ok(read) if read.lines > 0 => continue,
+                        Ok(_) => LOGS,
+                        Err(refused) => {
+                            maillog.step_failed("log", &refused.to_string());
+                            KEEPING
+                        }
+                    };
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+            });
+        }
     }
 
     /// Where Postfix asks whether an address is suppressed.

@@ -66,6 +66,10 @@ pub enum Table {
     SuppressionBlock = 0x67,
     /// Uploaded addresses that were released.
     SuppressionLifted = 0x68,
+    /// Who may download lists and logs, by organisation.
+    SuppressionInquiry = 0x69,
+    /// How far logs of other mail servers were read, by path.
+    SuppressionLog = 0x6a,
     /// Answers to requests with an idempotency key.
     Answered = 0x44,
     /// Hourly counts.

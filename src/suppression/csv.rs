@@ -138,14 +138,19 @@ pub fn cell(text: &str) -> String {
     if text.starts_with(starts) { format!("'{text}") } else { text.to_owned() }
 }
 
-/// Rows as CSV bytes, every cell quoted, CRLF line ends, with the mark that
+/// A file's beginning: rows as [`lines`] writes them, behind the mark that
 /// spreadsheets want for UTF-8.
 pub fn write<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>) -> Vec<u8> {
+    [b"\xef\xbb\xbf".to_vec(), lines(rows)].concat()
+}
+
+/// Rows as CSV bytes, every cell quoted, CRLF line ends.
+pub fn lines<'a>(rows: impl IntoIterator<Item = Vec<&'a str>>) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new()
         .quote_style(csv::QuoteStyle::Always)
         .terminator(csv::Terminator::CRLF)
         .flexible(true)
-        .from_writer(b"\xef\xbb\xbf".to_vec());
+        .from_writer(Vec::new());
     for row in rows {
         // Writing to memory does not fail.
         let _ = writer.write_record(row.iter().map(|text| cell(text)));

@@ -70,14 +70,14 @@ impl Suppression {
         dry: bool,
     ) -> Result<Difference, Refused> {
         let server = self.server(id).await?.record;
-        let Way::MapFile(path) = &server.way else {
+        let Some(path) = self.list_path(&server) else {
             // The others ask, and have the newest at once.
             let addresses = self.roll(id).len() as u64;
             return Ok(Difference { version: server.version, addresses, ..Difference::default() });
         };
-        let (path, roll) = (PathBuf::from(path), self.roll(id));
-        let version = server.version + 1;
-        let work = move || write_map(&path, &roll, version, dry);
+        let (roll, version) = (self.roll(id), server.version + 1);
+        let answer = matches!(server.way, Way::MapFile(_)).then_some(ANSWER);
+        let work = move || write_map(&path, &roll, (version, answer), dry);
         let done = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| Fault::Unavailable(error.to_string()))?;
@@ -90,7 +90,7 @@ impl Suppression {
                 Ok(difference)
             }
             Err(error) => {
-                let words = format!("the map file cannot be written: {error}");
+                let words = format!("the list cannot be written: {error}");
                 self.note_trouble(&server, &words).await?;
                 Err(Refused::File(words))
             }
@@ -106,9 +106,11 @@ impl Suppression {
         let now = self.clock().now();
         let mut fresh = server.clone();
         fresh.version = difference.version;
-        // The file is where Postfix reads it: that is its acknowledgement.
-        fresh.acknowledged = difference.version;
-        fresh.acknowledged_at = Some(now);
+        if matches!(server.way, Way::MapFile(_)) {
+            // The file is where Postfix reads it: that is its acknowledgement.
+            fresh.acknowledged = difference.version;
+            fresh.acknowledged_at = Some(now);
+        }
         fresh.trouble = None;
         let row = self.store().find::<Server>(&server.id.to_be_bytes()).await?;
         let mut batch = Batch::new();
@@ -125,7 +127,7 @@ impl Suppression {
         Ok(self.write(batch).await?)
     }
 
-    async fn note_trouble(&self, server: &Server, words: &str) -> Result<(), Refused> {
+    pub(super) async fn note_trouble(&self, server: &Server, words: &str) -> Result<(), Fault> {
         let row = self.store().find::<Server>(&server.id.to_be_bytes()).await?;
         let mut fresh = server.clone();
         fresh.trouble = Some(words.to_owned());
@@ -134,23 +136,22 @@ impl Suppression {
         if let Some(log) = &self.log {
             log.step_failed("distribution", words);
         }
-        Ok(self.write(batch).await?)
+        self.write(batch).await
     }
 
-    /// Puts an older version of the map file back and stays there until
+    /// Puts an older version of the file back and stays there until
     /// [`Suppression::resume`].
     ///
     /// # Errors
     /// [`Refused::File`] if that version is not kept any more.
     pub async fn roll_back(&self, id: ServerId, version: u64) -> Result<(), Refused> {
         let mut server = self.server(id).await?.record;
-        let Way::MapFile(path) = &server.way else {
-            return Err(Refused::File("only a map file has older versions".to_owned()));
+        let Some(path) = self.list_path(&server) else {
+            return Err(Refused::File("a server that asks has no older versions".to_owned()));
         };
-        let path = PathBuf::from(path);
         let old = aside(&path, version);
         let back = || -> io::Result<()> {
-            let temporary = path.with_extension("back");
+            let temporary = beside(&path, "back");
             fs::copy(&old, &temporary)?;
             File::open(&temporary)?.sync_all()?;
             fs::rename(&temporary, &path)?;
@@ -159,7 +160,9 @@ impl Suppression {
         back()
             .map_err(|error| Refused::File(format!("version {version} is not there: {error}")))?;
         server.pinned = true;
-        server.acknowledged = version;
+        if matches!(server.way, Way::MapFile(_)) {
+            server.acknowledged = version;
+        }
         self.set_server(&server).await
     }
 
@@ -182,16 +185,17 @@ impl Suppression {
         Ok(match &server.way {
             Way::Own | Way::Socketmap => Drift::None,
             _ if server.version == 0 => Drift::Never,
-            Way::Download(_) if server.acknowledged < server.version => {
-                Drift::Behind { has: server.acknowledged, last: server.version }
+            Way::Download(_) | Way::MapFile(_) => {
+                let path = self.list_path(&server).unwrap_or_default();
+                let has = server.acknowledged;
+                match (read_head(&path), &server.way) {
+                    (Ok(Some(version)), _) if version == has => Drift::None,
+                    (Ok(Some(last)), Way::Download(_)) => Drift::Behind { has, last },
+                    (Ok(Some(version)), _) => Drift::Behind { has: version, last: server.version },
+                    (Ok(None), _) => Drift::Changed("it is not ours any more".to_owned()),
+                    (Err(error), _) => Drift::Changed(error.to_string()),
+                }
             }
-            Way::Download(_) => Drift::None,
-            Way::MapFile(path) => match read_head(Path::new(path)) {
-                Ok(Some(version)) if version == server.acknowledged => Drift::None,
-                Ok(Some(version)) => Drift::Behind { has: version, last: server.version },
-                Ok(None) => Drift::Changed("it is not ours any more".to_owned()),
-                Err(error) => Drift::Changed(error.to_string()),
-            },
         })
     }
 
@@ -205,8 +209,9 @@ impl Suppression {
         Ok(all)
     }
 
-    /// One step for every server: a daily run that is due, map files that are
-    /// behind; and the logs forget what is old. Answers how many runs were made.
+    /// One step for every server: a daily run that is due, files that are
+    /// behind; what live lookups refused is logged; and the logs forget what
+    /// is old. Answers how many runs were made.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
@@ -217,16 +222,20 @@ impl Suppression {
                 self.run(server.id).await?;
                 ran += 1;
             }
-            if matches!(server.way, Way::MapFile(_)) && !server.pinned {
+            if self.list_path(&server).is_some() && !server.pinned {
                 self.keep_map(&server).await?;
             }
+            if matches!(server.way, Way::Download(_)) {
+                self.watch_fetches(&server).await?;
+            }
         }
+        self.note_refused().await?;
         let old = self.clock().now() - SignedDuration::from_hours(24 * i64::from(self.keep_days));
         super::event::forget(self.store(), old, FORGOTTEN).await?;
         Ok(ran)
     }
 
-    /// Writes a map file again where the list or the file has changed.
+    /// Writes a server's file again where the list or the file has changed.
     async fn keep_map(&self, server: &Server) -> Result<(), Fault> {
         let drift = self.drift(server.id).await?;
         if let Drift::Changed(how) = &drift {
@@ -238,7 +247,13 @@ impl Suppression {
             let last = last.unwrap_or_else(std::sync::PoisonError::into_inner);
             last.get(&server.id) == Some(&generation)
         };
-        if same && drift == Drift::None {
+        let stands = match drift {
+            Drift::None => true,
+            // Its own affair: it fetches when it likes.
+            Drift::Behind { .. } => matches!(server.way, Way::Download(_)),
+            Drift::Never | Drift::Changed(_) => false,
+        };
+        if same && stands {
             return Ok(());
         }
         match self.distribute(server.id, "schedule", false).await {
@@ -281,12 +296,23 @@ impl Suppression {
     }
 }
 
-/// Writes the list beside `path` and renames it over it; each version is
-/// kept for a while as `path.vN`.
-fn write_map(path: &Path, roll: &Roll, version: u64, dry: bool) -> io::Result<Difference> {
+/// Writes the list beside `path`, each address with the answer for a map file,
+/// and renames it over it; each version is kept for a while as `path.vN`.
+fn write_map(
+    path: &Path,
+    roll: &Roll,
+    (version, answer): (u64, Option<&str>),
+    dry: bool,
+) -> io::Result<Difference> {
     let mut difference = Difference { version, ..Difference::default() };
+    if answer.is_none()
+        && let Some(folder) = path.parent()
+    {
+        // A list for download lies in a folder of ours.
+        fs::create_dir_all(folder)?;
+    }
     let mut before = Before::open(path)?;
-    let temporary = path.with_extension("new");
+    let temporary = beside(path, "new");
     let mut out = if dry { None } else { Some(BufWriter::new(File::create(&temporary)?)) };
     if let Some(out) = &mut out {
         writeln!(out, "# reprieve version {version}: made by reprieve, do not edit")?;
@@ -303,9 +329,14 @@ fn write_map(path: &Path, roll: &Roll, version: u64, dry: bool) -> io::Result<Di
         }
         if let Some(out) = &mut out
             && is_plain(address)
-            && let Err(error) = writeln!(out, "{address} {ANSWER}")
         {
-            result = Err(error);
+            let written = match answer {
+                Some(answer) => writeln!(out, "{address} {answer}"),
+                None => writeln!(out, "{address}"),
+            };
+            if let Err(error) = written {
+                result = Err(error);
+            }
         }
     });
     result?;
@@ -397,7 +428,7 @@ impl Before {
     }
 }
 
-fn read_head(path: &Path) -> io::Result<Option<u64>> {
+pub(super) fn read_head(path: &Path) -> io::Result<Option<u64>> {
     let mut line = String::new();
     BufReader::new(File::open(path)?).read_line(&mut line)?;
     let version = line.strip_prefix("# reprieve version ").and_then(|rest| rest.split(':').next());
@@ -405,8 +436,13 @@ fn read_head(path: &Path) -> io::Result<Option<u64>> {
 }
 
 fn aside(path: &Path, version: u64) -> PathBuf {
+    beside(path, &format!("v{version}"))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".v{version}"));
+    name.push(".");
+    name.push(ending);
     PathBuf::from(name)
 }
 

@@ -42,6 +42,10 @@ pub enum Refused {
     Settings(#[from] SettingsError),
     #[error("the file cannot be read: {0}")]
     File(String),
+    #[error("downloads are granted already")]
+    Granted,
+    #[error("others are at it; try again in a moment")]
+    Busy,
     #[error(transparent)]
     Store(#[from] Fault),
 }

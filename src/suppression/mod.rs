@@ -7,27 +7,38 @@
 //! [`Suppression::load`]. Every server has a list and settings of its own;
 //! server 0 is our courier.
 
+pub mod change;
 pub mod classify;
 pub mod csv;
 pub mod distribute;
 pub mod event;
+pub mod export;
+pub mod fetch;
+pub mod follow;
+pub mod inquiry;
 mod learn;
 mod list;
 pub mod record;
 pub mod roll;
 pub mod rule;
+mod search;
 pub mod socketmap;
 pub mod tail;
+pub mod upload;
 
 pub use learn::Noted;
 pub use list::{Preview, Ran, Refused, Upload};
-pub use record::{Exemption, OWN, Reason, Server, ServerId, Suppressed, Way};
+pub use record::{
+    Exemption, Inquiry, InquiryState, OWN, Reason, Server, ServerId, Suppressed, Way,
+};
 pub use rule::RunSettings;
+pub use search::Query;
 
-use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SignedDuration};
 use crate::mail::Address;
 use crate::maillog::Maillog;
 use crate::store::record::Schema;
@@ -45,6 +56,12 @@ pub struct Suppression {
     own: Arc<RwLock<Vec<String>>>,
     /// What of each list a map file was last made of.
     distributed: Arc<RwLock<HashMap<ServerId, u64>>>,
+    arenas: search::Arenas,
+    /// Refusals that live lookups have answered since the last step.
+    refused: Arc<Mutex<HashSet<(ServerId, String)>>>,
+    /// Where lists for download lie.
+    lists: Option<PathBuf>,
+    uploads: Option<upload::Uploads>,
     /// Days for which the logs are kept.
     keep_days: u16,
     log: Option<Maillog>,
@@ -60,6 +77,10 @@ const PAGE: usize = 2000;
 impl Suppression {
     pub fn new(store: Store, clock: Clock) -> Self {
         Self {
+            arenas: search::Arenas::follow(&store),
+            refused: Arc::default(),
+            lists: None,
+            uploads: None,
             store,
             clock,
             rolls: Arc::default(),
@@ -81,6 +102,15 @@ impl Suppression {
     #[must_use]
     pub fn keeping(mut self, days: u16) -> Self {
         self.keep_days = days;
+        self
+    }
+
+    /// The same list, which keeps uploads and lists for download in a folder of
+    /// its own.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.lists = Some(folder.join("lists"));
+        self.uploads = Some(upload::Uploads::new(folder.join("uploads")));
         self
     }
 
@@ -107,6 +137,8 @@ impl Suppression {
             Schema::of::<Import>(),
             Schema::of::<Block>(),
             Schema::of::<Lifted>(),
+            Schema::of::<Inquiry>(),
+            Schema::of::<record::LogPosition>(),
         ]
     }
 
@@ -122,6 +154,9 @@ impl Suppression {
             let rows: Vec<Row<Import>> = self.store.page(&after, PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = crate::store::Record::key(&last.record);
+            for row in rows.iter().filter(|row| row.record.state == ImportState::Staged) {
+                self.forget_staged(&row.record).await?;
+            }
             for import in rows.into_iter().filter(|row| row.record.state == ImportState::Active) {
                 let list = lists.entry(import.record.server).or_default();
                 self.each_block(&import.record, |block| {
@@ -149,6 +184,30 @@ impl Suppression {
             self.roll(server).reset(Arena::of_sorted(list.iter().map(String::as_str)));
         }
         Ok(())
+    }
+
+    /// Removes what an upload left that was cut short: long enough ago that no
+    /// other node is at it.
+    async fn forget_staged(&self, import: &Import) -> Result<(), Fault> {
+        if self.clock.now().duration_since(import.at) < SignedDuration::from_hours(1) {
+            return Ok(());
+        }
+        let key = record::import_key(import.server, import.id);
+        loop {
+            let rows: Vec<Row<Block>> = self.store.page(&key, 50).await?;
+            let mut batch = Batch::new();
+            for row in rows.iter().filter(|row| row.record.import == import.id) {
+                batch.remove(row);
+            }
+            let done = batch.is_empty();
+            if let (true, Some(row)) = (done, self.store.find::<Import>(&key).await?) {
+                batch.remove(&row);
+            }
+            self.write(batch).await?;
+            if done {
+                return Ok(());
+            }
+        }
     }
 
     /// Whether our courier may not write to `address`.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::classify::Class;
 use super::rule::{RunSettings, Strikes};
 use crate::clock::Timestamp;
+use crate::directory::OrganisationId;
 use crate::mail::Address;
 use crate::store::{Index, Record, Table};
 
@@ -182,6 +183,9 @@ pub struct Server {
     #[n(10)]
     #[cbor(default)]
     pub pinned: bool,
+    /// Whose server it is: its administrators run it. Absent: the service's.
+    #[n(11)]
+    pub organisation: Option<OrganisationId>,
 }
 
 impl Server {
@@ -202,6 +206,7 @@ impl Server {
             acknowledged_at: None,
             trouble: None,
             pinned: false,
+            organisation: None,
         }
     }
 }
@@ -305,6 +310,62 @@ pub struct Lifted {
     pub server: ServerId,
     #[cbor(n(2), with = "crate::store::record::micros")]
     pub at: Timestamp,
+}
+
+/// An organisation's wish to download lists and logs: asked by its
+/// administrator, decided by an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Inquiry {
+    #[n(0)]
+    pub organisation: OrganisationId,
+    #[cbor(n(1), with = "crate::store::record::micros")]
+    pub at: Timestamp,
+    /// The login that asked; empty where an operator granted unasked.
+    #[n(2)]
+    pub by: String,
+    /// In the administrator's words.
+    #[n(3)]
+    pub why: String,
+    #[n(4)]
+    pub state: InquiryState,
+    #[cbor(n(5), with = "crate::store::record::maybe_micros")]
+    pub decided_at: Option<Timestamp>,
+    #[n(6)]
+    pub decided_by: Option<String>,
+}
+
+/// The numbers stand on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum InquiryState {
+    #[n(0)]
+    Open,
+    #[n(1)]
+    Granted,
+    #[n(2)]
+    Refused,
+}
+
+impl InquiryState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// How far a log of another mail server was read.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LogPosition {
+    #[n(0)]
+    pub path: String,
+    #[n(1)]
+    pub inode: u64,
+    /// Bytes of whole lines that were read and noted.
+    #[n(2)]
+    pub offset: u64,
 }
 
 /// `address`, and behind a NUL, which no address holds, the server's number
@@ -421,5 +482,21 @@ impl Record for Block {
         let mut key = import_key(self.server, self.import);
         key.extend_from_slice(&self.number.to_be_bytes());
         key
+    }
+}
+
+impl Record for Inquiry {
+    const TABLE: Table = Table::SuppressionInquiry;
+
+    fn key(&self) -> Vec<u8> {
+        self.organisation.as_str().as_bytes().to_vec()
+    }
+}
+
+impl Record for LogPosition {
+    const TABLE: Table = Table::SuppressionLog;
+
+    fn key(&self) -> Vec<u8> {
+        self.path.as_bytes().to_vec()
     }
 }

@@ -125,11 +125,15 @@ async fn answer(list: &Suppression, request: &str) -> String {
         Ok(None) => return format!("PERM there is no server called {}", printable(name)),
         Err(_) => return "TEMP the list cannot be read now".to_owned(),
     };
-    if !list.roll(server).contains(&address.canonical().to_string()) {
+    let canonical = address.canonical().to_string();
+    if !list.roll(server).contains(&canonical) {
         return "NOTFOUND ".to_owned();
     }
     match list.covers_for(server, &address).await {
-        Ok(true) => format!("OK {ANSWER}"),
+        Ok(true) => {
+            list.refuse_live(server, &canonical);
+            format!("OK {ANSWER}")
+        }
         Ok(false) => "NOTFOUND ".to_owned(),
         Err(_) => "TEMP the list cannot be read now".to_owned(),
     }

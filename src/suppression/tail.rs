@@ -11,9 +11,10 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::distribute::ANSWER;
 use super::event::Outcome;
 use super::learn::Noted;
-use super::record::ServerId;
+use super::record::{LogPosition, ServerId};
 use crate::clock::Timestamp;
 use crate::mail::Address;
 
@@ -39,6 +40,9 @@ impl Reader {
             return None;
         }
         let (queue_id, words) = words.split_once(": ")?;
+        if queue_id == "NOQUEUE" {
+            return refused(server, words, at);
+        }
         if queue_id.is_empty() || !queue_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return None;
         }
@@ -81,6 +85,22 @@ impl Reader {
         }
         self.senders.entry(queue_id.to_owned()).or_default()
     }
+}
+
+/// smtpd(8): `reject: RCPT from …: 554 5.7.1 <to>: Recipient address rejected:
+/// …; from=<…> to=<…> proto=…`, where the words are our list's.
+fn refused(server: ServerId, words: &str, at: Timestamp) -> Option<Noted> {
+    let (_, reply) = words.strip_prefix("reject: RCPT from ")?.split_once(": ")?;
+    let (reply, envelope) = reply.rsplit_once("; from=<")?;
+    if !reply.contains(ANSWER.trim_start_matches("554 5.7.1 ")) {
+        return None;
+    }
+    let address = Address::parse_utf8(between(envelope, " to=<", ">")?).ok()?;
+    let mut noted = Noted::new(server, address, at, Outcome::Blocked);
+    noted.response = cut(reply).to_owned();
+    noted.return_path = envelope.split_once('>').map_or("", |(from, _)| from).to_owned();
+    words.clone_into(&mut noted.id);
+    Some(noted)
 }
 
 /// `2026-11-23T04:05:06.789012+02:00 host rest` or `Nov 23 04:05:06 host rest`
@@ -130,8 +150,16 @@ fn cut(line: &str) -> &str {
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
-    file: Option<(BufReader<File>, u64)>,
+    file: Option<Open>,
     partial: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Open {
+    reader: BufReader<File>,
+    inode: u64,
+    /// Behind the last whole line.
+    offset: u64,
 }
 
 impl Tail {
@@ -141,11 +169,38 @@ impl Tail {
     /// If the file is there but cannot be read.
     pub fn open(path: &Path, from_start: bool) -> io::Result<Self> {
         let mut tail = Self { path: path.to_owned(), file: None, partial: Vec::new() };
-        tail.reopen()?;
-        if let (Some((file, _)), false) = (&mut tail.file, from_start) {
-            file.seek(SeekFrom::End(0))?;
+        tail.file = open(path)?;
+        if let (Some(open), false) = (&mut tail.file, from_start) {
+            open.offset = open.reader.seek(SeekFrom::End(0))?;
         }
         Ok(tail)
+    }
+
+    /// Goes on where an earlier reader stopped, also if the file was rotated
+    /// to `….1` or `….0` since then.
+    ///
+    /// # Errors
+    /// If a file is there but cannot be read.
+    pub fn resume(path: &Path, position: &LogPosition) -> io::Result<Self> {
+        let mut tail = Self { path: path.to_owned(), file: None, partial: Vec::new() };
+        for name in [path.to_owned(), rotated(path, "1"), rotated(path, "0")] {
+            let Some(mut open) = open(&name)? else { continue };
+            let length = open.reader.get_ref().metadata()?.len();
+            if open.inode == position.inode && position.offset <= length {
+                open.offset = open.reader.seek(SeekFrom::Start(position.offset))?;
+                tail.file = Some(open);
+                return Ok(tail);
+            }
+        }
+        // It was rotated more than once, or cut: what stands there is new.
+        tail.file = open(path)?;
+        Ok(tail)
+    }
+
+    /// Behind the last whole line that [`Tail::lines`] has given.
+    pub fn position(&self) -> Option<LogPosition> {
+        let path = self.path.display().to_string();
+        self.file.as_ref().map(|open| LogPosition { path, inode: open.inode, offset: open.offset })
     }
 
     /// The whole lines that came since the last call, at most `limit`.
@@ -155,25 +210,31 @@ impl Tail {
     pub fn lines(&mut self, limit: usize) -> io::Result<Vec<String>> {
         let mut lines = Vec::new();
         for _ in 0..2 {
-            if let Some((file, _)) = &mut self.file {
-                while lines.len() < limit {
-                    let read = file.read_until(b'\n', &mut self.partial)?;
-                    if read == 0 {
-                        break;
-                    }
-                    if self.partial.ends_with(b"\n") {
-                        lines.push(String::from_utf8_lossy(&self.partial).trim_end().to_owned());
-                        self.partial.clear();
-                    }
-                }
-            }
+            self.read(&mut lines, limit)?;
             if lines.len() >= limit || !self.is_rotated()? {
                 break;
             }
+            // Written between the reading and the rotation.
+            self.read(&mut lines, limit)?;
+            if lines.len() >= limit {
+                break;
+            }
             self.partial.clear();
-            self.reopen()?;
+            self.file = open(&self.path)?;
         }
         Ok(lines)
+    }
+
+    fn read(&mut self, lines: &mut Vec<String>, limit: usize) -> io::Result<()> {
+        let Some(open) = &mut self.file else { return Ok(()) };
+        while lines.len() < limit && open.reader.read_until(b'\n', &mut self.partial)? > 0 {
+            if self.partial.ends_with(b"\n") {
+                open.offset += self.partial.len() as u64;
+                lines.push(String::from_utf8_lossy(&self.partial).trim_end().to_owned());
+                self.partial.clear();
+            }
+        }
+        Ok(())
     }
 
     fn is_rotated(&mut self) -> io::Result<bool> {
@@ -182,23 +243,26 @@ impl Tail {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        Ok(match &mut self.file {
-            None => true,
-            Some((file, inode)) => *inode != now.ino() || file.stream_position()? > now.len(),
-        })
+        Ok(self.file.as_ref().is_none_or(|open| open.inode != now.ino() || open.offset > now.len()))
     }
+}
 
-    fn reopen(&mut self) -> io::Result<()> {
-        self.file = match File::open(&self.path) {
-            Ok(file) => {
-                let inode = file.metadata()?.ino();
-                Some((BufReader::new(file), inode))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        Ok(())
+fn open(path: &Path) -> io::Result<Option<Open>> {
+    match File::open(path) {
+        Ok(file) => {
+            let inode = file.metadata()?.ino();
+            Ok(Some(Open { reader: BufReader::new(file), inode, offset: 0 }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+fn rotated(path: &Path, number: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(number);
+    PathBuf::from(name)
 }
 
 #[cfg(test)]
@@ -252,5 +316,35 @@ Nov 23 04:05:04 mx dovecot: lda: nothing of ours";
         std::fs::rename(&path, folder.path().join("mail.log.1")).unwrap();
         append("three\n");
         assert_eq!(tail.lines(10).unwrap(), ["three"]);
+
+        // Stopped, written to, rotated, written to: nothing is lost or read twice.
+        let position = tail.position().unwrap();
+        append("four\n");
+        std::fs::rename(&path, folder.path().join("mail.log.1")).unwrap();
+        append("five\n");
+        let mut tail = Tail::resume(&path, &position).unwrap();
+        assert_eq!(tail.lines(10).unwrap(), ["four", "five"]);
+        // Cut in its place (copytruncate): read from its beginning.
+        std::fs::write(&path, "6\n").unwrap();
+        assert_eq!(tail.lines(10).unwrap(), ["6"]);
+    }
+
+    #[test]
+    fn a_refusal_by_our_list_is_a_blocking_address() {
+        let now = "2026-11-23T05:00:00Z".parse().unwrap();
+        let line = format!(
+            "2026-11-23T04:05:00+00:00 mx postfix/smtpd[7]: NOQUEUE: reject: RCPT from \
+             mua.x.example[192.0.2.9]: 554 5.7.1 <a@b.example>: Recipient address rejected: {}; \
+             from=<s@x.example> to=<a@b.example> proto=ESMTP helo=<mua.x.example>",
+            ANSWER.trim_start_matches("554 5.7.1 ")
+        );
+        let noted = Reader::default().line(3, &line, now).unwrap();
+        assert_eq!(
+            (noted.outcome, noted.address.to_string()),
+            (Outcome::Blocked, "a@b.example".to_owned())
+        );
+        assert_eq!(noted.return_path, "s@x.example");
+        let other = line.replace("delivery blocking list", "whim");
+        assert!(Reader::default().line(3, &other, now).is_none());
     }
 }

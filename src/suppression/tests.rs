@@ -4,7 +4,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::classify::Class;
-use super::event::{Outcome, Query, search};
+use super::event::Outcome;
 use super::list::{Refused, Upload};
 use super::record::{OWN, Reason, Server, Way};
 use super::rule::RunSettings;
@@ -59,7 +59,7 @@ async fn one_unknown_user_is_enough_and_told_twice_it_is_one() {
     assert!(!list.note(&noted).await.unwrap());
     assert!(list.covers(&address("a@far.example")).await.unwrap());
     let all = Query { limit: 10, ..Query::default() };
-    let (events, _) = search(list.store(), &all).await.unwrap();
+    let (events, _) = list.events(&all).await.unwrap();
     assert_eq!((events.len(), &events[0].class[..]), (1, "unknown_user"));
 }
 
