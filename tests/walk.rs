@@ -96,7 +96,48 @@ async fn walk(size: Size, scheme: Scheme) {
         page.shows(heading).await;
         looks.well(path).await;
     }
+    blocking(&page, &looks, &base).await;
     page.close().await;
+}
+
+/// Every tab of the delivery blocking, with what the demo has there.
+async fn blocking(page: &Page, looks: &Looks<'_>, base: &str) {
+    let at = |server: u16, tab: &str| format!("{base}/admin/blocking/{server}/{tab}");
+    page.open(&format!("{base}/admin/blocking")).await;
+    page.shows("Delivery blocking").await;
+    for (server, tab, shown) in [
+        (1, "blocked", "maija@gone.example"),
+        (1, "exemptions", "pekka@moved.example"),
+        (1, "settings", "Immediate action"),
+        (1, "errors", "old@partner.example"),
+        (1, "deliveries", "Delivered"),
+        (1, "distribution", "carrier.example"),
+        (2, "distribution", "not fetched yet"),
+        (1, "upload", "members-2026.csv"),
+        (1, "downloads", "once a year"),
+        (3, "settings", "always on"),
+    ] {
+        page.open(&at(server, tab)).await;
+        page.shows_text(shown).await;
+        looks.well(&format!("blocking-{server}-{tab}")).await;
+    }
+    // Register what waits, by keyboard.
+    page.open(&at(1, "upload")).await;
+    page.tab_to("form[action$=register] button").await;
+    page.press_enter().await;
+    page.shows_text("In force").await;
+    looks.well("blocking-registered").await;
+    // A fixed plan: one address, and its blocking cancelled.
+    page.open(&at(3, "find")).await;
+    page.press("/").await;
+    page.press("old@partner.example").await;
+    page.press_enter().await;
+    page.shows_text("Cancel its blocking").await;
+    looks.well("blocking-find").await;
+    page.tab_to("form[action$=cancel] button").await;
+    page.press_enter().await;
+    page.shows_text("Not blocked").await;
+    looks.well("blocking-cancelled").await;
 }
 
 struct Looks<'p> {
@@ -115,6 +156,7 @@ impl Looks<'_> {
 async fn furnish(stage: &Stage) {
     let accounts = &stage.console.accounts;
     accounts.add_for_demo(Login::parse("anna").unwrap(), PASSWORD).await.unwrap();
+    reprieve::demo::blocking::furnish(&stage.console.suppression).await.unwrap();
     let (id, _) = stage.hold(|_| {}).await;
     let message = "From: Kari Katto <kari@katto.example>\r\nSubject: Offer\r\n\r\nDear Anna,\r\n";
     let content =

@@ -6,6 +6,7 @@
 //! checks every promise. Its options and its JSON line are a contract that
 //! other programs hold us to (DESIGN section 6).
 
+pub mod blocking;
 pub mod client;
 pub mod corpus;
 mod feed;
@@ -99,6 +100,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     } else {
         if !options.empty {
             story.send_samples().await?;
+            blocking::furnish(&gateway.errands().suppression).await?;
             // The recipient's side: what was held, told to her.
             let to = "anna@demo.example".to_owned();
             let sent = gateway.errands().run(Errand::Digest { to }).await;

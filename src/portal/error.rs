@@ -25,6 +25,10 @@ pub enum Trouble {
     Method,
     #[error("the role does not include this")]
     Forbidden,
+    #[error("downloads are not granted to the organisation")]
+    NoDownload,
+    #[error("the organisation's plan has blocking always on")]
+    FixedPlan,
     #[error("the form was sent by another site")]
     CrossSite,
     #[error("the form cannot be read")]
@@ -48,7 +52,9 @@ impl Trouble {
         match self {
             Self::Link | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::CrossSite | Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::Forbidden | Self::NoDownload | Self::FixedPlan => {
+                StatusCode::FORBIDDEN
+            }
             Self::BadForm => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -66,6 +72,8 @@ impl Trouble {
             Self::NotFound => ("not-found", "not-found-text"),
             Self::Method => ("method", "method-text"),
             Self::Forbidden => ("forbidden", "forbidden-text"),
+            Self::NoDownload => ("no-download", "no-download-text"),
+            Self::FixedPlan => ("fixed-plan", "fixed-plan-text"),
             Self::CrossSite => ("cross-site", "cross-site-text"),
             Self::BadForm => ("bad-form", "bad-form-text"),
             Self::TooLarge => ("too-large", "too-large-text"),

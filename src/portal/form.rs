@@ -103,7 +103,7 @@ async fn read(body: Body, most: usize) -> Result<Bytes, Trouble> {
 
 /// Fetch metadata first; a browser without it is judged by Origin. `null` is
 /// what our own referrer policy makes of an Origin, so it says nothing.
-fn cross_site(headers: &HeaderMap, app: &App) -> bool {
+pub(super) fn cross_site(headers: &HeaderMap, app: &App) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
         return !matches!(site, "same-origin" | "none");

@@ -26,6 +26,10 @@ use crate::directory::Organisation;
 
 /// For one request, its body and its answer.
 const TIME: Duration = Duration::from_secs(30);
+/// The same where a list is uploaded: some hundred MB over a slow line.
+const UPLOAD_TIME: Duration = Duration::from_mins(30);
+/// How the routes of uploads end.
+const UPLOADS: [&str; 2] = ["/upload", "/uploads"];
 /// The cookie that remembers a chosen language.
 const LANGUAGE: &str = "lang";
 
@@ -91,6 +95,9 @@ pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> 
     // The console's own routes are one name in the log, and the API's.
     let rooms = ["/admin", "/api/v1"];
     let console = rooms.into_iter().find(|room| route.starts_with(room));
+    let uploads =
+        request.method() == Method::POST && UPLOADS.iter().any(|end| route.ends_with(end));
+    let time = if uploads { UPLOAD_TIME } else { TIME };
     let known = ROUTES.into_iter().chain(super::recipient::ROUTES).find(|known| *known == route);
     let route = console.or(known).unwrap_or("other");
     let (visitor, known) = visitor(&app, &request);
@@ -98,7 +105,7 @@ pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> 
     let mut response = if known {
         request.extensions_mut().insert(visitor.clone());
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-        match tokio::time::timeout(TIME, answer).await {
+        match tokio::time::timeout(time, answer).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => Trouble::Broken.into_response(),
             Err(_) => Trouble::TooSlow.into_response(),

@@ -38,6 +38,8 @@ pub struct Stage {
     pub services: Services,
     pub recipients: Recipients,
     pub portal: Portal,
+    /// Of uploads and lists for download.
+    _folder: Arc<tempfile::TempDir>,
 }
 
 impl Stage {
@@ -62,6 +64,7 @@ impl Stage {
         settings: Settings,
         change: impl FnOnce(&mut Services),
     ) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let directory = Directory::new(vec![organisation()]).unwrap();
         let links = Links::new(KeyRing::ephemeral(), base).unwrap();
         let reputation =
@@ -94,7 +97,8 @@ impl Stage {
             queue: queue.clone(),
             statistics: Statistics::new(store.clone(), clock.clone(), Maillog::default()),
             tally: Tally::new(&store),
-            suppression: reprieve::suppression::Suppression::new(store.clone(), clock.clone()),
+            suppression: reprieve::suppression::Suppression::new(store.clone(), clock.clone())
+                .in_folder(folder.path()),
             retry: Arc::new(|_| Box::pin(async { Ok(false) })),
             letters_stopped: Arc::new(|| Box::pin(async { Ok(false) })),
             keys: std::env::temp_dir().join("reprieve-no-keys"),
@@ -120,7 +124,18 @@ impl Stage {
         };
         change(&mut services);
         let portal = Portal::new(settings, services.clone());
-        Self { store, clock, directory, links, releases, console, services, recipients, portal }
+        Self {
+            store,
+            clock,
+            directory,
+            links,
+            releases,
+            console,
+            services,
+            recipients,
+            portal,
+            _folder: folder,
+        }
     }
 
     /// Stores a held message after `change` and answers its token.

@@ -77,6 +77,25 @@ impl<'s> Client<'s> {
     }
 
     pub async fn ask(&mut self, method: Method, path: &str, body: Body) -> Answer {
+        self.ask_as(method, path, "application/x-www-form-urlencoded", body).await
+    }
+
+    /// Sends a file with a form, and the form's last token before it.
+    pub async fn upload(&mut self, path: &str, column: &str, file: &[u8]) -> Answer {
+        const KIND: &str = "multipart/form-data; boundary=b-o-u-n-d";
+        let field = |name: &str, value: &str| {
+            format!(
+                "--b-o-u-n-d\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+        };
+        let mut body = field("form", &self.form) + &field("column", column);
+        body += "--b-o-u-n-d\r\nContent-Disposition: form-data; name=\"file\"; \
+                 filename=\"list.csv\"\r\nContent-Type: text/csv\r\n\r\n";
+        let body = [body.as_bytes(), file, b"\r\n--b-o-u-n-d--\r\n"].concat();
+        self.ask_as(Method::POST, path, KIND, Body::from(body)).await
+    }
+
+    async fn ask_as(&mut self, method: Method, path: &str, kind: &str, body: Body) -> Answer {
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()
@@ -84,7 +103,7 @@ impl<'s> Client<'s> {
             .uri(path)
             .header(header::HOST, HOST)
             .header(header::COOKIE, cookies.join("; "))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::CONTENT_TYPE, kind)
             .header("sec-fetch-site", "same-origin")
             .body(body)
             .unwrap();

@@ -4,6 +4,7 @@
 mod stage;
 
 mod api;
+mod blocking;
 mod client;
 mod decisions;
 mod doors;

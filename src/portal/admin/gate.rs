@@ -159,6 +159,11 @@ impl Admin {
         Entry::new(self.account.login.as_str(), what).from(self.visitor.client)
     }
 
+    /// Whether a form's token is this session's.
+    pub fn is_form_token(&self, text: &str) -> bool {
+        is_form_token(&self.console().ring, LABEL, self.session.hash.as_bytes(), text)
+    }
+
     /// The token of this session's forms.
     pub fn form_token(&self) -> String {
         form_token(&self.console().ring, LABEL, self.session.hash.as_bytes())
@@ -201,9 +206,7 @@ impl FromRequest<App> for Acted {
     async fn from_request(request: Request, app: &App) -> Result<Self, Trouble> {
         let admin = request.extensions().get::<Admin>().cloned().ok_or(Trouble::Forbidden)?;
         let form = Form::read(request, app, FORM).await?;
-        let ring = &admin.console().ring;
-        let bytes = admin.session.hash.as_bytes();
-        if form.is_cross_site() || !is_form_token(ring, LABEL, bytes, form.field("form")) {
+        if form.is_cross_site() || !admin.is_form_token(form.field("form")) {
             return Err(Trouble::CrossSite);
         }
         Ok(Self(form))

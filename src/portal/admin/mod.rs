@@ -22,7 +22,7 @@ mod queue;
 mod senders;
 mod shell;
 mod statistics;
-mod suppression;
+pub(super) mod suppression;
 mod table;
 
 use std::collections::HashMap;

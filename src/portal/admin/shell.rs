@@ -28,7 +28,7 @@ const RAIL: &[(Section, &str, Place<'static>, Power)] = &[
     (Section::Overview, "admin-overview", Place::Home, Power::See),
     (Section::Quarantine, "admin-quarantine", Place::Quarantine, Power::See),
     (Section::Senders, "admin-senders", Place::Senders, Power::SeeAll),
-    (Section::Blocking, "admin-blocking", Place::BlockingHome, Power::SeeAll),
+    (Section::Blocking, "admin-blocking", Place::BlockingHome, Power::See),
     (Section::Queue, "admin-queue", Place::Queue, Power::SeeAll),
     (Section::Statistics, "admin-statistics", Place::Statistics, Power::SeeAll),
     (Section::Keys, "admin-link-keys", Place::Keys, Power::SeeAll),

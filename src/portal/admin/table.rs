@@ -35,6 +35,11 @@ impl<'a> Address<'a> {
         with
     }
 
+    /// The same fields at another place; the page is not one of them.
+    pub fn at(&self, place: Place<'a>) -> Self {
+        Self { place, ..self.with("after", "") }
+    }
+
     /// The fields but one as hidden inputs: for a form that sets that one.
     pub fn hidden(&self, but: &str) -> Markup {
         html! {

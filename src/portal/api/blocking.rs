@@ -1,4 +1,4 @@
-//! Delivery blocking as JSON: servers, their blocked lists and logs, and the
+//! Delivery blocking as JSON: blocked lists, exemptions and logs, and the
 //! events by which other mail servers tell what became of their messages.
 
 use axum::body::Bytes;
@@ -13,9 +13,10 @@ use super::Caller;
 use super::problem::{Problem, json_text};
 use crate::account::Power;
 use crate::clock::Timestamp;
+use crate::portal::admin::suppression::covers;
 use crate::suppression::classify::Class;
-use crate::suppression::event::{self, Outcome};
-use crate::suppression::{Noted, Refused, ServerId, Suppression, csv};
+use crate::suppression::event::Outcome;
+use crate::suppression::{self, Noted, Refused, Server, ServerId, Suppression, csv};
 
 /// Rows of a page, unless fewer are asked for.
 const ROWS: usize = 100;
@@ -53,7 +54,7 @@ struct ToldEvent {
     /// RFC 3339.
     at: String,
     address: String,
-    /// `succeeded`, `deferred`, `failed`.
+    /// `queued`, `succeeded`, `deferred`, `failed`, `blocked`, `complained`.
     outcome: String,
     /// The remote server's answer.
     #[serde(default)]
@@ -68,40 +69,62 @@ struct ToldEvent {
     message_id: String,
 }
 
-fn list_of(caller: &Caller) -> Result<&Suppression, Problem> {
+pub(super) fn list_of(caller: &Caller) -> Result<&Suppression, Problem> {
     Ok(&caller.console()?.suppression)
 }
 
-async fn server(caller: &Caller, id: &str) -> Result<ServerId, Problem> {
+/// The server that an address names, if it is this account's.
+pub(super) async fn server(caller: &Caller, id: &str) -> Result<Server, Problem> {
     let id: ServerId = id.parse().map_err(|_| Problem::NOT_FOUND)?;
     let all = list_of(caller)?.servers().await?;
-    all.iter().find(|server| server.id == id).map(|server| server.id).ok_or(Problem::NOT_FOUND)
+    let his = |server: &Server| server.id == id && covers(&caller.account.role, server);
+    all.into_iter().find(his).ok_or(Problem::NOT_FOUND)
 }
 
-fn refused(refused: Refused) -> Problem {
+/// The same, where its list may be browsed.
+pub(super) async fn browsed(caller: &Caller, id: &str) -> Result<Server, Problem> {
+    let server = server(caller, id).await?;
+    if server.settings.fixed { Err(Problem::FIXED_PLAN) } else { Ok(server) }
+}
+
+pub(super) fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::Store(fault) => fault.into(),
         Refused::NotListed(_) | Refused::NotExempt(_) | Refused::NoServer(_) => Problem::NOT_FOUND,
+        Refused::Busy => Problem::TOO_MANY,
         _ => Problem::BAD_REQUEST,
     }
 }
 
-pub async fn servers(caller: Caller) -> Answer {
-    caller.needs(Power::SeeAll, "GET servers").await?;
-    let list = list_of(&caller)?;
-    let mut items = Vec::new();
-    for one in list.servers().await? {
-        items.push(json!({
-            "id": one.id,
-            "name": one.name,
-            "blocked": list.roll(one.id).len(),
-            "version": one.version,
-            "acknowledged": one.acknowledged,
-            "trouble": one.trouble,
-            "previous_run": one.previous_run.map(|at| at.to_string()),
-        }));
+/// Records an act on a server's list.
+pub(super) async fn record(
+    caller: &Caller,
+    server: &Server,
+    what: &str,
+    about: &str,
+) -> Result<(), Problem> {
+    let entry = caller.entry(what).about("address", about).after(format!("server {}", server.id));
+    let entry = entry.of(server.organisation.iter().cloned().collect());
+    Ok(caller.console()?.accounts.audit().note(entry).await?)
+}
+
+/// An answer with the items of one page and the cursor behind them.
+pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Response {
+    json_text(200, json!({ "items": items, "next": next }).to_string())
+}
+
+impl List {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(ROWS).clamp(1, ROWS)
     }
-    Ok(json_text(200, json!({ "items": items, "next": null }).to_string()))
+
+    fn after(&self) -> Result<Vec<u8>, Problem> {
+        URL_SAFE_NO_PAD.decode(&self.after).map_err(|_| Problem::BAD_REQUEST)
+    }
+}
+
+fn cursor(next: Option<Vec<u8>>) -> Option<String> {
+    next.map(|next| URL_SAFE_NO_PAD.encode(next))
 }
 
 pub async fn blocked(
@@ -109,45 +132,79 @@ pub async fn blocked(
     Captured(id): Captured<String>,
     Query(asked): Query<List>,
 ) -> Answer {
-    caller.needs(Power::SeeAll, "GET blocked").await?;
-    let id = server(&caller, &id).await?;
-    let limit = asked.limit.unwrap_or(ROWS).clamp(1, ROWS);
-    let found = list_of(&caller)?.search(id, &asked.q, &asked.after, limit).await?;
+    caller.needs(Power::See, "GET blocked").await?;
+    let server = browsed(&caller, &id).await?;
+    let limit = asked.limit();
+    let found = list_of(&caller)?.search(server.id, &asked.q, &asked.after, limit).await?;
     let next = found.last().filter(|_| found.len() == limit);
     let next = next.map(|one| one.address.canonical().to_string());
-    let items: Vec<Value> = found
-        .iter()
-        .map(|one| {
-            json!({
-                "address": one.address.to_string(),
-                "reason": one.reason.as_str(),
-                "since": one.since.to_string(),
-                "until": one.until.map(|at| at.to_string()),
-            })
+    let items = found.iter().map(|one| {
+        let since = Some(one.since).filter(|since| *since > Timestamp::UNIX_EPOCH);
+        json!({
+            "address": one.address.to_string(),
+            "reason": one.reason.as_str(),
+            "since": since.map(|at| at.to_string()),
+            "until": one.until.map(|at| at.to_string()),
         })
-        .collect();
-    Ok(json_text(200, json!({ "items": items, "next": next }).to_string()))
+    });
+    Ok(page(items.collect(), next))
 }
 
-pub async fn block(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
-    caller.needs(Power::Operate, "POST block").await?;
-    let id = server(&caller, &id).await?;
-    let one: One = serde_json::from_slice(&body).map_err(|_| Problem::BAD_REQUEST)?;
-    let address = csv::address(&one.address).map_err(|_| Problem::BAD_REQUEST)?;
-    list_of(&caller)?.add(id, &address).await.map_err(refused)?;
-    record(&caller, "block-address", &one.address).await?;
-    Ok(json_text(200, json!({ "blocked": one.address }).to_string()))
+pub async fn exemptions(
+    caller: Caller,
+    Captured(id): Captured<String>,
+    Query(asked): Query<List>,
+) -> Answer {
+    caller.needs(Power::See, "GET exemptions").await?;
+    let server = browsed(&caller, &id).await?;
+    let (list, after) = (list_of(&caller)?, asked.after()?);
+    let found = list.exempt_addresses(server.id, &asked.q, &after, asked.limit());
+    let (found, next) = found.await?;
+    let items = found.iter().map(|one| {
+        json!({
+            "address": one.address.to_string(),
+            "reason": one.reason.as_str(),
+            "at": one.at.to_string(),
+            "by": one.by,
+            "errors": one.errors,
+            "last_error": one.last_error,
+        })
+    });
+    Ok(page(items.collect(), cursor(next)))
 }
 
-pub async fn release(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
-    caller.needs(Power::Operate, "POST release address").await?;
-    let id = server(&caller, &id).await?;
-    let one: One = serde_json::from_slice(&body).map_err(|_| Problem::BAD_REQUEST)?;
+/// What is done with one address of a list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    Block,
+    Release,
+    Unexempt,
+}
+
+/// Does it, effective for every reader at once.
+pub async fn act(caller: Caller, id: &str, act: Act, body: &[u8]) -> Answer {
+    let (what, done) = match act {
+        Act::Block => ("block-address", "blocked"),
+        Act::Release => ("release-address", "released"),
+        Act::Unexempt => ("unexempt-address", "subject_again"),
+    };
+    caller.needs(Power::Decide, what).await?;
+    // Whose list may not be browsed may still release an address he knows.
+    let server = match act {
+        Act::Release => server(&caller, id).await?,
+        Act::Block | Act::Unexempt => browsed(&caller, id).await?,
+    };
+    let one: One = serde_json::from_slice(body).map_err(|_| Problem::BAD_REQUEST)?;
     let address = csv::address(&one.address).map_err(|_| Problem::BAD_REQUEST)?;
-    let by = caller.account.login.as_str();
-    list_of(&caller)?.release(id, &address, by).await.map_err(refused)?;
-    record(&caller, "release-address", &one.address).await?;
-    Ok(json_text(200, json!({ "released": one.address }).to_string()))
+    let (list, by) = (list_of(&caller)?, caller.account.login.as_str());
+    let carried_out = match act {
+        Act::Block => list.add(server.id, &address).await,
+        Act::Release => list.release(server.id, &address, by).await,
+        Act::Unexempt => list.unexempt(server.id, &address).await,
+    };
+    carried_out.map_err(refused)?;
+    record(&caller, &server, what, &one.address).await?;
+    Ok(json_text(200, json!({ done: one.address }).to_string()))
 }
 
 pub async fn events(
@@ -155,38 +212,33 @@ pub async fn events(
     Captured(id): Captured<String>,
     Query(asked): Query<List>,
 ) -> Answer {
-    caller.needs(Power::SeeAll, "GET events").await?;
-    let id = server(&caller, &id).await?;
-    let after = URL_SAFE_NO_PAD.decode(&asked.after).map_err(|_| Problem::BAD_REQUEST)?;
-    let query = event::Query {
-        server: Some(id),
+    caller.needs(Power::See, "GET events").await?;
+    let server = server(&caller, &id).await?;
+    let query = suppression::Query {
+        server: Some(server.id),
+        limit: asked.limit(),
+        after: asked.after()?,
         part: asked.q,
         reason: asked.reason,
-        limit: asked.limit.unwrap_or(ROWS).clamp(1, ROWS),
-        after,
-        ..event::Query::default()
+        ..suppression::Query::default()
     };
-    let (found, next) = event::search(list_of(&caller)?.store(), &query).await?;
-    let items: Vec<Value> = found
-        .iter()
-        .map(|one| {
-            json!({
-                "at": one.at.to_string(), "address": one.address, "outcome": one.outcome.as_str(),
-                "reason": one.class, "subject": one.subject, "sender": one.sender,
-                "return_path": one.return_path, "message_id": one.message_id,
-                "response": one.response,
-            })
+    let (found, next) = list_of(&caller)?.events(&query).await?;
+    let items = found.iter().map(|one| {
+        json!({
+            "at": one.at.to_string(), "address": one.address, "outcome": one.outcome.as_str(),
+            "reason": one.class, "subject": one.subject, "sender": one.sender,
+            "return_path": one.return_path, "message_id": one.message_id,
+            "response": one.response,
         })
-        .collect();
-    let next = next.map(|next| URL_SAFE_NO_PAD.encode(next));
-    Ok(json_text(200, json!({ "items": items, "next": next }).to_string()))
+    });
+    Ok(page(items.collect(), cursor(next)))
 }
 
 /// Takes all events or none that cannot be read; each counts once, however
 /// often it is told.
 pub async fn tell(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
-    caller.needs(Power::Operate, "POST events").await?;
-    let id = server(&caller, &id).await?;
+    caller.needs(Power::Decide, "POST events").await?;
+    let id = server(&caller, &id).await?.id;
     let told: Told = serde_json::from_slice(&body).map_err(|_| Problem::BAD_REQUEST)?;
     if told.events.len() > EVENTS {
         return Err(Problem::TOO_LARGE);
@@ -207,7 +259,7 @@ fn noted(server: ServerId, one: ToldEvent) -> Result<Noted, Problem> {
     let address = csv::address(&one.address).map_err(|_| Problem::BAD_REQUEST)?;
     let outcome = Outcome::parse(&one.outcome).ok_or(Problem::BAD_REQUEST)?;
     let mut noted = Noted::new(server, address, at, outcome).answered(None, &one.response);
-    if outcome == Outcome::Queued {
+    if !matches!(outcome, Outcome::Deferred | Outcome::Failed) {
         noted.class = Class::None;
     }
     noted.id = one.id;
@@ -216,9 +268,4 @@ fn noted(server: ServerId, one: ToldEvent) -> Result<Noted, Problem> {
     noted.return_path = one.return_path;
     noted.message_id = one.message_id;
     Ok(noted)
-}
-
-async fn record(caller: &Caller, what: &str, about: &str) -> Result<(), Problem> {
-    let entry = caller.entry(what).about("address", about);
-    Ok(caller.console()?.accounts.audit().note(entry).await?)
 }

@@ -9,9 +9,11 @@ mod blocking;
 mod openapi;
 mod problem;
 mod resources;
+mod servers;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts, Path as Captured, Request, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -24,6 +26,7 @@ use super::frame::Visitor;
 use crate::account::idempotency::Begun;
 use crate::account::{Account, ApiToken, Entry, Power};
 use crate::reputation::Network;
+use blocking::Act;
 use problem::Problem;
 
 /// Bytes of a request's body.
@@ -92,15 +95,41 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/api/v1/queue/{id}/retry", post(resources::retry))
         .route("/api/v1/queue/{id}/give-up", post(resources::give_up))
         .route("/api/v1/audit", get(resources::audit))
-        .route("/api/v1/servers", get(blocking::servers))
-        .route("/api/v1/servers/{id}/blocked", get(blocking::blocked))
-        .route("/api/v1/servers/{id}/block", post(blocking::block))
-        .route("/api/v1/servers/{id}/release", post(blocking::release))
-        .route("/api/v1/servers/{id}/events", get(blocking::events).post(blocking::tell))
+        .merge(blocking_routes())
         .route("/api/v1/{*rest}", any(|| async { Problem::NOT_FOUND }))
         .method_not_allowed_fallback(|| async { Problem::METHOD })
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), admit))
         .route("/api/v1/openapi.json", get(openapi::document))
+        // By a server's own token, which is no account's.
+        .route("/api/v1/servers/{id}/list", get(servers::fetch))
+}
+
+/// Delivery blocking.
+fn blocking_routes() -> Router<App> {
+    let act = |act: Act| {
+        post(async move |caller: Caller, Captured(id): Captured<String>, body: Bytes| {
+            blocking::act(caller, &id, act, &body).await
+        })
+    };
+    let upload = "/api/v1/servers/{id}/uploads/{upload}";
+    Router::new()
+        .route("/api/v1/servers", get(servers::servers).post(servers::make))
+        .route("/api/v1/servers/{id}/settings", post(servers::set))
+        .route("/api/v1/servers/{id}/blocked", get(blocking::blocked))
+        .route("/api/v1/servers/{id}/block", act(Act::Block))
+        .route("/api/v1/servers/{id}/release", act(Act::Release))
+        .route("/api/v1/servers/{id}/exemptions", get(blocking::exemptions))
+        .route("/api/v1/servers/{id}/unexempt", act(Act::Unexempt))
+        .route("/api/v1/servers/{id}/events", get(blocking::events).post(blocking::tell))
+        .route("/api/v1/servers/{id}/run", post(servers::run))
+        .route("/api/v1/servers/{id}/distributions", get(servers::distributions))
+        .route("/api/v1/servers/{id}/distribute", post(servers::distribute))
+        .route("/api/v1/servers/{id}/uploads", servers::upload_route())
+        .route(upload, get(servers::one_upload))
+        .route(&format!("{upload}/register"), post(servers::register))
+        .route(&format!("{upload}/drop"), post(servers::drop_upload))
+        .route("/api/v1/servers/{id}/downloads/{file}", get(servers::download))
+        .route("/api/v1/inquiries", get(servers::inquiries).post(servers::inquire))
 }
 
 /// Lets by who has a token that is good, and answers a repeated POST.

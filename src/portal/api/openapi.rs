@@ -19,7 +19,7 @@ struct Operation {
 const LIST: &[&str] = &["q", "class", "state", "after", "limit"];
 const PART: &[&str] = &["q", "state", "after", "limit"];
 
-const OPERATIONS: [Operation; 16] = [
+const OPERATIONS: &[Operation] = &[
     Operation {
         method: "get",
         path: "/api/v1/held",
@@ -109,6 +109,33 @@ const OPERATIONS: [Operation; 16] = [
         scope: "read",
     },
     Operation {
+        method: "post",
+        path: "/api/v1/servers",
+        summary: "Make a server; way is socketmap, download or a path; a download's token is answered once",
+        query: &[],
+        body: &["name", "way", "organisation"],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/settings",
+        summary: "Change run settings; reasons are like unknown_user=2 or rejecting=off",
+        query: &[],
+        body: &[
+            "daily_at",
+            "zone",
+            "immediate",
+            "watch_days",
+            "reasons",
+            "cancel",
+            "strike_hours",
+            "releases_per_day",
+            "never",
+            "fixed",
+        ],
+        scope: "decide",
+    },
+    Operation {
         method: "get",
         path: "/api/v1/servers/{id}/blocked",
         summary: "Addresses that are not written to; q is a part of one",
@@ -134,8 +161,24 @@ const OPERATIONS: [Operation; 16] = [
     },
     Operation {
         method: "get",
+        path: "/api/v1/servers/{id}/exemptions",
+        summary: "Addresses that may not be blocked, the latest first; q is a part of one",
+        query: &["q", "after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/unexempt",
+        summary: "Delete an exemption: the address is subject to blocking again",
+        query: &[],
+        body: &["address"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
         path: "/api/v1/servers/{id}/events",
-        summary: "The delivery log, the oldest first; reason is a class or blocked",
+        summary: "The delivery log, the latest first; reason is a class or an outcome",
         query: &["q", "reason", "after", "limit"],
         body: &[],
         scope: "read",
@@ -148,6 +191,102 @@ const OPERATIONS: [Operation; 16] = [
         body: &["events"],
         scope: "decide",
     },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/run",
+        summary: "Do the daily run now",
+        query: &[],
+        body: &[],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/servers/{id}/distributions",
+        summary: "Versions of the list, the latest first",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/distribute",
+        summary: "Give the server its list, say what would change (dry), or put a version back (roll_back)",
+        query: &[],
+        body: &["dry", "roll_back"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/servers/{id}/uploads",
+        summary: "Uploads since the service began, the latest first",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/uploads",
+        summary: "Upload a list: the body is the CSV file; it waits to be registered",
+        query: &["column", "file"],
+        body: &[],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/servers/{id}/uploads/{upload}",
+        summary: "How far an upload is: records, duplicates, invalid rows with their lines",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/uploads/{upload}/register",
+        summary: "Register an upload: all of it or nothing",
+        query: &[],
+        body: &["at_once"],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/servers/{id}/uploads/{upload}/drop",
+        summary: "Drop an upload that waits",
+        query: &[],
+        body: &[],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/servers/{id}/downloads/{file}",
+        summary: "blocked.csv, exemptions.csv, errors.csv or deliveries.csv, where downloads are granted",
+        query: &["q", "reason"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/inquiries",
+        summary: "Who has asked to download lists and logs",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/inquiries",
+        summary: "Ask for the right to download; with grant, decide about it",
+        query: &[],
+        body: &["organisation", "why", "grant"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/servers/{id}/list",
+        summary: "The list for a server of way download, by its own token; If-None-Match acknowledges",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
 ];
 
 pub async fn document() -> Response {
@@ -156,7 +295,7 @@ pub async fn document() -> Response {
 
 fn whole() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for one in &OPERATIONS {
+    for one in OPERATIONS {
         let at = paths.entry(one.path).or_insert_with(|| json!({}));
         at[one.method] = operation(one);
     }
@@ -202,8 +341,11 @@ fn operation(one: &Operation) -> Value {
             json!({ "name": name, "in": "query", "schema": kind })
         })
         .collect();
-    if one.path.contains("{id}") {
-        parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": text }));
+    for name in ["id", "upload", "file"]
+        .into_iter()
+        .filter(|name| one.path.contains(&format!("{{{name}}}")))
+    {
+        parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": text }));
     }
     let mut described = json!({
         "summary": one.summary,

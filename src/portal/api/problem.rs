@@ -21,6 +21,16 @@ impl Problem {
         Self::new(401, "No token", "send a bearer token that is valid and has not expired");
     pub const FORBIDDEN: Self =
         Self::new(403, "Not allowed", "the token's scope or its account's role is too small");
+    pub const NO_DOWNLOAD: Self = Self::new(
+        403,
+        "No downloads",
+        "downloads are not granted to this organisation; its administrator asks for them",
+    );
+    pub const FIXED_PLAN: Self = Self::new(
+        403,
+        "Fixed plan",
+        "this plan has blocking always on: settings and list are not open",
+    );
     pub const NOT_FOUND: Self = Self::new(404, "Not found", "there is nothing under this address");
     pub const METHOD: Self = Self::new(405, "Method not allowed", "see /api/v1/openapi.json");
     pub const DECIDED: Self =

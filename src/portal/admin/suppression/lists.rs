@@ -1,35 +1,28 @@
 //! The blocked list and the exemptions: searched by a part of the address,
-//! changed one at a time, taken home as CSV.
+//! changed one at a time.
 
 use axum::extract::Path as Captured;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::super::table::{self, ROWS};
 use super::{
-    Acted, Address, Admin, Asked, Place, Route, Trouble, address, record, refusal, server, tab,
+    Acted, Address, Admin, Asked, Place, Route, Trouble, address, browsed, record, refusal, tab,
 };
 use crate::account::Power;
 use crate::clock::Timestamp;
 use crate::portal::part;
 use crate::portal::words::Shown;
-use crate::suppression::{Refused, Server, csv};
-
-/// Rows of one CSV.
-const EXPORTED: usize = 1_000_000;
+use crate::suppression::{Exemption, Refused, Server, Suppressed};
 
 pub(super) fn routes() -> Vec<Route> {
     let id = Place::ID;
     vec![
-        Route::page(&Place::Blocking(id, "blocked"), Power::SeeAll, get(blocked)),
-        Route::page(&Place::Blocking(id, "exemptions"), Power::SeeAll, get(exemptions)),
-        Route::page(&Place::Blocking(id, "blocked.csv"), Power::Operate, get(blocked_csv)),
-        Route::page(&Place::Blocking(id, "exemptions.csv"), Power::Operate, get(exemptions_csv)),
-        Route::act(&Place::Blocking(id, "add"), Power::Operate, post(add)),
-        Route::act(&Place::Blocking(id, "release"), Power::Operate, post(release)),
-        Route::act(&Place::Blocking(id, "unexempt"), Power::Operate, post(unexempt)),
+        Route::page(&Place::Blocking(id, "blocked"), Power::See, get(blocked)),
+        Route::page(&Place::Blocking(id, "exemptions"), Power::See, get(exemptions)),
+        Route::act(&Place::Blocking(id, "add"), Power::Decide, post(add)),
+        Route::act(&Place::Blocking(id, "release"), Power::Decide, post(release)),
+        Route::act(&Place::Blocking(id, "unexempt"), Power::Decide, post(unexempt)),
     ]
 }
 
@@ -38,8 +31,79 @@ async fn blocked(
     Captured(id): Captured<String>,
     asked: Asked,
 ) -> Result<Markup, Trouble> {
-    let server = server(&admin, &id).await?;
+    let server = browsed(&admin, &id).await?;
     show_blocked(&admin, &server, &asked, None).await
+}
+
+async fn exemptions(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    asked: Asked,
+) -> Result<Markup, Trouble> {
+    let server = browsed(&admin, &id).await?;
+    show_exemptions(&admin, &server, &asked, None).await
+}
+
+/// One page of either list.
+struct List<'a> {
+    tab: &'static str,
+    label: &'a str,
+    empty: &'a str,
+    heads: &'a [&'a str],
+    rows: Vec<Markup>,
+    next: Option<Vec<u8>>,
+    /// Between the search field and the rows.
+    above: Markup,
+}
+
+async fn show(
+    admin: &Admin,
+    server: &Server,
+    asked: &Asked,
+    notice: Option<Markup>,
+    list: List<'_>,
+) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let part = part_of(asked);
+    let id = server.id.to_string();
+    let here = Address::new(Place::Blocking(&id, list.tab)).with("q", &part);
+    let body = html! {
+        (table::search(words, &here, words.say("blocking-search"), &part))
+        (list.above)
+        @if list.rows.is_empty() { (table::empty(list.empty)) }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label=(list.label) {
+                table.rows {
+                    thead { tr {
+                        @for head in list.heads { th scope="col" { (words.say(head)) } }
+                        @if admin.may(Power::Decide) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
+                    } }
+                    tbody { @for row in &list.rows { tr { (row) } } }
+                }
+            }
+        }
+        (table::pager(words, &here, asked.after().is_some(), list.next.as_deref()))
+        (super::downloads::link(admin, server, list.tab, &here).await?)
+    };
+    tab(admin, server, list.tab, notice, body).await
+}
+
+fn part_of(asked: &Asked) -> String {
+    asked.field("q").trim().chars().take(200).collect()
+}
+
+/// The cell of a row with its one act.
+fn act(admin: &Admin, server: &Server, what: &'static str, label: &str, address: &str) -> Markup {
+    let class = if what == "unexempt" { "danger" } else { "quiet" };
+    html! {
+        @if admin.may(Power::Decide) {
+            td { form method="post" action=(Place::Blocking(&server.id.to_string(), what)) {
+                (admin.token_field())
+                input type="hidden" name="address" value=(address);
+                button class=(class) type="submit" { (admin.words().say(label)) }
+            } }
+        }
+    }
 }
 
 async fn show_blocked(
@@ -49,62 +113,84 @@ async fn show_blocked(
     notice: Option<Markup>,
 ) -> Result<Markup, Trouble> {
     let words = admin.words();
-    let id = server.id.to_string();
-    let part: String = asked.field("q").trim().chars().take(200).collect();
-    let cursor = asked.after().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let after = cursor.clone().unwrap_or_default();
-    let mut found = admin.blocking().search(server.id, &part, &after, ROWS + 1).await?;
+    let now = admin.app().clock.now();
+    let after = asked.after().unwrap_or_default();
+    let after = String::from_utf8_lossy(&after);
+    let mut found = admin.blocking().search(server.id, &part_of(asked), &after, ROWS + 1).await?;
     let more = found.len() > ROWS;
     found.truncate(ROWS);
-    let next = found.last().filter(|_| more).map(|one| one.address.canonical().to_string());
-    let here = Address::new(Place::Blocking(&id, "blocked")).with("q", &part);
-    let now = admin.app().clock.now();
-    let body = html! {
+    let row = |one: &Suppressed| {
+        let address = one.address.to_string();
+        html! {
+            td.main { (part::AddressShown(&one.address)) }
+            td { (words.say(reason_word(one.reason.as_str()))) }
+            td.time { @if one.since > Timestamp::UNIX_EPOCH { (table::ago(words, one.since, now)) } }
+            td.time { @if let Some(until) = one.until { (table::ago(words, until, now)) } @else { (words.say("blocking-for-ever")) } }
+            (act(admin, server, "release", "blocking-release", &address))
+        }
+    };
+    let last = found.last().filter(|_| more);
+    let above = html! {
         p.soft { (words.say("blocking-count")) ": " strong { (admin.blocking().roll(server.id).len()) } }
-        (table::search(words, &here, words.say("blocking-search"), &part))
-        @if admin.may(Power::Operate) {
-            form.actions method="post" action=(Place::Blocking(&id, "add")) {
+        @if admin.may(Power::Decide) {
+            form.actions method="post" action=(Place::Blocking(&server.id.to_string(), "add")) {
                 (admin.token_field())
                 label.hidden for="add" { (words.say("blocking-add-label")) }
                 input #add type="email" name="address" required maxlength="320" placeholder=(words.say("blocking-add-label"));
                 button.quiet type="submit" { (words.say("blocking-add")) }
             }
         }
-        @if found.is_empty() { (table::empty(words.say("blocking-none"))) }
-        @else {
-            div.scroll tabindex="0" role="region" aria-label=(words.say("blocking-tab-blocked")) {
-                table.rows {
-                    thead { tr {
-                        th scope="col" { (words.say("admin-address")) }
-                        th scope="col" { (words.say("blocking-reason")) }
-                        th scope="col" { (words.say("blocking-stopped")) }
-                        th scope="col" { (words.say("blocking-until")) }
-                        @if admin.may(Power::Operate) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
-                    } }
-                    tbody {
-                        @for one in &found {
-                            tr {
-                                td.main { (part::AddressShown(&one.address)) }
-                                td { (words.say(reason_word(one.reason.as_str()))) }
-                                td.time { @if one.since > Timestamp::UNIX_EPOCH { (table::ago(words, one.since, now)) } }
-                                td.time { @if let Some(until) = one.until { (table::ago(words, until, now)) } @else { (words.say("blocking-for-ever")) } }
-                                @if admin.may(Power::Operate) {
-                                    td { form method="post" action=(Place::Blocking(&id, "release")) {
-                                        (admin.token_field())
-                                        input type="hidden" name="address" value=(one.address.to_string());
-                                        button.quiet type="submit" { (words.say("blocking-release")) }
-                                    } }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        (table::pager(words, &here, cursor.is_some(), next.as_deref().map(str::as_bytes)))
-        @if admin.may(Power::Operate) { p { a href=(Place::Blocking(&id, "blocked.csv")) { (words.say("blocking-csv")) } } }
     };
-    tab(admin, server, "blocked", notice, body).await
+    let list = List {
+        tab: "blocked",
+        label: words.say("blocking-tab-blocked"),
+        empty: words.say("blocking-none"),
+        heads: &["admin-address", "blocking-reason", "blocking-stopped", "blocking-until"],
+        rows: found.iter().map(row).collect(),
+        next: last.map(|one| one.address.canonical().to_string().into_bytes()),
+        above,
+    };
+    show(admin, server, asked, notice, list).await
+}
+
+async fn show_exemptions(
+    admin: &Admin,
+    server: &Server,
+    asked: &Asked,
+    notice: Option<Markup>,
+) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let now = admin.app().clock.now();
+    let after = asked.after().unwrap_or_default();
+    let part = part_of(asked);
+    let (found, next) = admin.blocking().exempt_addresses(server.id, &part, &after, ROWS).await?;
+    let row = |one: &Exemption| {
+        let address = one.address.to_string();
+        html! {
+            td.main { (part::AddressShown(&one.address)) }
+            td { (words.say(reason_word(one.reason.as_str()))) }
+            td.time { (table::ago(words, one.at, now)) }
+            td.number { (one.errors) }
+            td.main { @if let Some(last) = &one.last_error { (Shown(last)) } }
+            (act(admin, server, "unexempt", "blocking-delete", &address))
+        }
+    };
+    let list = List {
+        tab: "exemptions",
+        label: words.say("blocking-tab-exemptions"),
+        empty: words.say("blocking-no-exemptions"),
+        heads: &[
+            "admin-address",
+            "blocking-reason",
+            "blocking-cancelled",
+            "blocking-errors",
+            "blocking-last-error",
+        ],
+        rows: found.iter().map(row).collect(),
+        next,
+        above: html! {},
+    };
+    show(admin, server, asked, notice, list).await
 }
 
 /// The words for a reason, or for the class of a failure.
@@ -128,12 +214,13 @@ pub(super) fn reason_word(reason: &str) -> &'static str {
 }
 
 async fn add(admin: Admin, Captured(id): Captured<String>, form: Acted) -> Result<Markup, Trouble> {
-    let server = server(&admin, &id).await?;
+    let server = browsed(&admin, &id).await?;
     let done = match address(&form) {
         Ok(address) => admin.blocking().add(server.id, &address).await,
         Err(refused) => Err(refused),
     };
-    finish(&admin, &server, "block-address", &form, done, "blocking-added").await
+    let notice = said(&admin, &server, &form, done, ("block-address", "blocking-added")).await?;
+    show_blocked(&admin, &server, &Asked::default(), Some(notice)).await
 }
 
 async fn release(
@@ -141,94 +228,23 @@ async fn release(
     Captured(id): Captured<String>,
     form: Acted,
 ) -> Result<Markup, Trouble> {
-    let server = server(&admin, &id).await?;
+    let server = browsed(&admin, &id).await?;
+    let notice = released(&admin, &server, &form).await?;
+    show_blocked(&admin, &server, &Asked::default(), Some(notice)).await
+}
+
+/// Releases the form's address; what was done, or why not.
+pub(super) async fn released(
+    admin: &Admin,
+    server: &Server,
+    form: &Acted,
+) -> Result<Markup, Trouble> {
     let by = admin.account.login.as_str();
-    let done = match address(&form) {
+    let done = match address(form) {
         Ok(address) => admin.blocking().release(server.id, &address, by).await,
         Err(refused) => Err(refused),
     };
-    finish(&admin, &server, "release-address", &form, done, "blocking-released").await
-}
-
-/// The list again, with what was done or why not above it.
-async fn finish(
-    admin: &Admin,
-    server: &Server,
-    what: &str,
-    form: &Acted,
-    done: Result<(), Refused>,
-    word: &str,
-) -> Result<Markup, Trouble> {
-    let typed = form.field("address");
-    let notice = match done {
-        Ok(()) => {
-            record(admin, what, server.id, typed).await?;
-            html! { (admin.words().say(word)) " " bdi { (Shown(typed)) } }
-        }
-        Err(refused) => refusal(refused)?,
-    };
-    show_blocked(admin, server, &Asked::default(), Some(notice)).await
-}
-
-async fn exemptions(
-    admin: Admin,
-    Captured(id): Captured<String>,
-    asked: Asked,
-) -> Result<Markup, Trouble> {
-    let server = server(&admin, &id).await?;
-    show_exemptions(&admin, &server, &asked, None).await
-}
-
-async fn show_exemptions(
-    admin: &Admin,
-    server: &Server,
-    asked: &Asked,
-    notice: Option<Markup>,
-) -> Result<Markup, Trouble> {
-    let words = admin.words();
-    let id = server.id.to_string();
-    let part: String = asked.field("q").trim().chars().take(200).collect();
-    let found = admin.blocking().exemptions(server.id, &part, 500).await?;
-    let here = Address::new(Place::Blocking(&id, "exemptions")).with("q", &part);
-    let now = admin.app().clock.now();
-    let body = html! {
-        (table::search(words, &here, words.say("blocking-search"), &part))
-        @if found.is_empty() { (table::empty(words.say("blocking-no-exemptions"))) }
-        @else {
-            div.scroll tabindex="0" role="region" aria-label=(words.say("blocking-tab-exemptions")) {
-                table.rows {
-                    thead { tr {
-                        th scope="col" { (words.say("admin-address")) }
-                        th scope="col" { (words.say("blocking-reason")) }
-                        th scope="col" { (words.say("blocking-cancelled")) }
-                        th.number scope="col" { (words.say("blocking-errors")) }
-                        th scope="col" { (words.say("blocking-last-error")) }
-                        @if admin.may(Power::Operate) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
-                    } }
-                    tbody {
-                        @for one in &found {
-                            tr {
-                                td.main { (part::AddressShown(&one.address)) }
-                                td { (words.say(reason_word(one.reason.as_str()))) }
-                                td.time { (table::ago(words, one.at, now)) }
-                                td.number { (one.errors) }
-                                td.main { @if let Some(last) = &one.last_error { (Shown(last)) } }
-                                @if admin.may(Power::Operate) {
-                                    td { form method="post" action=(Place::Blocking(&id, "unexempt")) {
-                                        (admin.token_field())
-                                        input type="hidden" name="address" value=(one.address.to_string());
-                                        button.danger type="submit" { (words.say("blocking-delete")) }
-                                    } }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        @if admin.may(Power::Operate) { p { a href=(Place::Blocking(&id, "exemptions.csv")) { (words.say("blocking-csv")) } } }
-    };
-    tab(admin, server, "exemptions", notice, body).await
+    said(admin, server, form, done, ("release-address", "blocking-released")).await
 }
 
 async fn unexempt(
@@ -236,58 +252,30 @@ async fn unexempt(
     Captured(id): Captured<String>,
     form: Acted,
 ) -> Result<Markup, Trouble> {
-    let server = server(&admin, &id).await?;
+    let server = browsed(&admin, &id).await?;
     let done = match address(&form) {
         Ok(address) => admin.blocking().unexempt(server.id, &address).await,
         Err(refused) => Err(refused),
     };
-    let typed = form.field("address");
-    let notice = match done {
-        Ok(()) => {
-            record(&admin, "unexempt-address", server.id, typed).await?;
-            html! { (admin.words().say("blocking-unexempted")) " " bdi { (Shown(typed)) } }
-        }
-        Err(refused) => refusal(refused)?,
-    };
+    let words = ("unexempt-address", "blocking-unexempted");
+    let notice = said(&admin, &server, &form, done, words).await?;
     show_exemptions(&admin, &server, &Asked::default(), Some(notice)).await
 }
 
-async fn blocked_csv(admin: Admin, Captured(id): Captured<String>) -> Result<Response, Trouble> {
-    let server = server(&admin, &id).await?;
-    record(&admin, "download-blocked", server.id, "").await?;
-    let mut rows = vec![["address", "reason", "since", "until"].map(str::to_owned).to_vec()];
-    let mut after = String::new();
-    while rows.len() < EXPORTED {
-        let page = admin.blocking().search(server.id, "", &after, 5000).await?;
-        let Some(last) = page.last() else { break };
-        after = last.address.canonical().to_string();
-        rows.extend(page.iter().map(|one| {
-            let until = one.until.map(|at| at.to_string()).unwrap_or_default();
-            let (reason, since) = (one.reason.as_str().to_owned(), one.since.to_string());
-            vec![one.address.to_string(), reason, since, until]
-        }));
+/// Records an act and says that it was done; or why not.
+async fn said(
+    admin: &Admin,
+    server: &Server,
+    form: &Acted,
+    done: Result<(), Refused>,
+    (what, word): (&str, &str),
+) -> Result<Markup, Trouble> {
+    let typed = form.field("address");
+    match done {
+        Ok(()) => {
+            record(admin, what, server, typed).await?;
+            Ok(html! { (admin.words().say(word)) " " bdi { (Shown(typed)) } })
+        }
+        Err(refused) => refusal(refused),
     }
-    Ok(download("blocked.csv", &rows))
-}
-
-async fn exemptions_csv(admin: Admin, Captured(id): Captured<String>) -> Result<Response, Trouble> {
-    let server = server(&admin, &id).await?;
-    record(&admin, "download-exemptions", server.id, "").await?;
-    let heads = ["address", "reason", "at", "by", "errors", "last error"];
-    let mut rows = vec![heads.map(str::to_owned).to_vec()];
-    for one in admin.blocking().exemptions(server.id, "", EXPORTED).await? {
-        let last = one.last_error.unwrap_or_default();
-        let (reason, at) = (one.reason.as_str().to_owned(), one.at.to_string());
-        rows.push(vec![one.address.to_string(), reason, at, one.by, one.errors.to_string(), last]);
-    }
-    Ok(download("exemptions.csv", &rows))
-}
-
-/// A CSV file to keep (ATTACKS C-01).
-pub(super) fn download(name: &'static str, rows: &[Vec<String>]) -> Response {
-    let bytes = csv::write(rows.iter().map(|row| row.iter().map(String::as_str).collect()));
-    let kind = HeaderValue::from_static("text/csv; charset=utf-8");
-    let how = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    let how = how.unwrap_or(HeaderValue::from_static("attachment"));
-    ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, how)], bytes).into_response()
 }

@@ -5,117 +5,152 @@ use axum::routing::get;
 use maud::{Markup, html};
 
 use super::super::table::{self, ROWS};
-use super::lists::{download, reason_word};
-use super::{Address, Admin, Asked, Place, Route, Trouble, record, server, tab};
+use super::lists::reason_word;
+use super::{Address, Admin, Asked, Place, Route, Trouble, server, tab};
 use crate::account::Power;
-use crate::clock::Timestamp;
+use crate::clock::{SignedDuration, Timestamp};
 use crate::portal::words::Shown;
-use crate::suppression::event::{self, Event, Query};
-
-/// Rows of one CSV.
-const EXPORTED: usize = 500_000;
+use crate::suppression::Query;
+use crate::suppression::classify::Class;
+use crate::suppression::event::{Event, Outcome};
 
 pub(super) fn routes() -> Vec<Route> {
-    let id = Place::ID;
-    vec![
-        Route::page(&Place::Blocking(id, "errors"), Power::SeeAll, get(errors)),
-        Route::page(&Place::Blocking(id, "deliveries"), Power::SeeAll, get(deliveries)),
-        Route::page(&Place::Blocking(id, "errors.csv"), Power::Operate, get(errors_csv)),
-        Route::page(&Place::Blocking(id, "deliveries.csv"), Power::Operate, get(deliveries_csv)),
-    ]
+    ["errors", "deliveries"].into_iter().map(route).collect()
 }
 
-async fn errors(
-    admin: Admin,
-    Captured(id): Captured<String>,
-    asked: Asked,
-) -> Result<Markup, Trouble> {
-    show(&admin, &id, &asked, ("errors", "errors.csv")).await
+fn route(which: &'static str) -> Route {
+    let show = async move |admin: Admin, Captured(id): Captured<String>, asked: Asked| {
+        show(&admin, &id, &asked, which).await
+    };
+    Route::page(&Place::Blocking(Place::ID, which), Power::See, get(show))
 }
 
-async fn deliveries(
-    admin: Admin,
-    Captured(id): Captured<String>,
-    asked: Asked,
-) -> Result<Markup, Trouble> {
-    show(&admin, &id, &asked, ("deliveries", "deliveries.csv")).await
+/// What an address asks for; days are UTC's.
+pub(super) fn query(asked: &Asked) -> Query {
+    let day = |name: &str| -> Option<Timestamp> {
+        format!("{}T00:00:00Z", asked.field(name)).parse().ok()
+    };
+    Query {
+        part: asked.field("q").trim().chars().take(200).collect(),
+        reason: asked.field("reason").chars().take(40).collect(),
+        from: day("from"),
+        // To the end of that day.
+        to: day("to").map(|to| to + SignedDuration::from_mins(24 * 60 - 1)),
+        limit: ROWS,
+        after: asked.after().unwrap_or_default(),
+        ..Query::default()
+    }
 }
 
 async fn show(
     admin: &Admin,
     id: &str,
     asked: &Asked,
-    (which, csv): (&'static str, &'static str),
+    which: &'static str,
 ) -> Result<Markup, Trouble> {
     let server = server(admin, id).await?;
     let words = admin.words();
-    let part: String = asked.field("q").trim().chars().take(200).collect();
-    let reason: String = asked.field("reason").chars().take(40).collect();
-    let day = |name: &str| -> Option<Timestamp> {
-        let text = asked.field(name);
-        format!("{text}T00:00:00Z").parse().ok()
-    };
-    let (from, to) = (day("from"), day("to"));
-    let query = Query {
-        server: Some(server.id),
-        part: part.clone(),
-        reason: reason.clone(),
-        from,
-        to: to.map(|to| to + crate::clock::SignedDuration::from_hours(24)),
-        errors_only: which == "errors",
-        limit: ROWS,
-        after: asked.after().unwrap_or_default(),
-    };
-    let (events, next) = event::search(admin.blocking().store(), &query).await?;
+    let errors_only = which == "errors";
+    let query = Query { server: Some(server.id), errors_only, ..query(asked) };
+    let (events, next) = admin.blocking().events(&query).await?;
     let here = Address::new(Place::Blocking(id, which))
-        .with("q", &part)
-        .with("reason", &reason)
+        .with("q", &query.part)
+        .with("reason", &query.reason)
         .with("from", asked.field("from"))
         .with("to", asked.field("to"));
-    let now = admin.app().clock.now();
+    let label =
+        words.say(if errors_only { "blocking-tab-errors" } else { "blocking-tab-deliveries" });
     let body = html! {
-        (table::search(words, &here, words.say("blocking-search"), &part))
-        form.actions method="get" action=(Place::Blocking(id, which)) {
-            (here.hidden("from"))
-            label for="from" { (words.say("blocking-from")) } " "
-            input #from type="date" name="from" value=(asked.field("from"));
-            " " button.quiet type="submit" { (words.say("admin-search")) }
-        }
+        (filters(admin, id, which, asked, &query))
         @if events.is_empty() { (table::empty(words.say("blocking-no-events"))) }
-        @else {
-            div.scroll tabindex="0" role="region" aria-label=(words.say("blocking-tab-errors")) {
-                table.rows {
-                    thead { tr {
-                        th scope="col" { (words.say("admin-when")) }
-                        th scope="col" { (words.say("admin-to")) }
-                        th scope="col" { (words.say("admin-subject")) }
-                        th scope="col" { (words.say("blocking-reason")) }
-                        th scope="col" { (words.say("blocking-details")) }
-                    } }
-                    tbody { @for one in &events { (row(admin, one, now)) } }
-                }
-            }
-        }
+        @else { (rows(admin, &events, label)) }
         (table::pager(words, &here, !query.after.is_empty(), next.as_deref()))
-        @if admin.may(Power::Operate) { p { a href=(Place::Blocking(id, csv)) { (words.say("blocking-csv")) } } }
+        (super::downloads::link(admin, &server, which, &here).await?)
     };
     tab(admin, &server, which, None, body).await
 }
 
-fn row(admin: &Admin, one: &Event, now: Timestamp) -> Markup {
+/// Address, reason and period in one form.
+fn filters(admin: &Admin, id: &str, which: &'static str, asked: &Asked, query: &Query) -> Markup {
     let words = admin.words();
-    let word = match one.outcome {
-        event::Outcome::Succeeded => "outcome-succeeded",
-        event::Outcome::Queued => "outcome-queued",
-        event::Outcome::Blocked => "outcome-blocked",
-        _ => reason_word(&one.class),
-    };
+    let outcomes = [Outcome::Blocked, Outcome::Complained];
+    let more = [Outcome::Queued, Outcome::Succeeded, Outcome::Deferred, Outcome::Failed];
+    let more = if which == "errors" { &more[2..] } else { &more[..] };
+    let classes = Class::ALL.iter().filter(|class| **class != Class::None);
+    let reasons = classes
+        .map(|class| (class.as_str(), reason_word(class.as_str())))
+        .chain(outcomes.iter().chain(more).map(|one| (one.as_str(), outcome_word(*one))));
+    html! {
+        form.filters method="get" action=(Place::Blocking(id, which)) role="search" {
+            p {
+                label for="q" { (words.say("blocking-search")) }
+                input #q type="search" name="q" value=(query.part) maxlength="200" autocomplete="off" spellcheck="false";
+            }
+            p {
+                label for="reason" { (words.say("blocking-reason")) }
+                select #reason name="reason" {
+                    option value="" { (words.say("blocking-any-reason")) }
+                    @for (value, label) in reasons {
+                        option value=(value) selected[value == query.reason] { (words.say(label)) }
+                    }
+                }
+            }
+            p {
+                label for="from" { (words.say("blocking-from")) }
+                input #from type="date" name="from" value=(asked.field("from"));
+            }
+            p {
+                label for="to" { (words.say("blocking-to")) }
+                input #to type="date" name="to" value=(asked.field("to"));
+            }
+            button type="submit" { (words.say("admin-search")) }
+        }
+    }
+}
+
+/// Lines of a log as a table.
+pub(super) fn rows(admin: &Admin, events: &[Event], label: &str) -> Markup {
+    let words = admin.words();
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(label) {
+            table.rows {
+                thead { tr {
+                    th scope="col" { (words.say("admin-when")) }
+                    th scope="col" { (words.say("admin-to")) }
+                    th scope="col" { (words.say("admin-subject")) }
+                    th scope="col" { (words.say("blocking-reason")) }
+                    th scope="col" { (words.say("blocking-details")) }
+                } }
+                tbody { @for one in events { (row(admin, one)) } }
+            }
+        }
+    }
+}
+
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Queued => "outcome-queued",
+        Outcome::Succeeded => "outcome-succeeded",
+        Outcome::Deferred => "outcome-deferred",
+        Outcome::Failed => "outcome-failed",
+        Outcome::Blocked => "outcome-blocked",
+        Outcome::Complained => "outcome-complained",
+    }
+}
+
+fn row(admin: &Admin, one: &Event) -> Markup {
+    let words = admin.words();
+    let now = admin.app().clock.now();
+    let failed = matches!(one.outcome, Outcome::Deferred | Outcome::Failed);
     html! {
         tr {
             td.time { (table::ago(words, one.at, now)) }
             td.main { (Shown(&one.address)) }
             td { (Shown(&one.subject)) }
-            td { (words.say(word)) }
+            td {
+                (words.say(outcome_word(one.outcome)))
+                @if failed { br; span.soft { (words.say(reason_word(&one.class))) } }
+            }
             td {
                 details {
                     summary { (words.say("blocking-details")) }
@@ -129,63 +164,4 @@ fn row(admin: &Admin, one: &Event, now: Timestamp) -> Markup {
             }
         }
     }
-}
-
-async fn errors_csv(
-    admin: Admin,
-    Captured(id): Captured<String>,
-) -> Result<axum::response::Response, Trouble> {
-    csv_of(&admin, &id, true).await
-}
-
-async fn deliveries_csv(
-    admin: Admin,
-    Captured(id): Captured<String>,
-) -> Result<axum::response::Response, Trouble> {
-    csv_of(&admin, &id, false).await
-}
-
-async fn csv_of(
-    admin: &Admin,
-    id: &str,
-    errors_only: bool,
-) -> Result<axum::response::Response, Trouble> {
-    let server = server(admin, id).await?;
-    record(admin, "download-log", server.id, "").await?;
-    let heads = [
-        "date",
-        "address",
-        "outcome",
-        "reason",
-        "subject",
-        "sender",
-        "return path",
-        "message id",
-        "response",
-    ];
-    let mut rows = vec![heads.map(str::to_owned).to_vec()];
-    let mut query =
-        Query { server: Some(server.id), errors_only, limit: EXPORTED, ..Query::default() };
-    loop {
-        let (page, after) = event::search(admin.blocking().store(), &query).await?;
-        rows.extend(page.into_iter().map(|one| {
-            let outcome = one.outcome.as_str().to_owned();
-            vec![
-                one.at.to_string(),
-                one.address,
-                outcome,
-                one.class,
-                one.subject,
-                one.sender,
-                one.return_path,
-                one.message_id,
-                one.response,
-            ]
-        }));
-        match after {
-            Some(after) if rows.len() < EXPORTED => query.after = after,
-            _ => break,
-        }
-    }
-    Ok(download(if errors_only { "errors.csv" } else { "deliveries.csv" }, &rows))
 }

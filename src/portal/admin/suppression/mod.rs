@@ -1,46 +1,83 @@
-//! Delivery blocking: the servers at the left, and for each its lists, run
-//! settings, logs and distributions.
+//! Delivery blocking: the servers, and for each its lists, run settings, logs
+//! and distributions.
 //!
-//! What is released here is released for every reader at once; every act is
+//! Operators see every server, an organisation's administrators those of
+//! their organisation; a server of another is as if it were not there. What
+//! is released here is released for every reader at once; every act is
 //! written into the audit.
 
+pub(in crate::portal) mod downloads;
+mod find;
 mod lists;
 mod logs;
+mod servers;
 mod settings;
+pub(in crate::portal) mod upload;
 mod versions;
 
-use axum::response::Redirect;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 
-use super::table::Address;
+use super::table::{self, Address};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
-use crate::account::Power;
+use crate::account::{Power, Role};
 use crate::mail;
 use crate::portal::error::Trouble;
 use crate::suppression::{Refused, Server, ServerId, Suppression};
 
+/// Whose tab it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    All,
+    /// Servers whose list may be browsed.
+    Browsed,
+    /// Servers of a plan with blocking always on.
+    Fixed,
+    /// Who may change what is browsed.
+    Deciders,
+    /// Who sees the whole service.
+    Service,
+}
+
 /// The tabs in their order: the word in the address, and its label.
-const TABS: [(&str, &str); 6] = [
-    ("blocked", "blocking-tab-blocked"),
-    ("exemptions", "blocking-tab-exemptions"),
-    ("settings", "blocking-tab-settings"),
-    ("errors", "blocking-tab-errors"),
-    ("deliveries", "blocking-tab-deliveries"),
-    ("distribution", "blocking-tab-distribution"),
+const TABS: [(&str, &str, For); 9] = [
+    ("find", "blocking-tab-find", For::Fixed),
+    ("blocked", "blocking-tab-blocked", For::Browsed),
+    ("exemptions", "blocking-tab-exemptions", For::Browsed),
+    ("settings", "blocking-tab-settings", For::All),
+    ("errors", "blocking-tab-errors", For::All),
+    ("deliveries", "blocking-tab-deliveries", For::All),
+    ("distribution", "blocking-tab-distribution", For::Service),
+    ("upload", "blocking-tab-upload", For::Deciders),
+    ("downloads", "blocking-tab-downloads", For::All),
 ];
 
 pub(super) fn routes() -> Vec<Route> {
-    let mut all = vec![Route::page(&Place::BlockingHome, Power::SeeAll, get(home))];
+    let mut all = vec![Route::page(&Place::BlockingHome, Power::See, get(home))];
+    all.extend(find::routes());
     all.extend(lists::routes());
     all.extend(settings::routes());
     all.extend(logs::routes());
     all.extend(versions::routes());
+    all.extend(servers::routes());
+    all.extend(upload::routes());
+    all.extend(downloads::routes());
     all
 }
 
-async fn home() -> Redirect {
-    Redirect::to(&Place::Blocking("0", "blocked").to_string())
+/// The first server that he may see.
+async fn home(admin: Admin) -> Result<Response, Trouble> {
+    let Some(server) = own(&admin).await?.into_iter().next() else {
+        let words = admin.words();
+        let body = table::empty(words.say("blocking-no-server"));
+        let title = words.say("admin-blocking");
+        let sheet = Sheet { section: Section::Blocking, title, notice: None, body };
+        return Ok(admin.page(&sheet).into_response());
+    };
+    let first = if server.settings.fixed { "find" } else { "blocked" };
+    let place = Place::Blocking(&server.id.to_string(), first).to_string();
+    Ok(Redirect::to(&place).into_response())
 }
 
 impl Admin {
@@ -49,11 +86,29 @@ impl Admin {
     }
 }
 
-/// The server that an address names.
+/// Whether a server is this role's to see.
+pub(in crate::portal) fn covers(role: &Role, server: &Server) -> bool {
+    let whose = server.organisation.as_ref();
+    role.organisations().is_none() || whose.is_some_and(|whose| role.covers(whose))
+}
+
+/// The servers that he may see.
+async fn own(admin: &Admin) -> Result<Vec<Server>, Trouble> {
+    let mut all = admin.blocking().servers().await?;
+    all.retain(|server| covers(&admin.account.role, server));
+    Ok(all)
+}
+
+/// The server that an address names, if it is his.
 async fn server(admin: &Admin, id: &str) -> Result<Server, Trouble> {
     let id: ServerId = id.parse().map_err(|_| Trouble::NotFound)?;
-    let all = admin.blocking().servers().await?;
-    all.into_iter().find(|server| server.id == id).ok_or(Trouble::NotFound)
+    own(admin).await?.into_iter().find(|server| server.id == id).ok_or(Trouble::NotFound)
+}
+
+/// The same, where its list may be browsed.
+async fn browsed(admin: &Admin, id: &str) -> Result<Server, Trouble> {
+    let server = server(admin, id).await?;
+    if server.settings.fixed { Err(Trouble::FixedPlan) } else { Ok(server) }
 }
 
 /// A tab of one server: the servers and the tabs around its body.
@@ -65,19 +120,28 @@ async fn tab(
     body: Markup,
 ) -> Result<Markup, Trouble> {
     let words = admin.words();
-    let servers = admin.blocking().servers().await?;
+    let servers = own(admin).await?;
     let id = server.id.to_string();
+    let fixed = server.settings.fixed;
+    let shown = |whose: For| match whose {
+        For::All => true,
+        For::Browsed => !fixed,
+        For::Fixed => fixed,
+        For::Deciders => !fixed && admin.may(Power::Decide),
+        For::Service => admin.may(Power::SeeAll),
+    };
     let body = html! {
         @if servers.len() > 1 {
             nav.chips aria-label=(words.say("blocking-servers")) {
                 @for one in &servers {
-                    a href=(Place::Blocking(&one.id.to_string(), tab)) aria-current=[(one.id == server.id).then_some("true")] { (one.name) }
+                    @let first = if one.settings.fixed == fixed { tab } else { "settings" };
+                    a href=(Place::Blocking(&one.id.to_string(), first)) aria-current=[(one.id == server.id).then_some("true")] { (one.name) }
                 }
             }
         }
         nav.chips aria-label=(words.say("admin-blocking")) {
-            @for (word, label) in TABS {
-                a href=(Place::Blocking(&id, word)) aria-current=[(word == tab).then_some("true")] { (words.say(label)) }
+            @for (word, label, _) in TABS.iter().filter(|(_, _, whose)| shown(*whose)) {
+                a href=(Place::Blocking(&id, word)) aria-current=[(*word == tab).then_some("true")] { (words.say(label)) }
             }
         }
         (body)
@@ -101,7 +165,11 @@ fn address(form: &Acted) -> Result<mail::Address, Refused> {
 }
 
 /// Records an act on a server's list.
-async fn record(admin: &Admin, what: &str, server: ServerId, about: &str) -> Result<(), Trouble> {
-    let entry = admin.entry(what).about("address", about).after(format!("server {server}"));
-    Ok(admin.console().accounts.audit().note(entry).await?)
+async fn record(admin: &Admin, what: &str, server: &Server, about: &str) -> Result<(), Trouble> {
+    Ok(admin.console().accounts.audit().note(entry(admin, what, server, about)).await?)
+}
+
+fn entry(admin: &Admin, what: &str, server: &Server, about: &str) -> crate::account::Entry {
+    let whose = server.organisation.iter().cloned().collect();
+    admin.entry(what).about("address", about).after(format!("server {}", server.id)).of(whose)
 }

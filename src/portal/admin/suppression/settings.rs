@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::super::table;
 use super::lists::reason_word;
-use super::{Acted, Admin, Place, Route, Trouble, record, refusal, server, tab};
+use super::{Acted, Admin, Place, Route, Trouble, browsed, record, refusal, server, tab};
 use crate::account::Power;
 use crate::clock::SignedDuration;
 use crate::suppression::rule::{REASONS, RunSettings};
@@ -19,9 +19,9 @@ const MANY: usize = 1000;
 pub(super) fn routes() -> Vec<Route> {
     let id = Place::ID;
     vec![
-        Route::page(&Place::Blocking(id, "settings"), Power::SeeAll, get(show)),
-        Route::act(&Place::Blocking(id, "save"), Power::Operate, post(save)),
-        Route::act(&Place::Blocking(id, "run"), Power::Operate, post(run)),
+        Route::page(&Place::Blocking(id, "settings"), Power::See, get(show)),
+        Route::act(&Place::Blocking(id, "save"), Power::Decide, post(save)),
+        Route::act(&Place::Blocking(id, "run"), Power::Decide, post(run)),
     ]
 }
 
@@ -43,10 +43,11 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
             (words.say("blocking-previous-run")) ": "
             @if let Some(at) = server.previous_run { (table::ago(words, at, now)) } @else { "–" }
         }
+        @if settings.fixed { p.notice { (words.say("fixed-plan-text")) } }
         @if soon >= MANY { p.notice role="status" { (words.say("blocking-many")) " " strong { (soon) } } }
         form method="post" action=(Place::Blocking(&id, "save")) {
             (admin.token_field())
-            fieldset disabled[settings.fixed || !admin.may(Power::Operate)] {
+            fieldset disabled[settings.fixed || !admin.may(Power::Decide)] {
                 legend { (words.say("blocking-tab-settings")) }
                 p {
                     label { input type="checkbox" name="immediate" value="yes" checked[settings.immediate]; " " (words.say("blocking-immediate")) }
@@ -80,7 +81,7 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
                 button type="submit" { (words.say("blocking-save")) }
             }
         }
-        @if admin.may(Power::Operate) {
+        @if !settings.fixed && admin.may(Power::Decide) {
             form method="post" action=(Place::Blocking(&id, "run")) {
                 (admin.token_field())
                 button.quiet type="submit" { (words.say("blocking-run")) }
@@ -123,7 +124,7 @@ async fn save(
 ) -> Result<Markup, Trouble> {
     let before = server(&admin, &id).await?;
     if before.settings.fixed {
-        return Err(Trouble::Forbidden);
+        return Err(Trouble::FixedPlan);
     }
     let mut after = before.clone();
     let saved = match read(&form, &before.settings) {
@@ -137,7 +138,7 @@ async fn save(
         let notice = refusal(refused)?;
         return page(&admin, &before, Some(notice)).await;
     }
-    record(&admin, "set-blocking", after.id, "").await?;
+    record(&admin, "set-blocking", &after, "").await?;
     let mut cancelled = 0;
     if form.field("cancel") == "yes" {
         let pairs = before.settings.reasons.iter().zip(&after.settings.reasons);
@@ -160,9 +161,9 @@ async fn run(
     Captured(id): Captured<String>,
     _form: Acted,
 ) -> Result<Markup, Trouble> {
-    let known = server(&admin, &id).await?;
+    let known = browsed(&admin, &id).await?;
     let ran = admin.blocking().run(known.id).await?;
-    record(&admin, "run-blocking", known.id, "").await?;
+    record(&admin, "run-blocking", &known, "").await?;
     let words = admin.words();
     let notice = html! {
         (words.say("blocking-ran")) " "

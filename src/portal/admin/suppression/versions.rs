@@ -30,33 +30,43 @@ async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Tr
     page(&admin, &server, None).await
 }
 
-async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<Markup, Trouble> {
+pub(super) async fn page(
+    admin: &Admin,
+    server: &Server,
+    notice: Option<Markup>,
+) -> Result<Markup, Trouble> {
     let words = admin.words();
     let id = server.id.to_string();
     let now = admin.app().clock.now();
     let mut all = admin.blocking().distributions(server.id).await?;
     all.reverse();
     let drift = admin.blocking().drift(server.id).await?;
-    let breakers = admin.blocking().open_breakers().await?;
+    let mut breakers = admin.blocking().open_breakers().await?;
+    breakers.retain(|one| one.server == server.id);
     let way = match &server.way {
         Way::Own => words.say("blocking-way-own").to_owned(),
         Way::MapFile(path) => path.clone(),
         Way::Socketmap => "socketmap".to_owned(),
-        Way::Download(_) => "download".to_owned(),
+        Way::Download(_) => words.say("server-way-download").to_owned(),
     };
+    let files = matches!(server.way, Way::MapFile(_) | Way::Download(_));
     let body = html! {
         dl.facts {
             div { dt { (words.say("blocking-way")) } dd { code { (way) } } }
             div { dt { (words.say("blocking-version")) } dd { (server.version) } }
+            @if let Some(at) = server.acknowledged_at {
+                div { dt { (words.say("blocking-acknowledged")) } dd { (server.acknowledged) " · " (table::ago(words, at, now)) } }
+            }
             div { dt { (words.say("admin-state")) } dd {
                 @match &drift {
                     Drift::None => { span class="state done" { span aria-hidden="true" { "✓ " } (words.say("blocking-in-step")) } }
+                    Drift::Behind { has, last } => { span class="state wait" { span aria-hidden="true" { "… " } (words.say("blocking-behind")) " " (has) " / " (last) } }
                     _ => { span class="state stop" { span aria-hidden="true" { "✕ " } (words.say("blocking-drifted")) } }
                 }
                 @if let Some(trouble) = &server.trouble { " " (Shown(trouble)) }
             } }
         }
-        @if matches!(server.way, Way::MapFile(_)) && admin.may(Power::Operate) {
+        @if files && admin.may(Power::Operate) {
             form method="post" action=(Place::Blocking(&id, "distribute")) {
                 (admin.token_field())
                 button type="submit" { (words.say("blocking-distribute")) }
@@ -89,6 +99,7 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
                 }
             }
         }
+        @if server.pinned { p.notice { (words.say("blocking-pinned")) } }
         @if !breakers.is_empty() {
             h2 { (words.say("blocking-breakers")) }
             @for one in &breakers {
@@ -103,6 +114,7 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
                 }
             }
         }
+        (super::servers::forms(admin, server))
     };
     tab(admin, server, "distribution", notice, body).await
 }
@@ -121,7 +133,7 @@ async fn distribute(
     let notice = match admin.blocking().distribute(known.id, by, dry).await {
         Ok(done) => {
             if !dry {
-                record(&admin, "distribute-blocking", known.id, "").await?;
+                record(&admin, "distribute-blocking", &known, "").await?;
             }
             html! { (admin.words().say("blocking-version")) " " (done.version) ": +" (done.added) " −" (done.removed) }
         }
@@ -140,7 +152,7 @@ async fn roll_back(
     let version = form.field("version").parse().map_err(|_| Trouble::BadForm)?;
     let notice = match admin.blocking().roll_back(known.id, version).await {
         Ok(()) => {
-            record(&admin, "roll-back-blocking", known.id, form.field("version")).await?;
+            record(&admin, "roll-back-blocking", &known, form.field("version")).await?;
             html! { (admin.words().say("blocking-version")) " " (version) }
         }
         Err(refused) => refusal(refused)?,
@@ -157,7 +169,7 @@ async fn close_breaker(
     let known = server(&admin, &id).await?;
     let undo = form.field("undo") == "yes";
     let released = admin.blocking().close_breaker(known.id, form.field("domain"), undo).await?;
-    record(&admin, "close-blocking-breaker", known.id, form.field("domain")).await?;
+    record(&admin, "close-blocking-breaker", &known, form.field("domain")).await?;
     let notice = html! { (admin.words().say("blocking-released")) " " (released) };
     page(&admin, &known, Some(notice)).await
 }
