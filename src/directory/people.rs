@@ -19,8 +19,6 @@ use crate::clock::{Clock, Timestamp};
 use crate::mail::Address;
 use crate::store::{Batch, Fault, Index, Record, Refusal, Row, Store};
 
-/// Records of one read.
-const PAGE: usize = 1000;
 /// New recipients that wait to be written; more are learned from later mail.
 const LEARNED: usize = 20_000;
 /// How often a decision is made again when another came first.
@@ -87,14 +85,19 @@ impl View {
         }
     }
 
-    fn put(&mut self, recipient: &Recipient) {
+    /// `old`: the recipient as the view knows him, if it does.
+    fn put(&mut self, old: Option<&Recipient>, recipient: &Recipient) {
         self.learned.remove(&recipient.address);
-        self.aliases.retain(|_, mailbox| *mailbox != recipient.address);
+        for alias in old.iter().flat_map(|old| &old.aliases) {
+            self.aliases.remove(alias);
+        }
         for alias in &recipient.aliases {
             self.aliases.insert(alias.clone(), recipient.address.clone());
         }
-        for shared in self.shared.values_mut() {
-            shared.retain(|mailbox| *mailbox != recipient.address);
+        for member in old.iter().flat_map(|old| &old.members) {
+            if let Some(shared) = self.shared.get_mut(member) {
+                shared.retain(|mailbox| *mailbox != recipient.address);
+            }
         }
         for member in &recipient.members {
             let shared = self.shared.entry(member.clone()).or_default();
@@ -165,24 +168,8 @@ impl People {
 
     async fn read(&self) -> Result<(), Fault> {
         let mut view = View::default();
-        let mut after = Vec::new();
-        loop {
-            let rows = self.store.page::<Recipient>(&after, PAGE).await?;
-            for row in &rows {
-                view.put(&row.record);
-            }
-            let Some(last) = rows.last() else { break };
-            after = last.record.key();
-        }
-        after = Vec::new();
-        loop {
-            let rows = self.store.page::<StoredRule>(&after, PAGE).await?;
-            for row in &rows {
-                view.set(&row.record);
-            }
-            let Some(last) = rows.last() else { break };
-            after = last.record.key();
-        }
+        self.store.each(|row: Row<Recipient>| view.put(None, &row.record)).await?;
+        self.store.each(|row: Row<StoredRule>| view.set(&row.record)).await?;
         self.directory.view(|own| *own = view);
         Ok(())
     }
@@ -263,7 +250,7 @@ impl People {
             batch.insert(&recipient);
             match self.store.commit(batch).await {
                 Ok(_) => {
-                    self.directory.view(|view| view.put(&recipient));
+                    self.directory.view(|view| view.put(None, &recipient));
                     return Ok(recipient);
                 }
                 Err(Refusal::Conflict(_)) => {}
@@ -304,7 +291,7 @@ impl People {
             batch.update(&row, &recipient);
             match self.store.commit(batch).await {
                 Ok(_) => {
-                    self.directory.view(|view| view.put(&recipient));
+                    self.directory.view(|view| view.put(Some(&row.record), &recipient));
                     return Ok(recipient);
                 }
                 Err(Refusal::Conflict(_)) => {}

@@ -38,6 +38,9 @@ use bytes::Bytes;
 use self::record::Schema;
 use self::watch::Watchers;
 
+/// Records read at a time where all of them are.
+const PAGE: usize = 1000;
+
 /// Names a stored body (a message with its envelope): a `UUIDv7`.
 pub type BodyId = uuid::Uuid;
 
@@ -298,6 +301,24 @@ impl Store {
         }
         let rows = self.scan(&from, &R::TABLE.end(), limit).await?;
         rows.into_iter().map(|(_, value)| Row::read(value)).collect()
+    }
+
+    /// Calls `each` with every record of a table, in key order, a page at a
+    /// time: for views in memory that are read at start.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read them.
+    pub async fn each<R: Record>(&self, mut each: impl FnMut(Row<R>)) -> Result<(), Fault> {
+        let mut after = Vec::new();
+        loop {
+            let rows = self.page::<R>(&after, PAGE).await?;
+            let Some(last) = rows.last().filter(|_| rows.len() == PAGE) else {
+                rows.into_iter().for_each(each);
+                return Ok(());
+            };
+            after = last.record.key();
+            rows.into_iter().for_each(&mut each);
+        }
     }
 
     /// Primary keys that stand in `index` under keys with `from <= key < to`,
