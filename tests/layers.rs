@@ -44,6 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fluent_templates", &["portal/", "notice/"]),
     ("sled", &["store/embedded/index/sled.rs"]),
     ("redb", &["store/embedded/index/redb.rs"]),
+    ("hashbrown", &["store/arena/"]),
     ("clamav_client", &["filter/engine/clamd.rs"]),
     ("hyper_util", &["filter/engine/rspamd.rs", "portal/", "demo/", "gateway/"]),
     ("mail_auth", &["filter/authn", "notice/sign.rs"]),

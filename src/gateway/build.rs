@@ -19,7 +19,6 @@ use crate::link::{BadBase, KeyError, KeyRing, Links};
 use crate::maillog::Maillog;
 use crate::notice::{self, Breaker, LastLetter, Notices, SignError, Signer};
 use crate::portal::{self, Portal};
-use crate::quarantine::tally::Tally;
 use crate::quarantine::{Held, HeldSearch};
 use crate::queue::{self, Item, Queue};
 use crate::release::{self, Releases};
@@ -118,7 +117,6 @@ pub(super) struct Rooms {
     pub search: HeldSearch,
     pub senders: SenderSearch,
     pub statistics: Statistics,
-    pub tally: Tally,
     /// Set once the doors are to close: `/health/ready` says so.
     pub stopping: Arc<AtomicBool>,
 }
@@ -238,7 +236,6 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let search = HeldSearch::new(store.clone());
     let senders = SenderSearch::new(store.clone());
     let statistics = Statistics::new(store.clone(), clock.clone(), maillog.clone());
-    let tally = Tally::new(&store);
     let console = portal::Console {
         accounts: accounts.clone(),
         store: store.clone(),
@@ -249,7 +246,6 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         flags: flags.clone(),
         queue: queue.clone(),
         statistics: statistics.clone(),
-        tally: tally.clone(),
         suppression: suppression.clone(),
         retry: retry(&delivery),
         letters_stopped: letters_stopped(&notices),
@@ -302,7 +298,6 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         search,
         senders,
         statistics,
-        tally,
         store,
         opened,
         ring,

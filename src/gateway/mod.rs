@@ -147,15 +147,13 @@ impl Gateway {
 
     fn start_workers(&mut self) {
         let (search, senders) = (self.rooms.search.clone(), self.rooms.senders.clone());
-        let (tally, store) = (self.rooms.tally.clone(), self.rooms.store.clone());
         let list = self.rooms.suppression.clone();
         let maillog = self.rooms.maillog.clone();
         self.working.spawn(async move {
             let filled = async {
                 search.fill().await?;
                 senders.fill().await?;
-                list.fill().await?;
-                tally.fill(&store).await
+                list.fill().await
             };
             if let Err(fault) = filled.await {
                 maillog.step_failed("search", &fault.to_string());

@@ -76,8 +76,8 @@ fn entry(standing: &Standing) -> Entry {
     Entry {
         text: standing.address.display(),
         facts: bit(standing.state),
-        groups: Vec::new(),
         order: standing.last_seen.as_microsecond(),
+        ..Entry::default()
     }
 }
 

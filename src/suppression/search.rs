@@ -186,8 +186,8 @@ fn event(event: &Event) -> Entry {
             | u64::from(event.server) << 8
             | (outcome as u64) << 4
             | class as u64,
-        groups: Vec::new(),
         order: event.at.as_microsecond(),
+        ..Entry::default()
     }
 }
 
@@ -195,8 +195,8 @@ fn exemption(one: &Exemption) -> Entry {
     Entry {
         text: one.address.canonical().to_string(),
         facts: u64::from(one.server),
-        groups: Vec::new(),
         order: one.at.as_microsecond(),
+        ..Entry::default()
     }
 }
 

@@ -16,7 +16,6 @@ use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
 use reprieve::mail::{Address, Domain, Message, ReversePath};
 use reprieve::maillog::Maillog;
 use reprieve::portal::{Console, Portal, Recipients, Services, Settings};
-use reprieve::quarantine::tally::Tally;
 use reprieve::quarantine::{
     Fingerprint, Held, HeldRecipient, HeldSearch, Reference, State, Telling,
 };
@@ -96,7 +95,6 @@ impl Stage {
             reputation: reputation.clone(),
             queue: queue.clone(),
             statistics: Statistics::new(store.clone(), clock.clone(), Maillog::default()),
-            tally: Tally::new(&store),
             suppression: reprieve::suppression::Suppression::new(store.clone(), clock.clone())
                 .in_folder(folder.path()),
             retry: Arc::new(|_| Box::pin(async { Ok(false) })),

@@ -39,7 +39,6 @@ use super::{App, Inner};
 use crate::account::{Accounts, Power};
 use crate::link::KeyRing;
 use crate::quarantine::HeldSearch;
-use crate::quarantine::tally::Tally;
 use crate::queue::Queue;
 use crate::reputation::{Flags, Network, Reputation, SenderSearch};
 use crate::statistics::Statistics;
@@ -79,7 +78,6 @@ pub struct Console {
     pub queue: Queue,
     pub suppression: Suppression,
     pub statistics: Statistics,
-    pub tally: Tally,
     /// Attempts a queue's item now.
     pub retry: Retry,
     /// Whether letters to senders have stopped.

@@ -10,6 +10,7 @@ use super::{Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::portal::error::Trouble;
 use crate::portal::words::Words;
+use crate::quarantine::tally::Share;
 use crate::statistics::Counts;
 
 /// Hours of a week.
@@ -67,6 +68,7 @@ async fn show(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
         ("", words.say("admin-week")),
         ("year", words.say("admin-year")),
     ];
+    let overruled = admin.console().search.shares().await;
     let body = html! {
         (table::chips(words.say("admin-span"), &address, "span", span, &chips))
         p.soft { (words.say("admin-band")) }
@@ -78,7 +80,7 @@ async fn show(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
             }
         }
         (shares(words, &hours))
-        (findings(&admin))
+        (findings(&admin, &overruled))
     };
     let title = words.say("admin-statistics");
     Ok(admin.page(&Sheet { section: Section::Statistics, title, notice: None, body }))
@@ -123,9 +125,8 @@ fn shares(words: &Words, hours: &[Counts]) -> Markup {
     }
 }
 
-fn findings(admin: &Admin) -> Markup {
+fn findings(admin: &Admin, all: &[Share]) -> Markup {
     let words = admin.words();
-    let all = admin.console().tally.shares();
     html! {
         section.card aria-labelledby="overruled" {
             h2 #overruled { (words.say("admin-overruled")) }
@@ -140,7 +141,7 @@ fn findings(admin: &Admin) -> Markup {
                         th.number scope="col" { "%" }
                     } }
                     tbody {
-                        @for one in &all {
+                        @for one in all {
                             tr {
                                 td { code { (one.finding) } }
                                 td.number { (one.held) }
