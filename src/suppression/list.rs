@@ -16,12 +16,12 @@ use super::record::{
     self, Block, Count, Exemption, Import, ImportState, Lifted, Reason, Server, ServerId,
     Suppressed,
 };
-use super::roll::Arena;
+use super::roll::Roll;
 use super::rule::{SettingsError, Strikes};
 use super::{Suppression, csv};
 use crate::clock::Timestamp;
 use crate::mail::Address;
-use crate::store::{Batch, Fault, Index, Refusal, Row};
+use crate::store::{Batch, Fault, Index, Record, Refusal, Row};
 
 /// Why a person's wish is not carried out. Each is a sentence for him.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,8 @@ const BLOCK: usize = 4000;
 const SHOWN: usize = 1000;
 /// Records that one step of a run writes.
 const STEP: usize = 200;
+/// Bytes of addresses that are sorted at once.
+const RUN: usize = 24 << 20;
 
 /// What an upload holds, before or after it is registered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -519,19 +521,24 @@ impl Suppression {
             if in_block == BLOCK
                 && let Some(import) = into.as_deref_mut()
             {
-                self.write_block(import, std::mem::take(&mut block)).await?;
+                self.write_block(import, &block).await?;
+                block.clear();
                 in_block = 0;
             }
         }
         if in_block > 0
             && let Some(import) = into
         {
-            self.write_block(import, block).await?;
+            self.write_block(import, &block).await?;
         }
         Ok(preview)
     }
 
-    async fn write_block(&self, import: &mut Import, addresses: String) -> Result<(), Fault> {
+    /// Sorted, so that sorting all of them is merging.
+    async fn write_block(&self, import: &mut Import, addresses: &str) -> Result<(), Fault> {
+        let mut lines: Vec<&str> = addresses.split_inclusive('\n').collect();
+        lines.sort_unstable();
+        let addresses = lines.concat();
         let mut batch = Batch::new();
         let number = import.blocks;
         batch.insert(&Block { server: import.server, import: import.id, number, addresses });
@@ -548,8 +555,6 @@ impl Suppression {
         let mut batch = Batch::new();
         batch.update(&row, &active);
         self.write(batch).await?;
-        let mut text = String::new();
-        self.each_block(&active, |block| text.push_str(block)).await?;
         let exempt: HashSet<String> = self
             .exemptions(import.server, "", usize::MAX)
             .await?
@@ -566,18 +571,59 @@ impl Suppression {
                 self.write(batch).await?;
             }
         }
-        let roll = self.roll(import.server);
-        let building = move || {
-            let mut lines: Vec<&str> =
-                text.lines().filter(|line| !exempt.contains(*line)).collect();
-            lines.sort_unstable();
-            lines.dedup();
-            roll.merge(&Arena::of_sorted(lines.into_iter()));
-        };
-        // Sorting a million addresses takes a second: not on a worker's thread.
-        tokio::task::spawn_blocking(building)
-            .await
-            .map_err(|error| Fault::Unavailable(error.to_string()))
+        let mut growing = Growing::new(self.roll(import.server));
+        self.add_blocks(&active, &exempt, &mut growing).await?;
+        growing.finish().await
+    }
+
+    /// Adds the addresses of an import that are not exempt or lifted.
+    pub(super) async fn add_blocks(
+        &self,
+        import: &Import,
+        off: &HashSet<String>,
+        to: &mut Growing,
+    ) -> Result<(), Fault> {
+        let mut after = record::import_key(import.server, import.id);
+        for _ in 0..import.blocks {
+            let rows: Vec<Row<Block>> = self.store.page(&after, 1).await?;
+            let block = rows.first().map(|row| &row.record);
+            let Some(block) = block.filter(|block| block.import == import.id) else { break };
+            after = block.key();
+            for address in block.addresses.lines().filter(|one| !off.contains(*one)) {
+                to.add(address).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds many addresses to a list, a large sorted run at a time.
+pub(super) struct Growing {
+    roll: Roll,
+    run: String,
+}
+
+impl Growing {
+    pub fn new(roll: Roll) -> Self {
+        Self { roll, run: String::new() }
+    }
+
+    pub async fn add(&mut self, address: &str) -> Result<(), Fault> {
+        self.run.push_str(address);
+        self.run.push('\n');
+        if self.run.len() < RUN { Ok(()) } else { self.merge().await }
+    }
+
+    /// All that was added is on the list.
+    pub async fn finish(mut self) -> Result<(), Fault> {
+        self.merge().await
+    }
+
+    /// Sorting a million addresses takes a second: not on a worker's thread.
+    async fn merge(&mut self) -> Result<(), Fault> {
+        let (roll, run) = (self.roll.clone(), std::mem::take(&mut self.run));
+        let merging = tokio::task::spawn_blocking(move || roll.merge(&run));
+        merging.await.map_err(|error| Fault::Unavailable(error.to_string()))
     }
 }
 

@@ -42,9 +42,10 @@ use crate::clock::{Clock, SignedDuration};
 use crate::mail::Address;
 use crate::maillog::Maillog;
 use crate::store::record::Schema;
-use crate::store::{Batch, Fault, Row, Store};
+use crate::store::{Batch, Fault, Record, Row, Store};
+use list::Growing;
 use record::{Block, Count, Distributed, Import, ImportState, Lifted, Window};
-use roll::{Arena, Roll};
+use roll::Roll;
 
 /// The list. Clones share the store and the memory.
 #[derive(Clone)]
@@ -148,40 +149,39 @@ impl Suppression {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn load(&self) -> Result<(), Fault> {
-        let mut lists: HashMap<ServerId, Vec<String>> = HashMap::new();
+        let mut lifted: HashMap<ServerId, HashSet<String>> = HashMap::new();
+        self.each(|row: Lifted| {
+            lifted.entry(row.server).or_default().insert(row.address.canonical().to_string());
+        })
+        .await?;
+        let mut imports = Vec::new();
+        self.each(|one: Import| imports.push(one)).await?;
+        let mut lists: HashMap<ServerId, (Roll, Growing)> = HashMap::new();
+        let fresh = || {
+            let roll = Roll::default();
+            (roll.clone(), Growing::new(roll))
+        };
+        for staged in imports.iter().filter(|one| one.state == ImportState::Staged) {
+            self.forget_staged(staged).await?;
+        }
+        for import in imports.iter().filter(|one| one.state == ImportState::Active) {
+            let (_, growing) = lists.entry(import.server).or_insert_with(fresh);
+            let off = lifted.entry(import.server).or_default();
+            self.add_blocks(import, off, growing).await?;
+        }
         let mut after = Vec::new();
         loop {
-            let rows: Vec<Row<Import>> = self.store.page(&after, PAGE).await?;
+            let rows: Vec<Row<Suppressed>> = self.store.page(&after, PAGE).await?;
             let Some(last) = rows.last() else { break };
-            after = crate::store::Record::key(&last.record);
-            for row in rows.iter().filter(|row| row.record.state == ImportState::Staged) {
-                self.forget_staged(&row.record).await?;
-            }
-            for import in rows.into_iter().filter(|row| row.record.state == ImportState::Active) {
-                let list = lists.entry(import.record.server).or_default();
-                self.each_block(&import.record, |block| {
-                    list.extend(block.lines().map(str::to_owned));
-                })
-                .await?;
+            after = last.record.key();
+            for row in &rows {
+                let (_, growing) = lists.entry(row.record.server).or_insert_with(fresh);
+                growing.add(&row.record.address.canonical().to_string()).await?;
             }
         }
-        let mut lifted = Vec::new();
-        self.each(|row: Lifted| lifted.push((row.server, row.address.canonical().to_string())))
-            .await?;
-        let mut single = Vec::new();
-        self.each(|row: Suppressed| single.push((row.server, row.address.canonical().to_string())))
-            .await?;
-        let gone: std::collections::HashSet<_> = lifted.into_iter().collect();
-        for (server, list) in &mut lists {
-            list.retain(|address| !gone.contains(&(*server, address.clone())));
-        }
-        for (server, address) in single {
-            lists.entry(server).or_default().push(address);
-        }
-        for (server, mut list) in lists {
-            list.sort_unstable();
-            list.dedup();
-            self.roll(server).reset(Arena::of_sorted(list.iter().map(String::as_str)));
+        for (server, (roll, growing)) in lists {
+            growing.finish().await?;
+            self.roll(server).reset(roll.into_arena());
         }
         Ok(())
     }
@@ -306,35 +306,8 @@ impl Suppression {
     }
 
     /// Calls `each` with every record of a table.
-    async fn each<R: crate::store::Record>(&self, mut each: impl FnMut(R)) -> Result<(), Fault> {
-        let mut after = Vec::new();
-        loop {
-            let rows: Vec<Row<R>> = self.store.page(&after, PAGE).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.record.key();
-            for row in rows {
-                each(row.record);
-            }
-        }
-    }
-
-    /// Calls `each` with the text of every block of an import.
-    async fn each_block(&self, import: &Import, mut each: impl FnMut(&str)) -> Result<(), Fault> {
-        let mut after = record::import_key(import.server, import.id);
-        let mut read = 0;
-        while read < import.blocks {
-            let rows: Vec<Row<Block>> = self.store.page(&after, 50).await?;
-            let Some(last) = rows.last() else { break };
-            after = crate::store::Record::key(&last.record);
-            for row in rows.iter().filter(|row| row.record.import == import.id) {
-                each(&row.record.addresses);
-                read += 1;
-            }
-            if rows.iter().any(|row| row.record.import != import.id) {
-                break;
-            }
-        }
-        Ok(())
+    async fn each<R: Record>(&self, mut each: impl FnMut(R)) -> Result<(), Fault> {
+        self.store.each(|row: Row<R>| each(row.record)).await
     }
 }
 

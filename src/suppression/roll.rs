@@ -1,112 +1,170 @@
-//! The list in memory: one contiguous arena of sorted addresses, and above
-//! it what changed since it was built.
+//! The list in memory: sorted addresses in chunks, and above them what changed
+//! since they were written.
 //!
-//! A lookup is a binary search (some microseconds among ten millions); a
-//! search for a part of an address is one scan of the arena at memory speed.
-//! The arena never changes: a new one is built beside it and put in its place,
-//! so that readers never wait for an import. It is a cache of the store.
+//! A lookup is two binary searches (some microseconds among ten millions); a
+//! search for a part of an address is one walk at memory speed. Chunks never
+//! change: new ones take the place of one after the other, so that readers
+//! never wait for an upload and nothing is held twice. It is a cache of the
+//! store. The other structure of this kind, [`crate::store::arena`], keeps
+//! records in the order of time with what filters ask of them; this one is a
+//! set in the order of its text, and half as large.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
-/// Changes above the arena after which it is built anew.
+/// Changes above the chunks after which they are written into them.
 const MERGE_AT: usize = 100_000;
+/// Bytes of text in a chunk, when it is cut; few in tests, to have many.
+const CHUNK: usize = if cfg!(test) { 64 } else { 1 << 16 };
+/// Lines between two starts: a quarter of a cache page each, and an index of
+/// a quarter of a byte per address.
+const STRIDE: usize = 16;
+
+/// Sorted addresses. A copy shares the chunks.
+#[derive(Clone, Debug, Default)]
+pub struct Arena {
+    /// None of them is empty.
+    chunks: Vec<Arc<Chunk>>,
+}
 
 /// Sorted addresses, one a line.
-#[derive(Debug, Default)]
-pub struct Arena {
-    /// Each address with a line feed behind it, and one before all.
-    text: Vec<u8>,
+#[derive(Debug)]
+struct Chunk {
+    /// Each address with a line feed behind it.
+    text: Box<str>,
     /// Where each 16th begins.
-    starts: Vec<usize>,
+    starts: Box<[u32]>,
     count: usize,
 }
 
-/// Lines between two starts: a quarter of a cache page each, and an index of
-/// half a byte per address.
-const STRIDE: usize = 16;
-
-impl Arena {
-    /// Of addresses in ascending order without repeats.
-    pub fn of_sorted<'a>(addresses: impl Iterator<Item = &'a str>) -> Self {
-        let mut arena = Self { text: vec![b'\n'], ..Self::default() };
-        for address in addresses {
-            if arena.count.is_multiple_of(STRIDE) {
-                arena.starts.push(arena.text.len());
+impl Chunk {
+    fn of(text: &str) -> Self {
+        let (mut starts, mut count, mut at) = (Vec::new(), 0, 0);
+        for line in text.split_inclusive('\n') {
+            if count % STRIDE == 0 {
+                starts.push(u32::try_from(at).expect("it was cut far below 4 GiB"));
             }
-            arena.text.extend_from_slice(address.as_bytes());
-            arena.text.push(b'\n');
-            arena.count += 1;
+            count += 1;
+            at += line.len();
         }
-        arena.text.shrink_to_fit();
-        arena
+        Self { text: text.into(), starts: starts.into(), count }
     }
 
-    pub fn len(&self) -> usize {
-        self.count
+    fn first(&self) -> &str {
+        self.line(0)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
+    fn contains(&self, address: &str) -> bool {
+        let at = self.not_before(address);
+        at < self.text.len() && self.line(at) == address
     }
 
-    pub fn contains(&self, address: &str) -> bool {
-        let wanted = address.as_bytes();
-        let block = self.starts.partition_point(|start| self.line(*start) <= wanted);
-        let Some(block) = block.checked_sub(1) else { return false };
-        let mut at = self.starts[block];
-        for _ in 0..STRIDE {
-            let line = self.line(at);
-            if line == wanted {
-                return true;
-            }
-            at += line.len() + 1;
-            if line > wanted || at >= self.text.len() {
-                return false;
-            }
-        }
-        false
-    }
-
-    /// All of them, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let lines = self.text.get(1..).unwrap_or_default();
-        // Only whole addresses were put in.
-        let text = std::str::from_utf8(lines).unwrap_or_default();
-        text.split_terminator('\n')
-    }
-
-    /// Addresses that hold `part`, in order, behind `after`, at most `limit`.
-    fn search(&self, part: &str, after: &str, limit: usize) -> Vec<String> {
-        let mut at = if after.is_empty() { 1 } else { self.behind(after.as_bytes()) };
-        let finder = memmem::Finder::new(part.as_bytes());
-        let mut found = Vec::new();
-        while found.len() < limit && at < self.text.len() {
-            let Some(hit) = finder.find(&self.text[at..]).map(|offset| at + offset) else { break };
-            let start = memchr::memrchr(b'\n', &self.text[..hit]).map_or(0, |before| before + 1);
-            let line = self.line(start);
-            found.push(String::from_utf8_lossy(line).into_owned());
-            at = start + line.len() + 1;
-        }
-        found
-    }
-
-    /// Where the first address behind `after` begins.
-    fn behind(&self, after: &[u8]) -> usize {
-        let block = self.starts.partition_point(|start| self.line(*start) <= after);
-        let mut at = block.checked_sub(1).map_or(1, |block| self.starts[block]);
-        while at < self.text.len() && self.line(at) <= after {
+    /// Where the first line begins that is not before `address`.
+    fn not_before(&self, address: &str) -> usize {
+        let block = self.starts.partition_point(|start| self.line(*start as usize) < address);
+        let mut at = block.checked_sub(1).map_or(0, |block| self.starts[block] as usize);
+        while at < self.text.len() && self.line(at) < address {
             at += self.line(at).len() + 1;
         }
         at
     }
 
-    fn line(&self, start: usize) -> &[u8] {
+    fn line(&self, start: usize) -> &str {
         let rest = &self.text[start..];
-        &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())]
+        &rest[..memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len())]
+    }
+
+    /// Adds addresses that hold `part`, from the byte `at` on, until there are
+    /// `limit`.
+    fn search(&self, finder: &Finder<'_>, mut at: usize, limit: usize, found: &mut Vec<String>) {
+        let text = self.text.as_bytes();
+        while found.len() < limit
+            && let Some(hit) = finder.find(&text[at..]).map(|offset| at + offset)
+            && hit < text.len()
+        {
+            let start = memchr::memrchr(b'\n', &text[..hit]).map_or(0, |before| before + 1);
+            let line = self.line(start);
+            found.push(line.to_owned());
+            at = start + line.len() + 1;
+        }
+    }
+}
+
+/// Cuts sorted lines into chunks of about the same size.
+fn cut(mut text: &str) -> Vec<Arc<Chunk>> {
+    let mut chunks = Vec::new();
+    while !text.is_empty() {
+        let parts = (text.len() / CHUNK).max(1);
+        let most = text.len() / parts;
+        // The end of a line: never within a letter.
+        let end = memchr::memchr(b'\n', &text.as_bytes()[most - 1..]).map(|at| most + at);
+        let (chunk, rest) = text.split_at(end.unwrap_or(text.len()));
+        chunks.push(Arc::new(Chunk::of(chunk)));
+        text = rest;
+    }
+    chunks
+}
+
+impl Arena {
+    /// Of addresses in ascending order without repeats.
+    pub fn of_sorted<'a>(addresses: impl Iterator<Item = &'a str>) -> Self {
+        let (mut chunks, mut text) = (Vec::new(), String::with_capacity(2 * CHUNK));
+        for address in addresses {
+            text.push_str(address);
+            text.push('\n');
+            if text.len() >= CHUNK {
+                chunks.extend(cut(&text));
+                text.clear();
+            }
+        }
+        chunks.extend(cut(&text));
+        Self { chunks }
+    }
+
+    pub fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.count).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    pub fn contains(&self, address: &str) -> bool {
+        self.chunk_of(address).is_some_and(|nth| self.chunks[nth].contains(address))
+    }
+
+    /// The chunk that would hold `address`; `None`: it is before all.
+    fn chunk_of(&self, address: &str) -> Option<usize> {
+        self.chunks.partition_point(|chunk| chunk.first() <= address).checked_sub(1)
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.chunks.iter().flat_map(|chunk| chunk.text.split_terminator('\n'))
+    }
+
+    /// Addresses that hold `part`, in order, behind `after`, at most `limit`.
+    fn search(&self, part: &str, after: &str, limit: usize) -> Vec<String> {
+        let finder = Finder::new(part.as_bytes());
+        let mut found = Vec::new();
+        let first = self.chunk_of(after).unwrap_or(0);
+        for (nth, chunk) in self.chunks.iter().enumerate().skip(first) {
+            let mut from = 0;
+            if nth == first && !after.is_empty() {
+                from = chunk.not_before(after);
+                if from < chunk.text.len() && chunk.line(from) == after {
+                    from += after.len() + 1;
+                }
+            }
+            chunk.search(&finder, from, limit, &mut found);
+            if found.len() >= limit {
+                break;
+            }
+        }
+        found
     }
 }
 
@@ -114,11 +172,13 @@ impl Arena {
 #[derive(Clone, Debug, Default)]
 pub struct Roll {
     inner: Arc<RwLock<Inner>>,
+    /// Held by who writes changes into the chunks.
+    merging: Arc<Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    arena: Arc<Arena>,
+    arena: Arena,
     /// `true`: on the list; `false`: taken off it.
     changes: BTreeMap<String, bool>,
     /// Goes up with every change.
@@ -142,31 +202,89 @@ impl Roll {
             inner.generation += 1;
             inner.changes.len()
         };
-        if changes >= MERGE_AT {
-            self.merge(&Arena::default());
+        // While somebody merges, the next change will find as many.
+        if changes >= MERGE_AT
+            && let Ok(_merging) = self.merging.try_lock()
+        {
+            self.settle(&[]);
         }
     }
 
-    /// Adds all of `more` by building a new arena beside the old one.
-    pub fn merge(&self, more: &Arena) {
-        let (old, changes) = {
+    /// Adds addresses, one a line in any order. Each is on the list when this
+    /// returns, whatever was said of it before.
+    pub fn merge(&self, addresses: &str) {
+        let mut more: Vec<&str> = addresses.lines().collect();
+        // A stable sort: uploads come in blocks that are sorted.
+        more.sort();
+        more.dedup();
+        let _merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only who is taken off from now on is not put back.
+        self.write().changes.retain(|one, on| *on || more.binary_search(&one.as_str()).is_err());
+        self.settle(&more);
+    }
+
+    /// Writes `more` and the changes into the chunks, one after the other, in
+    /// short steps. Nobody else may be doing that.
+    fn settle(&self, more: &[&str]) {
+        let (mut nth, mut begin) = (0, 0);
+        loop {
             let inner = self.read();
-            (Arc::clone(&inner.arena), inner.changes.clone())
-        };
-        let fresh = Arc::new(merged(&old, more, &changes));
-        let mut inner = self.write();
-        inner.arena = fresh;
-        inner.generation += 1;
-        // What changed meanwhile stays above it.
-        inner.changes.retain(|address, listed| changes.get(address) != Some(listed));
+            let chunks = &inner.arena.chunks;
+            let old = chunks.get(nth).map(Arc::clone);
+            let next = chunks.get(nth + 1).map(|next| next.first().to_owned());
+            let end = match &next {
+                Some(next) => begin + more[begin..].partition_point(|one| *one < next.as_str()),
+                None => more.len(),
+            };
+            // Chunks before this one have been written: no change is left
+            // there but those that came since, for the next time.
+            let from = match &old {
+                Some(old) if nth > 0 => Bound::Included(old.first()),
+                _ => Bound::Unbounded,
+            };
+            let to = next.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let changes = inner.changes.range::<str, _>((from, to));
+            let changes: BTreeMap<String, bool> = changes.map(|(a, on)| (a.clone(), *on)).collect();
+            drop(inner);
+            let mut count = 1;
+            if begin < end || !changes.is_empty() {
+                let lines = old.as_ref().map_or("", |old| &old.text).split_terminator('\n');
+                let mut text = String::new();
+                for address in in_order(lines, more[begin..end].iter().copied(), &changes) {
+                    text.push_str(address);
+                    text.push('\n');
+                }
+                let fresh = cut(&text);
+                count = fresh.len();
+                let mut inner = self.write();
+                inner.arena.chunks.splice(nth..nth + usize::from(old.is_some()), fresh);
+                inner.generation += 1;
+                // What changed meanwhile stays above it.
+                for (address, listed) in &changes {
+                    if inner.changes.get(address) == Some(listed) {
+                        inner.changes.remove(address);
+                    }
+                }
+            }
+            if next.is_none() {
+                return;
+            }
+            (nth, begin) = (nth + count, end);
+        }
     }
 
     /// Replaces everything.
     pub fn reset(&self, arena: Arena) {
         let mut inner = self.write();
-        inner.arena = Arc::new(arena);
+        inner.arena = arena;
         inner.changes.clear();
         inner.generation += 1;
+    }
+
+    /// What it holds, when nobody else uses it.
+    pub fn into_arena(self) -> Arena {
+        let mut inner = self.write();
+        std::mem::take(&mut inner.arena)
     }
 
     /// Another number whenever the list may have changed.
@@ -174,7 +292,7 @@ impl Roll {
         self.read().generation
     }
 
-    /// How many are on the list, about: changes count as new.
+    /// How many are on the list.
     pub fn len(&self) -> usize {
         let inner = self.read();
         let added = inner.changes.iter().filter(|(a, on)| **on && !inner.arena.contains(a)).count();
@@ -190,10 +308,8 @@ impl Roll {
     pub fn search(&self, part: &str, after: &str, limit: usize) -> Vec<String> {
         let (arena, gone, added) = {
             let inner = self.read();
-            let behind = (Bound::Excluded(after.to_owned()), Bound::Unbounded);
-            let behind =
-                if after.is_empty() { (Bound::Unbounded, Bound::Unbounded) } else { behind };
-            let range = inner.changes.range::<String, _>(behind);
+            let behind = if after.is_empty() { Bound::Unbounded } else { Bound::Excluded(after) };
+            let range = inner.changes.range::<str, _>((behind, Bound::Unbounded));
             let (mut gone, mut added) = (std::collections::HashSet::new(), Vec::new());
             for (address, listed) in range {
                 if !listed {
@@ -202,7 +318,7 @@ impl Roll {
                     added.push(address.clone());
                 }
             }
-            (Arc::clone(&inner.arena), gone, added)
+            (inner.arena.clone(), gone, added)
         };
         let mut found = arena.search(part, after, limit.saturating_add(gone.len()));
         found.retain(|address| !gone.contains(address));
@@ -217,34 +333,29 @@ impl Roll {
     pub fn for_each(&self, mut each: impl FnMut(&str)) {
         let (arena, changes) = {
             let inner = self.read();
-            (Arc::clone(&inner.arena), inner.changes.clone())
+            (inner.arena.clone(), inner.changes.clone())
         };
-        for address in in_order(&arena, &Arena::default(), &changes) {
+        for address in in_order(arena.iter(), std::iter::empty(), &changes) {
             each(address);
         }
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner> {
-        self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner> {
-        self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn merged(old: &Arena, more: &Arena, changes: &BTreeMap<String, bool>) -> Arena {
-    Arena::of_sorted(in_order(old, more, changes))
-}
-
-/// Both arenas and the changes above them, sorted, each once.
+/// Both and the changes above them, sorted, each once.
 fn in_order<'a>(
-    old: &'a Arena,
-    more: &'a Arena,
+    old: impl Iterator<Item = &'a str>,
+    more: impl Iterator<Item = &'a str>,
     changes: &'a BTreeMap<String, bool>,
 ) -> impl Iterator<Item = &'a str> {
-    let mut one = old.iter().peekable();
-    let mut two = more.iter().peekable();
+    let (mut one, mut two) = (old.peekable(), more.peekable());
     let mut three = changes.iter().peekable();
     std::iter::from_fn(move || {
         loop {
@@ -252,11 +363,8 @@ fn in_order<'a>(
                 [one.peek().copied(), two.peek().copied(), three.peek().map(|(a, _)| a.as_str())];
             let least = heads.into_iter().flatten().min()?;
             one.next_if(|head| *head == least);
-            // An import puts back what a change above it took off: who is to
-            // stay off is exempt, and in no import that comes here.
-            let imported = two.next_if(|head| *head == least).is_some();
-            let listed = three.next_if(|(a, _)| a.as_str() == least).is_none_or(|(_, on)| *on);
-            if imported || listed {
+            two.next_if(|head| *head == least);
+            if three.next_if(|(a, _)| a.as_str() == least).is_none_or(|(_, listed)| *listed) {
                 return Some(least);
             }
         }
@@ -287,6 +395,35 @@ mod tests {
         assert!(!Arena::default().contains("a@b"));
     }
 
+    /// An upload of addresses that stand between those of many chunks.
+    #[test]
+    fn an_upload_is_merged_chunk_by_chunk() {
+        let roll = Roll::default();
+        let lines = |range: std::ops::Range<u32>, which: u32| {
+            let wanted = range.filter(move |n| n % 3 == which).rev();
+            wanted.map(|n| format!("user{n:04}@a.example\n")).collect::<String>()
+        };
+        roll.merge(&lines(0..6_000, 0));
+        assert!(roll.read().arena.chunks.len() > 100, "there are several");
+        roll.set("user0001@a.example", false);
+        roll.set("user0003@a.example", false);
+        roll.set("user5999@a.example", true);
+        roll.merge(&(lines(0..6_000, 1) + &lines(0..6_000, 1)));
+        assert_eq!(roll.len(), 4_000);
+        assert!(roll.contains("user0001@a.example"), "an upload puts it back");
+        assert!(!roll.contains("user0003@a.example"));
+        assert!(roll.contains("user5999@a.example"));
+        assert!(roll.read().changes.is_empty());
+        let sizes = roll.read().arena.chunks.iter().map(|one| one.text.len()).collect::<Vec<_>>();
+        assert!(sizes.iter().all(|size| (1..=2 * CHUNK).contains(size)), "{sizes:?}");
+        let mut all = Vec::new();
+        roll.for_each(|one| all.push(one.to_owned()));
+        assert!(all.is_sorted());
+        assert_eq!(roll.search("5998@", "", 2), ["user5998@a.example"]);
+        let after = roll.search("user3", "user3000@a.example", 1);
+        assert_eq!(after, ["user3001@a.example"]);
+    }
+
     #[test]
     fn a_search_goes_on_where_it_stopped() {
         let roll = Roll::default();
@@ -309,12 +446,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_roll_is_a_set(steps in prop::collection::vec(("[ab]{1,3}", any::<bool>(), 0u8..10), 0..60)) {
+        fn a_roll_is_a_set(steps in prop::collection::vec(("[ab]{1,6}", any::<bool>(), 0u8..30), 0..150)) {
             let (roll, mut model) = (Roll::default(), BTreeSet::new());
             for (address, listed, merge) in steps {
                 roll.set(&address, listed);
                 if listed { model.insert(address); } else { model.remove(&address); }
-                if merge == 0 { roll.merge(&Arena::default()); }
+                if merge == 0 { roll.merge(""); }
+                if merge == 1 {
+                    roll.merge("b\nab\nb\nbabba\n");
+                    model.extend(["b", "ab", "babba"].map(str::to_owned));
+                }
+                if merge > 2 { continue; }
                 let mut all = Vec::new();
                 roll.for_each(|one| all.push(one.to_owned()));
                 prop_assert_eq!(&all, &model.iter().cloned().collect::<Vec<_>>());
