@@ -47,6 +47,8 @@ pub struct StoreAt {
     pub index: Index,
     /// Bytes that must stay free on its disk.
     pub reserve: u64,
+    /// Bytes of memory in which redb keeps what is read and written most.
+    pub redb_cache: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,6 +323,7 @@ impl StoreAt {
                 value::word(&[("sled", Index::Sled), ("redb", Index::Redb)]),
             )?,
             reserve: section.or("reserve", "\"512 MiB\"", value::size)?,
+            redb_cache: section.or("redb_cache", "\"64 MiB\"", value::memory)?,
         };
         section.finish().map(|()| read)
     }

@@ -339,6 +339,7 @@ async fn open_store(config: &Config, clock: &Clock) -> Result<(Store, Opened), S
     let settings = EmbeddedSettings {
         index: index(config.store.index),
         reserve: config.store.reserve,
+        redb_cache: config.store.redb_cache,
         clock: clock.clone(),
         ..EmbeddedSettings::default()
     };
