@@ -16,7 +16,7 @@ use super::disk::{Disk, sync_folder};
 use super::frame;
 use super::journal::{self, End};
 use super::keeper::each_pair;
-use super::{EmbeddedSettings, Inner, OpenError, on, recover};
+use super::{EmbeddedSettings, Inner, OpenError, folder, on};
 use crate::store::BodyId;
 use crate::store::checkpoint::{self, Entry, Head, Next, Writer};
 
@@ -80,13 +80,13 @@ fn add_body(inner: &Inner, writer: &mut Writer, key: &[u8], value: &[u8]) -> Res
 /// # Errors
 /// [`OpenError`]; the folder is then no store and cannot be opened as one.
 pub(in crate::store) fn restore(archive: &Path, folder: &Path) -> Result<u64, OpenError> {
-    recover::make_folder(folder)?;
+    folder::make_folder(folder)?;
     let mut inside = fs::read_dir(folder).map_err(on("list", folder))?;
     if inside.next().is_some() {
         let folder = folder.display();
         return Err(OpenError::Archive(format!("{folder} is not empty; choose a new folder")));
     }
-    let _lock = recover::lock(folder)?;
+    let _lock = folder::lock(folder)?;
     for name in ["journal", "bodies", "checkpoints", "index", "aside"] {
         let path = folder.join(name);
         fs::create_dir_all(&path).map_err(on("create", &path))?;
@@ -95,8 +95,8 @@ pub(in crate::store) fn restore(archive: &Path, folder: &Path) -> Result<u64, Op
     // Everything at once, then the names that make it a store.
     let everything = File::open(folder).map_err(on("open", folder))?;
     rustix::fs::syncfs(&everything).map_err(|error| on("sync", folder)(error.into()))?;
-    recover::write_clean_mark(folder, &end)?;
-    recover::write_identity(folder, store)?;
+    folder::write_clean_mark(folder, &end)?;
+    folder::write_identity(folder, store)?;
     Ok(end.last)
 }
 

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::bodies::{Appender, Content, Location, Packed, day_of, location_key};
+use super::appender::Appender;
+use super::bodies::{Content, Location, Packed, day_of, location_key};
 use super::disk::{Disk, Point, is_full, is_passing};
 use super::frame::{self, BatchWriter};
 use super::index::{self, Index, Sentinel};

@@ -18,7 +18,7 @@ use super::committer::EVERYTHING;
 use super::disk::{Disk, Point, sync_folder};
 use super::index::Index;
 use super::status::Status;
-use super::{EmbeddedSettings, OpenError, journal, on, recover};
+use super::{EmbeddedSettings, OpenError, folder, journal, on, recover};
 use crate::clock::{SignedDuration, Timestamp};
 use crate::store::checkpoint::{Head, Writer};
 use crate::store::{BodyId, Fault};
@@ -155,7 +155,7 @@ impl Keeper {
     /// By size, so that starts stay fast; and each day on which anything was
     /// written, so that what was erased leaves a quiet store too.
     fn is_checkpoint_due(&self, began: Timestamp) -> bool {
-        let newest = recover::checkpoints(&self.folder.join("checkpoints"));
+        let newest = folder::checkpoints(&self.folder.join("checkpoints"));
         let newest = newest.ok().and_then(|mut found| found.pop());
         let changed = newest.as_ref().map_or(Some(began), |(_, path)| changed(path));
         let day = SignedDuration::from_hours(24);
@@ -197,7 +197,7 @@ impl Keeper {
     /// Removes all checkpoints but two, and the journal that both of them and
     /// the index cover.
     fn forget(&self) -> Result<(), OpenError> {
-        let mut checkpoints = recover::checkpoints(&self.folder.join("checkpoints"))?;
+        let mut checkpoints = folder::checkpoints(&self.folder.join("checkpoints"))?;
         let keep = checkpoints.split_off(checkpoints.len().saturating_sub(2));
         for (_, path) in &checkpoints {
             fs::remove_file(path).map_err(on("remove", path))?;

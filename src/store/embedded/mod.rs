@@ -5,15 +5,19 @@
 //! found broken. One committer thread writes; a keeper thread tidies. It
 //! trusts `fdatasync` of the disk and nothing else.
 
+mod appender;
 pub(super) mod archive;
 mod bodies;
 mod committer;
 mod disk;
+mod folder;
 mod frame;
 mod index;
 mod journal;
 mod keeper;
+mod opening;
 mod recover;
+mod settings;
 mod status;
 mod verify;
 
@@ -32,19 +36,22 @@ pub use disk::{Disk, Point};
 #[doc(hidden)]
 pub use frame::read_anything;
 pub use keeper::Swept;
+pub use opening::{OpenError, Opened, Torn};
+pub use settings::{EmbeddedSettings, IndexEngine};
 pub use status::{Expected, Health, State};
 pub use verify::Report;
 pub(super) use verify::verify;
 
-use self::bodies::{Appender, Bodies, Location, Packed, location_key};
+use self::appender::Appender;
+use self::bodies::{Bodies, Location, Packed, location_key};
 use self::committer::{Committer, Order, Request};
 use self::index::{Index, IndexFault};
 use self::journal::{End, Writer};
 use self::keeper::{Chore, Keeper};
+use self::opening::on;
 use self::status::Status;
 use super::batch::Change;
 use super::{Batch, BodyId, Committed, Fault, Refusal, Value};
-use crate::clock::Clock;
 
 /// Batches that may wait for the committer.
 const QUEUE: usize = 1024;
@@ -54,161 +61,6 @@ const QUEUE_BYTES: usize = 32 << 20;
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// Bodies up to this many bytes are compressed where the batch is submitted.
 const QUICK: usize = 64 * 1024;
-
-/// The engines that may keep the index.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IndexEngine {
-    /// For the usual size.
-    #[default]
-    Sled,
-    /// For large installations.
-    Redb,
-}
-
-impl IndexEngine {
-    pub const ALL: [Self; 2] = [Self::Sled, Self::Redb];
-
-    /// Its name in configuration and on disk.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sled => "sled",
-            Self::Redb => "redb",
-        }
-    }
-}
-
-/// What the embedded engine is told.
-#[derive(Clone, Debug)]
-pub struct EmbeddedSettings {
-    pub index: IndexEngine,
-    /// Free bytes below which no new message is taken.
-    pub reserve: u64,
-    /// Bytes after which a segment of the journal is full.
-    pub journal_segment: u64,
-    /// Bytes after which a segment of bodies is full.
-    pub body_segment: u64,
-    /// Bytes of journal after which a checkpoint is taken.
-    pub checkpoint_bytes: u64,
-    /// Bytes of journal after which redb is made durable.
-    pub persist_bytes: u64,
-    /// Bytes that sled may keep in memory.
-    pub sled_cache: u64,
-    /// Bytes that redb may keep in memory.
-    pub redb_cache: usize,
-    /// zstd level of bodies.
-    pub level: i32,
-    pub clock: Clock,
-    /// For tests that break the disk; empty in production.
-    pub disk: Disk,
-}
-
-impl Default for EmbeddedSettings {
-    fn default() -> Self {
-        Self {
-            index: IndexEngine::Sled,
-            reserve: 256 << 20,
-            journal_segment: 32 << 20,
-            body_segment: 64 << 20,
-            checkpoint_bytes: 256 << 20,
-            persist_bytes: 16 << 20,
-            sled_cache: 16 << 20,
-            redb_cache: 64 << 20,
-            level: 1,
-            clock: Clock::system(),
-            disk: Disk::default(),
-        }
-    }
-}
-
-/// What was found when the store was opened, and what was done about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Opened {
-    /// The last run closed the store.
-    pub clean: bool,
-    /// Sequence number of the last batch.
-    pub sequence: u64,
-    /// Batches that the index had yet to learn.
-    pub replayed: u64,
-    /// Why the index was built anew, if it was.
-    pub rebuilt: Option<String>,
-    /// Records loaded from a checkpoint for that.
-    pub records: u64,
-    /// The torn end that was cut off.
-    pub torn: Option<Torn>,
-}
-
-/// A torn last group: nobody was answered for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Torn {
-    pub file: PathBuf,
-    /// Where it began.
-    pub offset: u64,
-    pub bytes: u64,
-    /// Where a copy stands.
-    pub aside: PathBuf,
-}
-
-/// Why a store cannot be opened. Nothing was changed but what the sentence
-/// says.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error(
-        "the store in {} is used by another process; stop it first (a second program on the \
-         same folder would destroy it)",
-        folder.display()
-    )]
-    Locked { folder: PathBuf },
-    #[error(
-        "{} was written by a newer version of reprieve; start that version, this one would \
-         damage it",
-        what.display()
-    )]
-    Newer { what: PathBuf },
-    #[error(
-        "{} is missing or unreadable although the store holds data; restore it from a backup \
-         or run `reprieve store verify`",
-        path.display()
-    )]
-    Format { path: PathBuf },
-    #[error(
-        "the journal is damaged: {} at byte {offset}: {what}; this is not a torn end, so the \
-         disk has lost or changed bytes. Restore from a backup, or ask for help with a copy of \
-         the folder",
-        file.display()
-    )]
-    Rot { file: PathBuf, offset: u64, what: &'static str },
-    #[error(
-        "the journal ends at batch {ends}, but batch {known} is known to have been durable: \
-         a file in journal/ was cut or removed. Put it back or restore from a backup"
-    )]
-    JournalShort { ends: u64, known: u64 },
-    #[error("the journal begins at batch {oldest}, but batch {wanted} is needed")]
-    JournalMissing { wanted: u64, oldest: u64 },
-    #[error(
-        "the index has to be rebuilt, the journal begins at batch {oldest}, and no checkpoint \
-         can be read ({failed}). Restore from a backup"
-    )]
-    NoCheckpoint { oldest: u64, failed: String },
-    #[error("the group of batch {sequence} is whole but says nothing that this version knows")]
-    Foreign { sequence: u64 },
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
-    #[error("{0}; `reprieve store rebuild` builds it anew from the journal")]
-    Index(String),
-    #[error("{0}")]
-    Archive(String),
-}
-
-impl From<IndexFault> for OpenError {
-    fn from(fault: IndexFault) -> Self {
-        Self::Index(fault.to_string())
-    }
-}
-
-/// Names what was being done to which file.
-fn on<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> OpenError + 'a {
-    move |source| OpenError::Io { action, path: path.to_owned(), source }
-}
 
 /// The engine; clones share it, and the last one closes it.
 #[derive(Clone)]
@@ -478,7 +330,7 @@ pub(super) fn rebuild(folder: &Path, index: IndexEngine) -> Result<Opened, OpenE
     let settings = EmbeddedSettings { index, ..EmbeddedSettings::default() };
     let found = recover::recover(folder, &settings, Some("it was asked for"))?;
     if found.opened.clean {
-        recover::write_clean_mark(folder, &found.end)?;
+        folder::write_clean_mark(folder, &found.end)?;
     }
     Ok(found.opened)
 }
@@ -493,7 +345,7 @@ impl Inner {
         let kept = threads.keeper.join().is_ok();
         if let (Some(end), true, true) = (end, kept, clean) {
             self.settings.disk.pass(Point::BeforeCleanMark);
-            if let Err(error) = recover::write_clean_mark(&self.folder, &end) {
+            if let Err(error) = folder::write_clean_mark(&self.folder, &end) {
                 tracing::error!(%error, "the clean-stop mark could not be written");
             }
         }
@@ -529,7 +381,7 @@ fn spawn<T: Send + 'static>(
 
 /// The newest checkpoint's first sequence number.
 fn newest(folder: &Path) -> Result<u64, OpenError> {
-    let found = recover::checkpoints(&folder.join("checkpoints"))?;
+    let found = folder::checkpoints(&folder.join("checkpoints"))?;
     Ok(found.last().map_or(0, |(from, _)| *from))
 }
 

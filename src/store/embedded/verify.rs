@@ -10,9 +10,10 @@ use std::path::Path;
 use super::bodies::{Bodies, LOCATIONS, Location};
 use super::committer::EVERYTHING;
 use super::disk::Disk;
+use super::folder::{self, index_folder};
 use super::index::Index;
 use super::keeper::each_pair;
-use super::recover::{self, index_folder};
+use super::recover;
 use super::{EmbeddedSettings, IndexEngine, OpenError, Opened, journal};
 use crate::store::checkpoint::{self, Next};
 use crate::store::record::Schema;
@@ -64,7 +65,7 @@ pub(in crate::store) fn verify(folder: &Path, schemas: &[Schema]) -> Result<Repo
             Ok(())
         })?;
     }
-    for (_, path) in recover::checkpoints(&folder.join("checkpoints"))? {
+    for (_, path) in folder::checkpoints(&folder.join("checkpoints"))? {
         report.checkpoints += 1;
         if let Err(error) = read_through(&path) {
             report.problem(format!("The checkpoint {} is of no use: {error}.", path.display()));
@@ -77,7 +78,7 @@ pub(in crate::store) fn verify(folder: &Path, schemas: &[Schema]) -> Result<Repo
     }
     if found.opened.clean {
         found.index.persist()?;
-        recover::write_clean_mark(folder, &found.end)?;
+        folder::write_clean_mark(folder, &found.end)?;
     }
     Ok(report)
 }
