@@ -6,11 +6,16 @@
 //! over 64 connections, then answers RELEASES confirmed forms (default 20,000)
 //! over 64 connections, and commits single records from 64 submitters, all in
 //! one run, because only the ratios mean something.
+//!
+//! `-- requests hello|page COUNT` answers as many requests of one kind on one
+//! thread and ends: under `valgrind --tool=callgrind` the difference of two
+//! counts tells what a request costs, however busy the machine is.
 
 #[path = "../tests/browser/stage.rs"]
 mod stage;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -27,7 +32,7 @@ use reprieve::portal::{Bounds, Settings, serve};
 use reprieve::quarantine::State;
 use reprieve::store::{Batch, EmbeddedSettings, IndexEngine, Store};
 use stage::{Stage, address};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
@@ -39,6 +44,13 @@ const PREPARED_AT_ONCE: usize = 256;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if let [first, what, count] = words.as_slice()
+        && first == "requests"
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let count = count.parse().expect("a number of requests");
+        return runtime.expect("tokio").block_on(requests(what == "page", count));
+    }
     let releases: usize = words.first().and_then(|word| word.parse().ok()).unwrap_or(20_000);
     let folder =
         words.get(1).map_or_else(|| tempfile::tempdir().expect("a folder").keep(), PathBuf::from);
@@ -51,29 +63,20 @@ fn main() {
 
 async fn measure(folder: &Path, index: IndexEngine, releases: usize) {
     std::fs::create_dir_all(folder).expect("a folder");
-    let settings = EmbeddedSettings { index, ..EmbeddedSettings::default() };
-    let (store, _) = Store::open(folder, settings).expect("it opens");
-    let settings = Settings { bounds: BOUNDS, ..Settings::default() };
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let at = listener.local_addr().expect("an address");
-    let base = format!("http://{at}");
-    let stage = Stage::over(store.clone(), &base, Clock::system(), settings, |_| {});
-    tokio::spawn(serve(stage.portal.router(), listener, BOUNDS, |_| false, std::future::pending()));
-
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let hello = format!("http://{}/", listener.local_addr().expect("an address"));
-    let bare = Router::new().route("/", get(|| async { "hello" }));
-    tokio::spawn(serve(bare, listener, BOUNDS, |_| false, std::future::pending()));
-
+    let Served { store, stage, portal, hello } = Served::from(folder, index).await;
     println!("{}", index.name());
     let (_, token) = stage.hold(|_| {}).await;
-    let hello = asked(hello).await;
-    let page = asked(format!("{base}/r/{token}")).await;
-    println!("  hello {hello:.0}/s, sender's page {page:.0}/s = {:.2} x hello", page / hello);
+    let (hello, bare) = asked(format!("http://{hello}/")).await;
+    let (page, whole) = asked(format!("http://{portal}/r/{token}")).await;
+    println!(
+        "  hello {hello:.0}/s ({bare:.1} us of CPU each), \
+         sender's page {page:.0}/s ({whole:.1} us) = {:.2} x hello",
+        page / hello
+    );
 
     let forms = confirmed(&stage, releases).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let freed = answered(at, forms).await;
+    let freed = answered(portal, forms).await;
     let committed = commits(&store).await;
     println!(
         "  durable releases {freed:.0}/s from {CLIENTS} clients, \
@@ -83,16 +86,90 @@ async fn measure(folder: &Path, index: IndexEngine, releases: usize) {
     store.close().await;
 }
 
-/// Requests a second, over ten seconds.
-async fn asked(url: String) -> f64 {
+/// The portal and a bare axum, each on a port of its own.
+struct Served {
+    store: Store,
+    stage: Stage,
+    portal: SocketAddr,
+    hello: SocketAddr,
+}
+
+impl Served {
+    async fn from(folder: &Path, index: IndexEngine) -> Self {
+        let settings = EmbeddedSettings { index, ..EmbeddedSettings::default() };
+        let (store, _) = Store::open(folder, settings).expect("it opens");
+        let settings = Settings { bounds: BOUNDS, ..Settings::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let portal = listener.local_addr().expect("an address");
+        let base = format!("http://{portal}");
+        let stage = Stage::over(store.clone(), &base, Clock::system(), settings, |_| {});
+        let pages = stage.portal.router();
+        tokio::spawn(serve(pages, listener, BOUNDS, |_| false, std::future::pending()));
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let hello = listener.local_addr().expect("an address");
+        let bare = Router::new().route("/", get(|| async { "hello" }));
+        tokio::spawn(serve(bare, listener, BOUNDS, |_| false, std::future::pending()));
+        Self { store, stage, portal, hello }
+    }
+}
+
+/// Asks for one page, or for "hello", `count` times over one connection.
+async fn requests(page: bool, count: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let served = Served::from(folder.path(), IndexEngine::default()).await;
+    let (_, token) = served.stage.hold(|_| {}).await;
+    let (at, path) =
+        if page { (served.portal, format!("/r/{token}")) } else { (served.hello, "/".to_owned()) };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", served.portal);
+    let mut stream = TcpStream::connect(at).await.expect("a connection");
+    let mut answer = vec![0; 64 * 1024];
+    for _ in 0..count {
+        stream.write_all(request.as_bytes()).await.expect("it is sent");
+        let mut read = 0;
+        let mut whole = None;
+        while whole.is_none_or(|whole| read < whole) {
+            read += stream.read(&mut answer[read..]).await.expect("an answer");
+            whole = whole.or_else(|| length(&answer[..read]));
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+    }
+    served.store.close().await;
+}
+
+/// The bytes of an answer whose head has come.
+fn length(begun: &[u8]) -> Option<usize> {
+    let head = begun.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+    let text = std::str::from_utf8(&begun[..head]).expect("a head is ASCII");
+    let (_, field) = text.split_once("content-length: ").expect("its length");
+    let body: usize = field.lines().next()?.parse().expect("a number");
+    Some(head + 4 + body)
+}
+
+/// Requests a second, over ten seconds, and the microseconds of CPU that this
+/// process spent on each: on a busy machine the second figure is the better.
+async fn asked(url: String) -> (f64, f64) {
     let wrk = move || {
         Command::new("wrk").args(["-t1", "-c64", "-d10s", &url]).output().expect("wrk is installed")
     };
+    let before = ticks();
     let out = tokio::task::spawn_blocking(wrk).await.expect("it ran");
+    let spent = ticks() - before;
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(!said.contains("Non-2xx"), "{said}");
+    let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<f64>().ok());
     let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
-    rate.and_then(|rate| rate.trim().parse().ok()).unwrap_or_else(|| panic!("{said}"))
+    let all = said.lines().find_map(|line| line.split_once(" requests in")).map(|(all, _)| all);
+    let (Some(rate), Some(all)) = (number(rate), number(all)) else { panic!("{said}") };
+    (rate, spent * 10_000.0 / all)
+}
+
+/// Hundredths of a second of CPU that this process has had (proc(5)).
+fn ticks() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let (_, fields) = stat.rsplit_once(')').expect("its name");
+    let fields = fields.split_whitespace().skip(11).take(2);
+    fields.map(|field| field.parse::<f64>().expect("ticks")).sum()
 }
 
 /// Requests of second POSTs, each of a message of a sender of its own.
@@ -154,7 +231,7 @@ fn nonce(page: &str, action: &str) -> String {
 }
 
 /// Sends the requests over kept connections: answers a second.
-async fn answered(at: std::net::SocketAddr, forms: VecDeque<String>) -> f64 {
+async fn answered(at: SocketAddr, forms: VecDeque<String>) -> f64 {
     let count = forms.len();
     let forms = Arc::new(std::sync::Mutex::new(forms));
     let began = Instant::now();
@@ -166,7 +243,7 @@ async fn answered(at: std::net::SocketAddr, forms: VecDeque<String>) -> f64 {
     rate(count as u64, began)
 }
 
-async fn client(at: std::net::SocketAddr, forms: Arc<std::sync::Mutex<VecDeque<String>>>) {
+async fn client(at: SocketAddr, forms: Arc<std::sync::Mutex<VecDeque<String>>>) {
     let mut stream = BufReader::new(TcpStream::connect(at).await.expect("a connection"));
     stream.get_ref().set_nodelay(true).expect("no delay");
     loop {
