@@ -97,12 +97,13 @@ impl Ledger {
     }
 }
 
-/// Takes one `/lost` letter to an address, asked for from a network: so many
-/// an hour of each (ATTACKS L-22).
+/// Takes one letter that anybody may ask for (`/lost`, `/me`), to an address
+/// and from a network where that is known: so many an hour of each (ATTACKS
+/// L-22).
 pub(super) async fn take_lost(
     store: &Store,
     batch: &mut Batch,
-    subjects: [&str; 2],
+    subjects: &[&str],
     now: Timestamp,
     limit: u32,
 ) -> Result<bool, Fault> {

@@ -9,6 +9,7 @@ use futures_util::stream::{self, TryStreamExt};
 use uuid::Uuid;
 
 use super::Notices;
+use super::budget::take_lost;
 use super::letter::Frame;
 use super::recipient_letter as letter;
 use crate::clock::{SignedDuration, Timestamp};
@@ -199,14 +200,23 @@ impl Notices {
         let tools = &self.inner.tools;
         let organisation = tools.directory.organisation(&recipient.organisation);
         let Some(organisation) = organisation else { return Ok(()) };
+        // Of the person, whichever of his aliases was asked for.
+        let mut batch = Batch::new();
+        let subject = recipient.address.base().to_string();
+        let limit = self.inner.settings.lost;
+        if !take_lost(&tools.store, &mut batch, &[&subject], self.now(), limit).await? {
+            return Ok(());
+        }
         let page = self.own_page(&recipient, &organisation, INVITED);
         let frame = self.frame(Uuid::now_v7(), &organisation, &recipient.address);
         let bytes = letter::invitation(&frame, recipient.language.as_deref(), &page);
-        let mut batch = Batch::new();
         self.post_inside(&mut batch, &frame, bytes);
-        let sent = tools.store.commit(batch).await;
-        sent.map_err(|refusal| Fault::Unavailable(refusal.to_string()))?;
-        tools.queue.wake();
+        match tools.store.commit(batch).await {
+            Ok(_) => tools.queue.wake(),
+            // Another letter to him is being written: one is enough.
+            Err(Refusal::Conflict(_)) => {}
+            Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
+        }
         Ok(())
     }
 
@@ -309,6 +319,25 @@ mod tests {
     fn text(letter: &Message) -> String {
         let parsed = mail_parser::MessageParser::default().parse(&letter.bytes()[..]).unwrap();
         parsed.body_text(0).unwrap().into_owned()
+    }
+
+    #[tokio::test]
+    async fn l_22_three_letters_an_hour_invite_a_person_by_all_his_names() {
+        let world = World::new();
+        let people = serving(&world, &world.store).await;
+        let anna = Address::parse("anna@ours.example").unwrap();
+        people.of(&anna, &ours()).await.unwrap();
+        for tag in ["", "+a", "+b", "+c", "+d"] {
+            let asked = Address::parse(&format!("anna{tag}@ours.example")).unwrap();
+            world.notices.invite(&asked).await.unwrap();
+        }
+        assert_eq!(letters(&world).await.len(), 3);
+        world.clock.advance(SignedDuration::from_hours(1));
+        world.notices.invite(&anna).await.unwrap();
+        assert_eq!(letters(&world).await.len(), 4);
+        let nobody = Address::parse("nobody@ours.example").unwrap();
+        world.notices.invite(&nobody).await.unwrap();
+        assert_eq!(letters(&world).await.len(), 4, "only to who is one of ours");
     }
 
     #[tokio::test]

@@ -40,7 +40,7 @@ impl Notices {
             let subjects = [asked.base().to_string(), network.to_string()];
             let subjects = [subjects[0].as_str(), subjects[1].as_str()];
             let limit = self.inner.settings.lost;
-            if !take_lost(&tools.store, &mut batch, subjects, self.now(), limit).await? {
+            if !take_lost(&tools.store, &mut batch, &subjects, self.now(), limit).await? {
                 return Ok(());
             }
             // The count is kept whatever is found, so that both cases are limited alike.
