@@ -638,6 +638,40 @@ async fn l_22_a_lost_link_has_one_answer_for_every_address() {
     assert!(wrong.body.contains("value=\"kari&lt;script&gt;\""), "what was typed is kept");
 }
 
+/// Else anybody could use up a person's letters without any being written.
+#[tokio::test]
+async fn l_22_who_asks_too_often_uses_up_nobody_s_letters() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    let settings = Settings { trusted_proxies: proxies, ..Settings::default() };
+    let stage = Stage::with("https://mail.example", stopped(), settings, |services| {
+        services.lost = Some(Arc::new(move |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async {})
+        }));
+    });
+    let asks = async |client: &str, address: &str| {
+        let mut one = request(Method::POST, "/lost")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("x-forwarded-for", client)
+            .body(Body::from(format!("address={address}")))
+            .unwrap();
+        one.extensions_mut().insert(Peer(IpAddr::from([10, 0, 0, 1])));
+        assert_eq!(ask(&stage, one).await.status, StatusCode::OK);
+    };
+    for _ in 0..3 {
+        asks("203.0.113.5", "robot@katto.example").await;
+    }
+    assert_eq!(sent.load(Ordering::SeqCst), 3);
+    for _ in 0..9 {
+        asks("203.0.113.5", "kari@katto.example").await;
+    }
+    assert_eq!(sent.load(Ordering::SeqCst), 3, "three an hour for a network");
+    asks("198.51.100.7", "kari@katto.example").await;
+    assert_eq!(sent.load(Ordering::SeqCst), 4);
+}
+
 #[tokio::test]
 async fn a_mangled_link_is_pasted_whole() {
     let stage = stage();

@@ -7,6 +7,7 @@ mod stage;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
+use reprieve::directory::Organisation;
 use reprieve::link::{Purpose, Token};
 use reprieve::quarantine::State;
 use reprieve::reputation::FlagBy;
@@ -217,6 +218,9 @@ async fn settings_are_kept_and_sessions_end() {
     let wrong = "&do=block&sender=not+a+domain";
     let wrong = submit(&stage, "/me/settings", "/me/senders", wrong, &cookie).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let field = wrong.body.split("id=\"sender\"").nth(1).unwrap().split('>').next().unwrap();
+    assert!(field.contains("value=\"not a domain\""), "what was typed is kept: {field}");
+    assert!(field.contains("autofocus") && field.contains("aria-invalid"), "{field}");
     let forged = ask(&stage, Method::POST, "/me/senders", "do=block&sender=a.example", &cookie);
     assert_eq!(forged.await.status, StatusCode::FORBIDDEN, "no nonce of hers");
 
@@ -224,6 +228,24 @@ async fn settings_are_kept_and_sessions_end() {
     for cookie in [cookie, second] {
         assert!(get(&stage, "/me", &cookie).await.body.contains("id=\"send\""));
     }
+}
+
+/// Else a person's choices would be gone when the organisation leaves them to
+/// people again.
+#[tokio::test]
+async fn choices_that_the_page_does_not_show_stay() {
+    let stage = stage();
+    let cookie = signed_in(&stage).await;
+    let anna = address("anna@example.fi");
+    let chosen = "&digest=daily&hour=6&language=fi&marketing=reject&poll=hold&social=deliver";
+    submit(&stage, "/me/settings", "/me/settings", chosen, &cookie).await;
+    let before = stage.directory.choices(&anna);
+    stage.directory.replace(vec![Organisation { people_choose: false, ..organisation() }]).unwrap();
+    let page = get(&stage, "/me/settings", &cookie).await;
+    assert!(!page.body.contains("name=\"marketing\""));
+    let chosen = "&digest=off&hour=6&language=fi";
+    submit(&stage, "/me/settings", "/me/settings", chosen, &cookie).await;
+    assert_eq!(stage.directory.choices(&anna), before);
 }
 
 #[tokio::test]

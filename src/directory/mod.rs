@@ -229,6 +229,18 @@ impl Directory {
         self.current().all.iter().find(|organisation| organisation.id == *id).cloned()
     }
 
+    /// The organisation whose own portal host this is.
+    pub fn organisation_at(&self, host: &str) -> Option<Arc<Organisation>> {
+        let here = |one: &str| one.eq_ignore_ascii_case(host);
+        self.current().all.iter().find(|one| one.host.as_deref().is_some_and(here)).cloned()
+    }
+
+    /// The organisation, where there is only one.
+    pub fn only_organisation(&self) -> Option<Arc<Organisation>> {
+        let all = self.current();
+        (all.all.len() == 1).then(|| Arc::clone(&all.all[0]))
+    }
+
     pub fn organisations(&self) -> Vec<Arc<Organisation>> {
         self.current().all.clone()
     }

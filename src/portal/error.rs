@@ -3,6 +3,8 @@
 //!
 //! What really happened goes to the log; strangers never read raw errors.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -10,6 +12,7 @@ use maud::{Markup, html};
 use super::frame::Visitor;
 use super::part::{self, Brand, Icon, Page};
 use super::path::Path;
+use crate::directory::OrganisationId;
 use crate::release::Denied;
 use crate::store::Fault;
 
@@ -143,8 +146,16 @@ impl Visitor {
     /// only one there is, or the installation.
     pub fn brand(&self) -> Brand {
         match &self.organisation {
-            Some(organisation) => Brand::from(&**organisation),
+            Some(organisation) => Brand::Organisation(Arc::clone(organisation)),
             None => Brand::installation(self.app().settings.postmaster.as_ref()),
+        }
+    }
+
+    /// An organisation that may be gone by now.
+    pub fn brand_of(&self, organisation: &OrganisationId) -> Brand {
+        match self.app().directory.organisation(organisation) {
+            Some(organisation) => Brand::Organisation(organisation),
+            None => self.brand(),
         }
     }
 }

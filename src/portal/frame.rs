@@ -10,7 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
@@ -20,6 +20,8 @@ use futures_util::FutureExt;
 
 use super::asset::Assets;
 use super::error::Trouble;
+use super::form::Form;
+use super::nonce::Stale;
 use super::words::{Languages, Words};
 use super::{App, ROUTES};
 use crate::directory::Organisation;
@@ -80,6 +82,31 @@ impl Visitor {
     }
 }
 
+/// Forms of pages that a link opens: their nonces are bound to its token.
+impl Visitor {
+    pub fn nonce(&self, token: &str, word: &str) -> String {
+        self.app.nonces.mint(&self.host, token, word)
+    }
+
+    /// Whether this form is one of ours, for this token and step.
+    ///
+    /// # Errors
+    /// [`Stale`]: why the form is asked again.
+    pub fn check(&self, token: &str, word: &str, form: &Form) -> Result<(), Stale> {
+        if form.is_cross_site() {
+            return Err(Stale::Foreign);
+        }
+        self.app.nonces.check(&self.host, token, word, form.field("nonce"))
+    }
+}
+
+/// What the route's pattern captured under this name, if it has that name.
+pub async fn captured(parts: &mut Parts, app: &App, name: &str) -> Result<Option<String>, Trouble> {
+    let params = RawPathParams::from_request_parts(parts, app).await;
+    let params = params.map_err(|_| Trouble::Link)?;
+    Ok(params.iter().find(|(other, _)| *other == name).map(|(_, text)| text.to_owned()))
+}
+
 impl FromRequestParts<App> for Visitor {
     type Rejection = Trouble;
 
@@ -127,17 +154,18 @@ pub async fn frame(State(app): State<App>, mut request: Request, next: Next) -> 
         let cookie = format!("{LANGUAGE}={tag}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax");
         headers.extend(app.cookie(&cookie).map(|cookie| (header::SET_COOKIE, cookie)));
     }
-    protect(headers, app.secure);
+    protect(headers, &app.headers);
     app.log.page(route, response.status().as_u16(), begun.elapsed());
     response
 }
 
-/// Headers of every answer.
-fn protect(headers: &mut HeaderMap, secure: bool) {
+/// The headers of every answer, made once.
+pub fn headers(secure: bool) -> HeaderMap {
     const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
          script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
          frame-ancestors 'none'";
-    const ALL: [(HeaderName, &str); 8] = [
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -149,16 +177,23 @@ fn protect(headers: &mut HeaderMap, secure: bool) {
         ),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ];
-    for (name, value) in ALL {
+    ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
     if secure {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
-    let no_store = HeaderValue::from_static("no-store");
-    headers.entry(header::CACHE_CONTROL).or_insert(no_store);
+    headers
+}
+
+/// What the answer says itself about caching stays.
+fn protect(headers: &mut HeaderMap, ours: &HeaderMap) {
+    headers.reserve(ours.len() + 1);
+    for (name, value) in ours {
+        headers.insert(name.clone(), value.clone());
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// Who asks, and whether the host is one of ours.
@@ -167,19 +202,17 @@ fn visitor(app: &App, request: &Request) -> (Visitor, bool) {
     let peer = request.extensions().get::<Peer>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
     let asked = asked_host(request);
-    let organisations = app.directory.organisations();
-    let own = organisations.iter().find(|one| {
-        let host = one.host.as_deref();
-        host.is_some_and(|host| host.eq_ignore_ascii_case(&asked))
-    });
-    let known = own.is_some() || asked == *app.links.host();
-    let only = (organisations.len() == 1).then(|| &organisations[0]);
-    let organisation = own.or(only).cloned();
-    let host = own.and_then(|one| one.host.as_deref()).unwrap_or(app.links.host());
+    let own = app.directory.organisation_at(asked);
+    let known = own.is_some() || asked.eq_ignore_ascii_case(app.links.host());
+    let host = match own.as_ref().and_then(|own| own.host.as_deref()) {
+        Some(own) => own.into(),
+        None => Arc::clone(&app.host),
+    };
+    let organisation = own.or_else(|| app.directory.only_organisation());
     let (words, said) = language(app, request);
     let visitor = Visitor {
         app: app.clone(),
-        host: host.into(),
+        host,
         client: client(headers, peer, &app.settings.trusted_proxies),
         organisation,
         words,
@@ -188,9 +221,9 @@ fn visitor(app: &App, request: &Request) -> (Visitor, bool) {
     (visitor, known)
 }
 
-/// The host that the request names, lower case, without the scheme's own
-/// port. Two Host fields are no host.
-fn asked_host(request: &Request) -> String {
+/// The host that the request names, without the scheme's own port. Two Host
+/// fields are no host.
+fn asked_host(request: &Request) -> &str {
     let mut fields = request.headers().get_all(header::HOST).iter();
     let field = fields.next().and_then(|host| host.to_str().ok());
     let host = match (request.uri().authority(), field) {
@@ -198,9 +231,7 @@ fn asked_host(request: &Request) -> String {
         (Some(authority), _) => authority.as_str(),
         (None, field) => field.unwrap_or_default(),
     };
-    let host = host.to_ascii_lowercase();
-    let bare = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80"));
-    bare.map_or(host.clone(), str::to_owned)
+    host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host)
 }
 
 /// RFC 7239 has a reason for reading from the right: each proxy appends what

@@ -23,10 +23,11 @@ mod words;
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::{get, post};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
@@ -135,31 +136,43 @@ type App = Arc<Inner>;
 
 struct Inner {
     settings: Settings,
-    links: Links,
-    releases: Releases,
-    directory: Directory,
-    clock: Clock,
-    log: Maillog,
-    lost: Option<Lost>,
-    ready: Ready,
-    recipients: Option<Recipients>,
-    appeals: Option<Appeals>,
+    services: Services,
+    /// The installation's own host, as it is signed into tokens.
+    host: Arc<str>,
     /// Whether `portal.url` is https.
     secure: bool,
+    /// Of every answer.
+    headers: HeaderMap,
     assets: Assets,
     languages: Languages,
     nonces: Nonces,
     guesses: Limit<Network>,
     lost_by_network: Limit<Network>,
     lost_by_address: Limit<Address>,
-    console: Option<Console>,
     doors: admin::Doors,
     jobs: admin::Jobs,
+}
+
+impl Deref for Inner {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.services
+    }
 }
 
 impl Inner {
     fn recipients(&self) -> Result<&Recipients, Trouble> {
         self.recipients.as_ref().ok_or(Trouble::NotFound)
+    }
+
+    /// Whether this visitor may have a letter written to `address` now. Who
+    /// asks too often counts for no address: he may not fill the table of
+    /// those that were asked for.
+    fn may_ask_for_letter(&self, visitor: &frame::Visitor, address: &Address) -> bool {
+        let now = self.clock.now();
+        self.lost_by_network.allows(Network::of(visitor.client), now)
+            && self.lost_by_address.allows(address.base(), now)
     }
 
     /// A cookie with what every cookie of ours needs.
@@ -171,37 +184,20 @@ impl Inner {
 
 impl Portal {
     pub fn new(settings: Settings, services: Services) -> Self {
-        let Services {
-            links,
-            releases,
-            directory,
-            clock,
-            log,
-            lost,
-            ready,
-            console,
-            recipients,
-            appeals,
-        } = services;
+        let Services { links, clock, .. } = &services;
+        let secure = links.page(None, "").starts_with("https:");
         let app = Inner {
             settings,
-            secure: links.page(None, "").starts_with("https:"),
+            host: links.host().into(),
+            secure,
+            headers: frame::headers(secure),
             nonces: Nonces::new(links.ring().clone(), clock.clone()),
-            links,
-            releases,
-            directory,
-            clock,
-            log,
-            lost,
-            ready,
-            recipients,
-            appeals,
+            services,
             assets: Assets::new(),
             languages: Languages::new(),
             guesses: Limit::new(GUESSES_A_MINUTE - 1, 60),
             lost_by_network: Limit::new(LOST_AN_HOUR, 3600),
             lost_by_address: Limit::new(LOST_AN_HOUR, 3600),
-            console,
             doors: admin::Doors::new(),
             jobs: admin::Jobs::new(),
         };
@@ -254,11 +250,14 @@ impl Portal {
 /// The sender's page and its forms.
 fn sender_routes(entry: Entry<'static>) -> Router<App> {
     let path = |step| Path::Sender(entry, step).to_string();
-    Router::new()
-        .route(&path(Step::Declare), get(sender::see).post(sender::declare))
-        .route(&path(Step::Release), get(sender::back).post(sender::release))
-        .route(&path(Step::Disown), get(sender::back).post(sender::disown))
-        .route(&path(Step::Withdraw), get(sender::back).post(sender::withdraw))
+    let page = get(sender::see).post(sender::declare);
+    [Step::Release, Step::Disown, Step::Withdraw].into_iter().fold(
+        Router::new().route(&path(Step::Declare), page),
+        |routes, step| {
+            let act = move |app, entered, form| sender::confirm(step, app, entered, form);
+            routes.route(&path(step), get(sender::back).post(act))
+        },
+    )
 }
 
 /// Asked by load balancers, by address and not by our host's name.

@@ -10,7 +10,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::path::Step;
 use crate::clock::{Clock, SignedDuration, Timestamp};
 use crate::link::KeyRing;
 
@@ -42,34 +41,21 @@ impl Nonces {
         Self { ring, clock }
     }
 
-    /// A nonce for the form of `step` on the page of `token` at `host`.
-    pub fn mint(&self, host: &str, token: &str, step: Step) -> String {
-        self.mint_for(host, token, step.as_str())
-    }
-
-    /// The same for any form, named by a word; `token` is a secret of who
-    /// sees the page.
-    pub fn mint_for(&self, host: &str, token: &str, step: &str) -> String {
+    /// A nonce for the form of `step` on the page of `token` at `host`: a
+    /// secret of who sees the page.
+    pub fn mint(&self, host: &str, token: &str, step: &str) -> String {
         let issued = self.clock.now().as_microsecond().to_be_bytes();
         let (key, tag) = self.ring.seal(LABEL, &parts(host, token, step, &issued));
-        let mut bytes = Vec::with_capacity(BYTES);
-        bytes.extend_from_slice(&key.to_be_bytes());
-        bytes.extend_from_slice(&issued);
-        bytes.extend_from_slice(&tag);
+        let mut bytes = [0; BYTES];
+        bytes[..2].copy_from_slice(&key.to_be_bytes());
+        bytes[2..10].copy_from_slice(&issued);
+        bytes[10..].copy_from_slice(&tag);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// # Errors
     /// [`Stale`]; the ages are told apart only for genuine nonces.
-    pub fn check(&self, host: &str, token: &str, step: Step, text: &str) -> Result<(), Stale> {
-        self.check_for(host, token, step.as_str(), text)
-    }
-
-    /// The same for any form.
-    ///
-    /// # Errors
-    /// As [`Nonces::check`].
-    pub fn check_for(&self, host: &str, token: &str, step: &str, text: &str) -> Result<(), Stale> {
+    pub fn check(&self, host: &str, token: &str, step: &str, text: &str) -> Result<(), Stale> {
         let mut bytes = [0; BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| Stale::Foreign)?;
         if length != BYTES {
@@ -101,6 +87,9 @@ fn parts<'a>(host: &'a str, token: &'a str, step: &'a str, issued: &'a [u8; 8]) 
 mod tests {
     use super::*;
 
+    const RELEASE: &str = "release";
+    const DECLARE: &str = "declare";
+
     fn nonces() -> (Nonces, Clock) {
         let clock = Clock::stopped_at(Timestamp::from_second(1_800_000_000).unwrap());
         (Nonces::new(KeyRing::ephemeral(), clock.clone()), clock)
@@ -109,35 +98,35 @@ mod tests {
     #[test]
     fn l_03_a_nonce_is_for_one_token_host_step_and_hour() {
         let (nonces, clock) = nonces();
-        let nonce = nonces.mint("h", "t", Step::Release);
-        assert_eq!(nonces.check("h", "t", Step::Release, &nonce), Err(Stale::TooYoung));
+        let nonce = nonces.mint("h", "t", RELEASE);
+        assert_eq!(nonces.check("h", "t", RELEASE, &nonce), Err(Stale::TooYoung));
         clock.advance(SignedDuration::from_millis(999));
-        assert_eq!(nonces.check("h", "t", Step::Release, &nonce), Err(Stale::TooYoung));
+        assert_eq!(nonces.check("h", "t", RELEASE, &nonce), Err(Stale::TooYoung));
         clock.advance(SignedDuration::from_millis(1));
-        assert_eq!(nonces.check("h", "t", Step::Release, &nonce), Ok(()));
-        assert_eq!(nonces.check("h", "t", Step::Declare, &nonce), Err(Stale::Foreign));
-        assert_eq!(nonces.check("h", "u", Step::Release, &nonce), Err(Stale::Foreign));
-        assert_eq!(nonces.check("i", "t", Step::Release, &nonce), Err(Stale::Foreign));
+        assert_eq!(nonces.check("h", "t", RELEASE, &nonce), Ok(()));
+        assert_eq!(nonces.check("h", "t", DECLARE, &nonce), Err(Stale::Foreign));
+        assert_eq!(nonces.check("h", "u", RELEASE, &nonce), Err(Stale::Foreign));
+        assert_eq!(nonces.check("i", "t", RELEASE, &nonce), Err(Stale::Foreign));
         clock.advance(SignedDuration::from_hours(1));
-        assert_eq!(nonces.check("h", "t", Step::Release, &nonce), Err(Stale::TooOld));
+        assert_eq!(nonces.check("h", "t", RELEASE, &nonce), Err(Stale::TooOld));
     }
 
     #[test]
     fn l_03_a_nonce_cannot_be_made_older_or_from_the_future() {
         let (nonces, clock) = nonces();
-        let nonce = nonces.mint("h", "t", Step::Release);
+        let nonce = nonces.mint("h", "t", RELEASE);
         clock.advance(SignedDuration::from_secs(5));
         for at in 0..nonce.len() {
             let mut forged = nonce.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
             let forged = String::from_utf8(forged).unwrap();
             if forged != nonce {
-                let answer = nonces.check("h", "t", Step::Release, &forged);
+                let answer = nonces.check("h", "t", RELEASE, &forged);
                 assert_eq!(answer, Err(Stale::Foreign), "{at}");
             }
         }
         clock.advance(SignedDuration::from_secs(-60));
-        assert_eq!(nonces.check("h", "t", Step::Release, &nonce), Err(Stale::TooYoung));
-        assert_eq!(nonces.check("h", "t", Step::Release, ""), Err(Stale::Foreign));
+        assert_eq!(nonces.check("h", "t", RELEASE, &nonce), Err(Stale::TooYoung));
+        assert_eq!(nonces.check("h", "t", RELEASE, ""), Err(Stale::Foreign));
     }
 }

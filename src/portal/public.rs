@@ -33,7 +33,7 @@ pub async fn asset(
 /// "For blocked senders".
 pub async fn help(visitor: Visitor) -> Markup {
     let words = visitor.words();
-    let contact = visitor.brand().contact;
+    let brand = visitor.brand();
     let body = html! {
         h1 { (words.say("help")) }
         p.lede { (words.say("help-lede")) }
@@ -51,7 +51,7 @@ pub async fn help(visitor: Visitor) -> Markup {
         p { (words.say("help-mass-text")) }
         h2 { (words.say("help-contact")) }
         p {
-            @match &contact {
+            @match brand.contact() {
                 Some(contact) => (part::contact_line(words, contact)),
                 None => (words.say("help-contact-text")),
             }
@@ -93,15 +93,10 @@ pub async fn send_lost(
         let page = lost_form(&visitor, typed, Some("lost-wrong"));
         return Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
-    let now = app.clock.now();
-    let network = Network::of(visitor.client);
-    let by_network = app.lost_by_network.allows(network, now);
-    let by_address = app.lost_by_address.allows(address.base(), now);
-    if by_network
-        && by_address
+    if app.may_ask_for_letter(&visitor, &address)
         && let Some(lost) = &app.lost
     {
-        tokio::spawn(lost(address, network));
+        tokio::spawn(lost(address, Network::of(visitor.client)));
     }
     let words = visitor.words();
     let body = html! {
@@ -117,7 +112,15 @@ fn lost_form(visitor: &Visitor, typed: &str, wrong: Option<&str>) -> Markup {
     let body = html! {
         h1 { (words.say("lost")) }
         p { (words.say("lost-text")) }
-        form method="post" action=(Path::Lost) {
+        (address_form(words, Path::Lost, typed, wrong))
+    };
+    shown(visitor, Path::Lost, words.say("lost"), body)
+}
+
+/// The one field of a form that asks for a letter.
+pub fn address_form(words: &Words, action: Path<'_>, typed: &str, wrong: Option<&str>) -> Markup {
+    html! {
+        form method="post" action=(action) {
             label for="address" { (words.say("lost-label")) }
             @if let Some(wrong) = wrong { p.wrong #wrong role="alert" { (words.say(wrong)) } }
             input #address name="address" type="email" autocomplete="email" required
@@ -125,8 +128,7 @@ fn lost_form(visitor: &Visitor, typed: &str, wrong: Option<&str>) -> Markup {
                 aria-describedby=[wrong.map(|_| "wrong")] autofocus[wrong.is_some()];
             button #send type="submit" { (words.say("lost-button")) }
         }
-    };
-    shown(visitor, Path::Lost, words.say("lost"), body)
+    }
 }
 
 fn list(words: &Words, ids: &[&str]) -> Markup {

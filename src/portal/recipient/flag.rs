@@ -5,8 +5,9 @@
 //! GET shows and changes nothing. The machine's address takes a bare POST: no
 //! page leads there, and the token is its only secret.
 
-use axum::extract::{Path as Captured, State};
+use axum::extract::{FromRequestParts, Path as Captured, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 
@@ -16,8 +17,8 @@ use crate::link::Purpose;
 use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::form::Form;
-use crate::portal::frame::Visitor;
-use crate::portal::part::{self, Brand, Icon, Page};
+use crate::portal::frame::{Visitor, captured};
+use crate::portal::part::{self, Icon, Page};
 use crate::portal::path::{Deed, Path};
 use crate::portal::public::see_other;
 use crate::portal::sender::read;
@@ -26,31 +27,47 @@ use crate::quarantine::{Held, HeldRecipient};
 use crate::reputation::{Flag, FlagBy};
 
 /// A delivered message behind a genuine link.
-struct Case {
+pub struct Case {
+    visitor: Visitor,
+    /// The token as it came.
+    text: String,
     held: Held,
     slot: usize,
     flag: Option<Flag>,
 }
 
+/// Whose link has expired, or whose message is forgotten, reads so.
+impl FromRequestParts<App> for Case {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let loaded = Self::load(parts, app).await.map_err(IntoResponse::into_response)?;
+        loaded.map_err(|visitor| gone(&visitor))
+    }
+}
+
 impl Case {
-    /// `None`: the link has expired, or the message is forgotten.
-    async fn load(app: &App, visitor: &mut Visitor, text: &str) -> Result<Option<Self>, Trouble> {
-        let token = read(app, visitor, Purpose::Flag, text)?;
+    async fn load(parts: &mut Parts, app: &App) -> Result<Result<Self, Visitor>, Trouble> {
+        let mut visitor = Visitor::from_request_parts(parts, app).await?;
+        let text = captured(parts, app, "token").await?.ok_or(Trouble::Link)?;
+        let token = read(app, &visitor, Purpose::Flag, &text)?;
         if token.has_expired(app.clock.now()) {
-            return Ok(None);
+            return Ok(Err(visitor));
         }
         let slot = usize::from(token.slot);
         let held = app.releases.held(token.subject).await?;
-        let Some(held) = held.filter(|held| held.recipients.len() > slot) else { return Ok(None) };
+        let Some(held) = held.filter(|held| held.recipients.len() > slot) else {
+            return Ok(Err(visitor));
+        };
         let services = app.recipients()?;
         let copy = &held.recipients[slot];
         if let Some(row) = services.people.find(&copy.address).await? {
-            super::reader::speak(app, visitor, &row.record);
+            super::reader::speak(app, &mut visitor, &row.record);
         }
         let sender = held.sender();
         let found = services.flags.find(&sender, &copy.organisation, &copy.address);
         let flag = found.await?.filter(Flag::stands);
-        Ok(Some(Self { held, slot, flag }))
+        Ok(Ok(Self { visitor, text, held, slot, flag }))
     }
 
     fn copy(&self) -> &HeldRecipient {
@@ -58,15 +75,8 @@ impl Case {
     }
 }
 
-pub async fn show(
-    State(app): State<App>,
-    mut visitor: Visitor,
-    Captured(text): Captured<String>,
-) -> Result<Response, Trouble> {
-    match Case::load(&app, &mut visitor, &text).await? {
-        Some(case) => Ok(page(&app, &visitor, &text, &case, None)),
-        None => Ok(gone(&visitor)),
-    }
+pub async fn show(case: Case) -> Response {
+    page(&case, None)
 }
 
 /// A form's address opened by hand.
@@ -74,65 +84,35 @@ pub async fn back(Captured(text): Captured<String>) -> Response {
     see_other(Path::Flag(&text))
 }
 
-pub async fn flag(
-    State(app): State<App>,
-    mut visitor: Visitor,
-    Captured(text): Captured<String>,
-    form: Form,
-) -> Result<Response, Trouble> {
-    let Some(case) = Case::load(&app, &mut visitor, &text).await? else {
-        return Ok(gone(&visitor));
-    };
-    if !is_ours(&app, &visitor, &text, Deed::Spam, &form) {
-        return Ok(page(&app, &visitor, &text, &case, Some("me-again")));
+pub async fn flag(State(app): State<App>, case: Case, form: Form) -> Result<Response, Trouble> {
+    if !is_ours(&case, Deed::Spam, &form) {
+        return Ok(page(&case, Some("me-again")));
     }
     act(&app, &case, FlagBy::Person).await?;
-    Ok(see_other(Path::Flag(&text)))
+    Ok(see_other(Path::Flag(&case.text)))
 }
 
-pub async fn undo(
-    State(app): State<App>,
-    mut visitor: Visitor,
-    Captured(text): Captured<String>,
-    form: Form,
-) -> Result<Response, Trouble> {
-    let Some(case) = Case::load(&app, &mut visitor, &text).await? else {
-        return Ok(gone(&visitor));
-    };
-    if !is_ours(&app, &visitor, &text, Deed::Undo, &form) {
-        return Ok(page(&app, &visitor, &text, &case, Some("me-again")));
+pub async fn undo(State(app): State<App>, case: Case, form: Form) -> Result<Response, Trouble> {
+    if !is_ours(&case, Deed::Undo, &form) {
+        return Ok(page(&case, Some("me-again")));
     }
     take_back(&app, &case).await?;
-    Ok(see_other(Path::Flag(&text)))
+    Ok(see_other(Path::Flag(&case.text)))
 }
 
 /// The mail server's word: moved to Junk.
-pub async fn junk(
-    State(app): State<App>,
-    mut visitor: Visitor,
-    Captured(text): Captured<String>,
-) -> Result<Response, Trouble> {
-    let Some(case) = Case::load(&app, &mut visitor, &text).await? else {
-        return Ok(gone(&visitor));
-    };
+pub async fn junk(State(app): State<App>, case: Case) -> Result<StatusCode, Trouble> {
     act(&app, &case, FlagBy::Machine).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Moved out of Junk: what a machine flagged, a machine may undo; a person's
 /// own flag stays.
-pub async fn not_junk(
-    State(app): State<App>,
-    mut visitor: Visitor,
-    Captured(text): Captured<String>,
-) -> Result<Response, Trouble> {
-    let Some(case) = Case::load(&app, &mut visitor, &text).await? else {
-        return Ok(gone(&visitor));
-    };
+pub async fn not_junk(State(app): State<App>, case: Case) -> Result<StatusCode, Trouble> {
     if case.flag.as_ref().is_some_and(|flag| flag.by == FlagBy::Machine) {
         take_back(&app, &case).await?;
     }
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn act(app: &App, case: &Case, by: FlagBy) -> Result<(), Trouble> {
@@ -149,16 +129,15 @@ async fn take_back(app: &App, case: &Case) -> Result<(), Trouble> {
     settled(flags.undo(&case.held.sender(), &copy.organisation, &copy.address).await)
 }
 
-fn is_ours(app: &App, visitor: &Visitor, text: &str, deed: Deed, form: &Form) -> bool {
-    let nonce = form.field("nonce");
-    let checked = app.nonces.check_for(&visitor.host, text, deed.as_str(), nonce);
-    checked.is_ok() && !form.is_cross_site()
+fn is_ours(case: &Case, deed: Deed, form: &Form) -> bool {
+    case.visitor.check(&case.text, deed.as_str(), form).is_ok()
 }
 
-fn page(app: &App, visitor: &Visitor, text: &str, case: &Case, wrong: Option<&str>) -> Response {
+fn page(case: &Case, wrong: Option<&str>) -> Response {
+    let Case { visitor, text, .. } = case;
     let words = visitor.words();
-    let now = app.clock.now();
-    let nonce = |deed: Deed| app.nonces.mint_for(&visitor.host, text, deed.as_str());
+    let now = visitor.app().clock.now();
+    let nonce = |deed: Deed| visitor.nonce(text, deed.as_str());
     let undoable = case.flag.as_ref().is_some_and(|flag| flag.may_be_undone(now));
     let machine = case.flag.as_ref().is_some_and(|flag| flag.by == FlagBy::Machine);
     let heading = if case.flag.is_some() { "me-flagged" } else { "me-spam-ask" };
@@ -186,10 +165,7 @@ fn page(app: &App, visitor: &Visitor, text: &str, case: &Case, wrong: Option<&st
             }
         }
     };
-    let brand = match app.directory.organisation(&case.copy().organisation) {
-        Some(organisation) => Brand::from(&*organisation),
-        None => visitor.brand(),
-    };
+    let brand = visitor.brand_of(&case.copy().organisation);
     let title = words.say("me-spam");
     let at = Path::Flag(text);
     let page = part::page(visitor, &Page { brand: &brand, at, title, refresh: None, body });

@@ -3,13 +3,12 @@
 
 use maud::{Markup, html};
 
-use super::reader::{Reader, brand};
+use super::reader::Reader;
 use crate::clock::Timestamp;
 use crate::directory::RuleAction;
 use crate::filter::Class;
 use crate::portal::App;
 use crate::portal::error::Trouble;
-use crate::portal::frame::Visitor;
 use crate::portal::part::{self, Page};
 use crate::portal::path::{Deed, Path};
 use crate::portal::words::{Arguments, Shown, Words};
@@ -31,7 +30,9 @@ impl Line {
     }
 }
 
-pub async fn page(app: &App, visitor: &Visitor, reader: &Reader) -> Result<Markup, Trouble> {
+pub async fn page(reader: &Reader) -> Result<Markup, Trouble> {
+    let visitor = &reader.visitor;
+    let app = visitor.app();
     let store = &app.recipients()?.store;
     let all = mailbox::messages(store, &reader.addresses, Timestamp::UNIX_EPOCH, LOOKED_AT).await?;
     let (mut waiting, mut delivered) = (Vec::new(), Vec::new());
@@ -67,7 +68,7 @@ pub async fn page(app: &App, visitor: &Visitor, reader: &Reader) -> Result<Marku
         }
         p.next-step { a href=(Path::MeSettings) { (words.say("me-settings")) } }
     };
-    let brand = brand(app, visitor, &reader.recipient);
+    let brand = reader.brand();
     let title = words.say("me");
     Ok(part::page(visitor, &Page { brand: &brand, at: Path::Me, title, refresh: None, body }))
 }

@@ -5,8 +5,9 @@
 //! A link's page shows first and asks once; a form that comes back within a
 //! second of it is a scanner's.
 
-use axum::extract::{Path as Captured, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use uuid::Uuid;
@@ -20,8 +21,8 @@ use crate::mail::Address;
 use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::form::Form;
-use crate::portal::frame::Visitor;
-use crate::portal::part::{self, Brand, Icon, Page};
+use crate::portal::frame::{Visitor, captured};
+use crate::portal::part::{self, Icon, Page};
 use crate::portal::path::{Deed, Path};
 use crate::portal::public::see_other;
 use crate::portal::sender::read;
@@ -39,129 +40,113 @@ enum Entry {
 }
 
 /// A message that its reader may see.
-struct Opened {
+pub struct Opened {
     visitor: Visitor,
     entry: Entry,
     held: Held,
     slot: usize,
 }
 
-pub async fn show(
-    State(app): State<App>,
-    visitor: Visitor,
-    Captured(name): Captured<String>,
-    headers: HeaderMap,
-) -> Result<Response, Trouble> {
-    match Opened::by_session(&app, visitor, &headers, &name).await? {
-        Some(opened) => opened.page(&app).await,
-        None => Ok(see_other(Path::Me)),
+/// Why it is not opened.
+enum Closed {
+    /// Nobody is signed in, or he may see no such message.
+    Session,
+    /// The link has expired, or the message is gone.
+    Link(Box<Visitor>),
+    Trouble(Trouble),
+}
+
+impl<T: Into<Trouble>> From<T> for Closed {
+    fn from(trouble: T) -> Self {
+        Self::Trouble(trouble.into())
     }
 }
 
-pub async fn ask(
-    State(app): State<App>,
-    visitor: Visitor,
-    Captured((name, deed)): Captured<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Response, Trouble> {
-    let deed = Deed::parse(&deed).ok_or(Trouble::NotFound)?;
-    match Opened::by_session(&app, visitor, &headers, &name).await? {
-        Some(opened) => Ok(opened.question(&app, deed, None).into_response()),
-        None => Ok(see_other(Path::Me)),
+impl FromRequestParts<App> for Opened {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        Self::load(parts, app).await.map_err(|closed| match closed {
+            Closed::Session => see_other(Path::Me),
+            Closed::Link(visitor) => gone(&visitor),
+            Closed::Trouble(trouble) => trouble.into_response(),
+        })
     }
+}
+
+impl FromRequestParts<App> for Deed {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Trouble> {
+        let word = captured(parts, app, "deed").await?;
+        word.and_then(|word| Self::parse(&word)).ok_or(Trouble::NotFound)
+    }
+}
+
+pub async fn show(State(app): State<App>, opened: Opened) -> Result<Response, Trouble> {
+    opened.page(&app).await
+}
+
+pub async fn ask(deed: Deed, opened: Opened) -> Markup {
+    opened.question(deed, None)
 }
 
 pub async fn act(
     State(app): State<App>,
-    visitor: Visitor,
-    Captured((name, deed)): Captured<(String, String)>,
-    headers: HeaderMap,
+    deed: Deed,
+    opened: Opened,
     form: Form,
 ) -> Result<Response, Trouble> {
-    let deed = Deed::parse(&deed).ok_or(Trouble::NotFound)?;
-    match Opened::by_session(&app, visitor, &headers, &name).await? {
-        Some(opened) => opened.carry_out(&app, deed, &form).await,
-        None => Ok(see_other(Path::Me)),
-    }
-}
-
-pub async fn show_linked(
-    State(app): State<App>,
-    visitor: Visitor,
-    Captured(text): Captured<String>,
-) -> Result<Response, Trouble> {
-    match Opened::by_link(&app, visitor, text).await? {
-        Ok(opened) => opened.page(&app).await,
-        Err(visitor) => Ok(gone(&visitor)),
-    }
-}
-
-pub async fn ask_linked(
-    State(app): State<App>,
-    visitor: Visitor,
-    Captured((text, deed)): Captured<(String, String)>,
-) -> Result<Response, Trouble> {
-    let deed = Deed::parse(&deed).ok_or(Trouble::NotFound)?;
-    match Opened::by_link(&app, visitor, text).await? {
-        Ok(opened) => Ok(opened.question(&app, deed, None).into_response()),
-        Err(visitor) => Ok(gone(&visitor)),
-    }
-}
-
-pub async fn act_linked(
-    State(app): State<App>,
-    visitor: Visitor,
-    Captured((text, deed)): Captured<(String, String)>,
-    form: Form,
-) -> Result<Response, Trouble> {
-    let deed = Deed::parse(&deed).ok_or(Trouble::NotFound)?;
-    match Opened::by_link(&app, visitor, text).await? {
-        Ok(opened) => opened.carry_out(&app, deed, &form).await,
-        Err(visitor) => Ok(gone(&visitor)),
-    }
+    opened.carry_out(&app, deed, &form).await
 }
 
 impl Opened {
-    /// `None`: no session, or no message that he may see.
-    async fn by_session(
-        app: &App,
-        mut visitor: Visitor,
-        headers: &HeaderMap,
-        name: &str,
-    ) -> Result<Option<Self>, Trouble> {
-        let reader = Reader::of(app, &mut visitor, headers).await?;
+    async fn load(parts: &mut Parts, app: &App) -> Result<Self, Closed> {
+        match captured(parts, app, "token").await? {
+            Some(text) => Self::by_link(Visitor::from_request_parts(parts, app).await?, text).await,
+            None => {
+                let reader = <Option<Reader>>::from_request_parts(parts, app).await?;
+                let name = captured(parts, app, "name").await?;
+                let (Some(reader), Some(name)) = (reader, name) else {
+                    return Err(Closed::Session);
+                };
+                Self::by_session(reader, name).await
+            }
+        }
+    }
+
+    async fn by_session(reader: Reader, name: String) -> Result<Self, Closed> {
         let parts = name.split_once('-');
         let id = parts.and_then(|(id, _)| id.parse::<Uuid>().ok());
         let slot = parts.and_then(|(_, slot)| slot.parse::<usize>().ok());
-        let (Some(reader), Some(id), Some(slot)) = (reader, id, slot) else { return Ok(None) };
-        let Some(held) = app.releases.held(id).await? else { return Ok(None) };
+        let (Some(id), Some(slot)) = (id, slot) else { return Err(Closed::Session) };
+        let held = reader.visitor.app().releases.held(id).await?.ok_or(Closed::Session)?;
         let his = held
             .recipients
             .get(slot)
             .is_some_and(|copy| copy.is_shown() && reader.addresses.contains(&copy.address.base()));
-        let entry = Entry::Session(Box::new(reader), name.to_owned());
-        Ok(his.then_some(Self { visitor, entry, held, slot }))
+        if !his {
+            return Err(Closed::Session);
+        }
+        let visitor = reader.visitor.clone();
+        Ok(Self { visitor, entry: Entry::Session(Box::new(reader), name), held, slot })
     }
 
-    /// `Err`: the link has expired, or the message is gone.
-    async fn by_link(
-        app: &App,
-        mut visitor: Visitor,
-        text: String,
-    ) -> Result<Result<Self, Visitor>, Trouble> {
-        let token = read(app, &visitor, Purpose::Message, &text)?;
+    async fn by_link(mut visitor: Visitor, text: String) -> Result<Self, Closed> {
+        let app = visitor.app().clone();
+        let token = read(&app, &visitor, Purpose::Message, &text)?;
         let slot = usize::from(token.slot);
         let held = app.releases.held(token.subject).await?;
-        let Some(held) = held.filter(|_| !token.has_expired(app.clock.now())) else {
-            return Ok(Err(visitor));
-        };
-        let Some(copy) = held.recipients.get(slot).filter(|copy| copy.is_shown()) else {
-            return Ok(Err(visitor));
-        };
-        if let Some(row) = app.recipients()?.people.find(&copy.address).await? {
-            super::reader::speak(app, &mut visitor, &row.record);
+        let held = held.filter(|held| {
+            let shown = held.recipients.get(slot).is_some_and(HeldRecipient::is_shown);
+            shown && !token.has_expired(app.clock.now())
+        });
+        let Some(held) = held else { return Err(Closed::Link(Box::new(visitor))) };
+        let address = &held.recipients[slot].address;
+        if let Some(row) = app.recipients()?.people.find(address).await? {
+            super::reader::speak(&app, &mut visitor, &row.record);
         }
-        Ok(Ok(Self { visitor, entry: Entry::Link(text), held, slot }))
+        Ok(Self { visitor, entry: Entry::Link(text), held, slot })
     }
 
     fn copy(&self) -> &HeldRecipient {
@@ -182,34 +167,24 @@ impl Opened {
         }
     }
 
-    fn nonce(&self, app: &App, deed: Deed) -> String {
+    fn nonce(&self, deed: Deed) -> String {
         match &self.entry {
-            Entry::Session(reader, name) => {
-                reader.nonce(app, &self.visitor, &format!("{name} {}", deed.as_str()))
-            }
-            Entry::Link(text) => app.nonces.mint_for(&self.visitor.host, text, deed.as_str()),
+            Entry::Session(reader, name) => reader.nonce(&format!("{name} {}", deed.as_str())),
+            Entry::Link(text) => self.visitor.nonce(text, deed.as_str()),
         }
     }
 
-    fn check(&self, app: &App, deed: Deed, form: &Form) -> bool {
+    fn check(&self, deed: Deed, form: &Form) -> bool {
         match &self.entry {
             Entry::Session(reader, name) => {
-                reader.check(app, &self.visitor, form, &format!("{name} {}", deed.as_str()))
+                reader.check(form, &format!("{name} {}", deed.as_str()))
             }
-            Entry::Link(text) => {
-                let nonce = form.field("nonce");
-                let nonces = &app.nonces;
-                let checked = nonces.check_for(&self.visitor.host, text, deed.as_str(), nonce);
-                checked.is_ok() && !form.is_cross_site()
-            }
+            Entry::Link(text) => self.visitor.check(text, deed.as_str(), form).is_ok(),
         }
     }
 
-    fn shell(&self, app: &App, title: &str, body: Markup) -> Markup {
-        let brand = match app.directory.organisation(&self.copy().organisation) {
-            Some(organisation) => Brand::from(&*organisation),
-            None => self.visitor.brand(),
-        };
+    fn shell(&self, title: &str, body: Markup) -> Markup {
+        let brand = self.visitor.brand_of(&self.copy().organisation);
         let page = Page { brand: &brand, at: self.at(), title, refresh: None, body };
         part::page(&self.visitor, &page)
     }
@@ -245,7 +220,7 @@ impl Opened {
             }
             p.help { (words.say("me-text-safe")) }
             @if matches!(self.entry, Entry::Session(..)) {
-                p { a href=(Path::Me) { (words.say("me-back")) } }
+                p.next-step { a href=(Path::Me) { (words.say("me-back")) } }
             }
             @if !preview.attachments.is_empty() {
                 h2 { (words.say("me-attachments")) }
@@ -262,7 +237,7 @@ impl Opened {
         };
         // Not the subject: titles are shown by chat programs.
         let title = words.say("me");
-        Ok(self.shell(app, title, body).into_response())
+        Ok(self.shell(title, body).into_response())
     }
 
     fn details(&self, now: crate::clock::Timestamp) -> Markup {
@@ -326,7 +301,7 @@ impl Opened {
     }
 
     /// Asks once.
-    fn question(&self, app: &App, deed: Deed, wrong: Option<&str>) -> Markup {
+    fn question(&self, deed: Deed, wrong: Option<&str>) -> Markup {
         let words = self.visitor.words();
         let (heading, text) = match deed {
             Deed::Deliver => ("me-deliver-ask", "me-deliver-text"),
@@ -346,17 +321,17 @@ impl Opened {
             @if risky && !self.held.sender().is_proved() { p { (words.say("me-deliver-careful")) } }
             form method="post" action=(self.deed(deed)) {
                 @if let Some(wrong) = wrong { p.wrong role="alert" { (words.say(wrong)) } }
-                input type="hidden" name="nonce" value=(self.nonce(app, deed));
+                input type="hidden" name="nonce" value=(self.nonce(deed));
                 button #do type="submit" { (words.say(label(deed))) }
                 a.back href=(self.at()) { (words.say("back")) }
             }
         };
-        self.shell(app, words.say("me"), body)
+        self.shell(words.say("me"), body)
     }
 
     async fn carry_out(self, app: &App, deed: Deed, form: &Form) -> Result<Response, Trouble> {
-        if !self.check(app, deed, form) {
-            let page = self.question(app, deed, Some("me-again"));
+        if !self.check(deed, form) {
+            let page = self.question(deed, Some("me-again"));
             return Ok((StatusCode::FORBIDDEN, page).into_response());
         }
         let services = app.recipients()?;
@@ -453,7 +428,7 @@ fn gone(visitor: &Visitor) -> Response {
     let body = html! {
         h1 { (Icon::Stopped) (words.say("expired")) }
         p { (words.say("me-gone")) }
-        p { a href=(Path::Me) { (words.say("me")) } }
+        p.next-step { a href=(Path::Me) { (words.say("me")) } }
     };
     (StatusCode::GONE, super::shown(visitor, words.say("expired"), body)).into_response()
 }

@@ -27,7 +27,7 @@ use super::form::Form;
 use super::frame::Visitor;
 use super::part::{self, Brand, Icon, Page};
 use super::path::Path;
-use super::public::see_other;
+use super::public::{address_form, see_other};
 use super::sender::read;
 use crate::directory::{People, Sessions};
 use crate::link::Purpose;
@@ -77,11 +77,8 @@ pub(super) fn routes() -> Router<App> {
         .route(&path(Path::MeSettings), get(settings::show).post(settings::save))
         .route(&path(Path::MeSenders), post(settings::sender))
         .route(&path(Path::MeLeave), post(settings::leave))
-        .route(&path(Path::Message(Path::TOKEN)), get(message::show_linked))
-        .route(
-            &path(Path::MessageDeed(Path::TOKEN, deed)),
-            get(message::ask_linked).post(message::act_linked),
-        )
+        .route(&path(Path::Message(Path::TOKEN)), get(message::show))
+        .route(&path(Path::MessageDeed(Path::TOKEN, deed)), get(message::ask).post(message::act))
         .route(&path(Path::Flag(Path::TOKEN)), get(flag::show).post(flag::flag))
         .route(&path(Path::FlagUndo(Path::TOKEN)), get(flag::back).post(flag::undo))
         .route(&path(Path::FlagJunk(Path::TOKEN)), post(flag::junk))
@@ -89,14 +86,10 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// His list, or the form that asks for a link.
-async fn home(
-    State(app): State<App>,
-    mut visitor: Visitor,
-    headers: HeaderMap,
-) -> Result<Response, Trouble> {
-    match Reader::of(&app, &mut visitor, &headers).await? {
-        Some(reader) => Ok(list::page(&app, &visitor, &reader).await?.into_response()),
-        None => Ok(ask_form(&visitor, "", None).into_response()),
+async fn home(visitor: Visitor, reader: Option<Reader>) -> Result<Markup, Trouble> {
+    match reader {
+        Some(reader) => list::page(&reader).await,
+        None => Ok(ask_form(&visitor, "", None)),
     }
 }
 
@@ -111,10 +104,7 @@ async fn ask(State(app): State<App>, visitor: Visitor, form: Form) -> Result<Res
         let page = ask_form(&visitor, typed, Some("lost-wrong"));
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
-    let now = app.clock.now();
-    let by_network = app.lost_by_network.allows(Network::of(visitor.client), now);
-    let by_address = app.lost_by_address.allows(address.base(), now);
-    if by_network && by_address {
+    if app.may_ask_for_letter(&visitor, &address) {
         tokio::spawn((services.invite)(address));
     }
     let words = visitor.words();
@@ -131,14 +121,7 @@ fn ask_form(visitor: &Visitor, typed: &str, wrong: Option<&str>) -> Markup {
     let body = html! {
         h1 { (words.say("me")) }
         p { (words.say("me-ask")) }
-        form method="post" action=(Path::Me) {
-            label for="address" { (words.say("lost-label")) }
-            @if let Some(wrong) = wrong { p.wrong #wrong role="alert" { (words.say(wrong)) } }
-            input #address name="address" type="email" autocomplete="email" required
-                maxlength="254" value=(typed) aria-invalid=[wrong.map(|_| "true")]
-                aria-describedby=[wrong.map(|_| "wrong")] autofocus[wrong.is_some()];
-            button #send type="submit" { (words.say("lost-button")) }
-        }
+        (address_form(words, Path::Me, typed, wrong))
     };
     shown(visitor, words.say("me"), body)
 }
@@ -153,7 +136,7 @@ async fn enter(
         return Ok(over(&visitor));
     };
     let words = visitor.words();
-    let nonce = app.nonces.mint_for(&visitor.host, &text, "begin");
+    let nonce = visitor.nonce(&text, "begin");
     let body = html! {
         h1 { (words.say("me")) }
         p { (words.say("me-enter")) }
@@ -177,8 +160,7 @@ async fn begin(
     let Some(recipient) = linked(&app, &mut visitor, &text).await? else {
         return Ok(over(&visitor));
     };
-    let nonce = app.nonces.check_for(&visitor.host, &text, "begin", form.field("nonce"));
-    if form.is_cross_site() || nonce.is_err() {
+    if visitor.check(&text, "begin", &form).is_err() {
         return Ok(see_other(Path::MeLink(&text)));
     }
     let agent = headers.get(header::USER_AGENT).and_then(|one| one.to_str().ok());

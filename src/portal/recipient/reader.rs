@@ -1,6 +1,8 @@
 //! Who reads: a recipient with a session, and what he may see.
 
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 
 use crate::directory::{Recipient, Session};
 use crate::mail::Address;
@@ -10,10 +12,13 @@ use crate::portal::form::Form;
 use crate::portal::frame::{Visitor, cookie};
 use crate::portal::nonce::Stale;
 use crate::portal::part::Brand;
+use crate::portal::path::Path;
+use crate::portal::public::see_other;
 use crate::quarantine::Held;
 
-/// A recipient whose session is good.
+/// A visitor who is a recipient whose session is good.
 pub struct Reader {
+    pub visitor: Visitor,
     pub recipient: Recipient,
     pub session: Session,
     /// Every address whose mail he reads.
@@ -22,33 +27,45 @@ pub struct Reader {
     secret: String,
 }
 
-impl Reader {
-    /// `None`: nobody, or his session is over.
-    pub async fn of(
-        app: &App,
-        visitor: &mut Visitor,
-        headers: &HeaderMap,
-    ) -> Result<Option<Self>, Trouble> {
+/// Whoever has no session, or one that is over, is sent to the form that asks
+/// for a link.
+impl FromRequestParts<App> for Reader {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let reader = <Self as OptionalFromRequestParts<App>>::from_request_parts(parts, app);
+        let reader = reader.await.map_err(IntoResponse::into_response)?;
+        reader.ok_or_else(|| see_other(Path::Me))
+    }
+}
+
+impl OptionalFromRequestParts<App> for Reader {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Trouble> {
+        let mut visitor = Visitor::from_request_parts(parts, app).await?;
         let services = app.recipients()?;
-        let Some(secret) = cookie(headers, cookie_name(app)) else { return Ok(None) };
+        let Some(secret) = cookie(&parts.headers, cookie_name(app)) else { return Ok(None) };
         let Some(session) = services.sessions.find(secret).await? else { return Ok(None) };
         let Some(row) = services.people.by_id(session.recipient).await? else { return Ok(None) };
         let recipient = row.record;
-        speak(app, visitor, &recipient);
+        speak(app, &mut visitor, &recipient);
         let addresses = app.directory.readable_by(&recipient.address);
-        Ok(Some(Self { recipient, session, addresses, secret: secret.to_owned() }))
+        let secret = secret.to_owned();
+        Ok(Some(Self { visitor, recipient, session, addresses, secret }))
     }
+}
 
-    pub fn nonce(&self, app: &App, visitor: &Visitor, word: &str) -> String {
-        app.nonces.mint_for(&visitor.host, &self.secret, word)
+impl Reader {
+    pub fn nonce(&self, word: &str) -> String {
+        self.visitor.nonce(&self.secret, word)
     }
 
     /// Whether this form is of one of his pages. He may be quick: a session
     /// is no link that a scanner opens.
-    pub fn check(&self, app: &App, visitor: &Visitor, form: &Form, word: &str) -> bool {
-        let nonce = form.field("nonce");
-        let checked = app.nonces.check_for(&visitor.host, &self.secret, word, nonce);
-        !form.is_cross_site() && matches!(checked, Ok(()) | Err(Stale::TooYoung))
+    pub fn check(&self, form: &Form, word: &str) -> bool {
+        let checked = self.visitor.check(&self.secret, word, form);
+        matches!(checked, Ok(()) | Err(Stale::TooYoung))
     }
 
     /// His copy of a message, if he may see one.
@@ -57,6 +74,10 @@ impl Reader {
             .iter()
             .position(|one| one.is_shown() && self.addresses.contains(&one.address.base()))
     }
+
+    pub fn brand(&self) -> Brand {
+        self.visitor.brand_of(&self.recipient.organisation)
+    }
 }
 
 /// His language, else his organisation's.
@@ -64,13 +85,6 @@ pub fn speak(app: &App, visitor: &mut Visitor, recipient: &Recipient) {
     let organisation = app.directory.organisation(&recipient.organisation);
     let theirs = organisation.as_ref().map(|one| one.language.as_str());
     visitor.speak(&[recipient.language.as_deref(), theirs]);
-}
-
-pub fn brand(app: &App, visitor: &Visitor, recipient: &Recipient) -> Brand {
-    match app.directory.organisation(&recipient.organisation) {
-        Some(organisation) => Brand::from(&*organisation),
-        None => visitor.brand(),
-    }
 }
 
 /// `__Host-` cookies exist on https only (RFC 6265bis section 4.1.3.2).

@@ -2,12 +2,12 @@
 //! he blocks and allows, what he reported, and where he is signed in.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::message::settled;
-use super::reader::{Reader, brand, cookie_name};
+use super::reader::{Reader, cookie_name};
 use crate::directory::{
     Choice, Frequency, Organisation, Pattern, Recipient, RuleAction, Session, StoredRule,
 };
@@ -38,29 +38,13 @@ const CHOICES: [(&str, &str, Option<Choice>); 4] = [
 ];
 const DAYS: [&str; 7] = ["day-1", "day-2", "day-3", "day-4", "day-5", "day-6", "day-7"];
 
-pub async fn show(
-    State(app): State<App>,
-    mut visitor: Visitor,
-    headers: HeaderMap,
-) -> Result<Response, Trouble> {
-    let Some(reader) = Reader::of(&app, &mut visitor, &headers).await? else {
-        return Ok(see_other(Path::Me));
-    };
-    Ok(page(&app, &visitor, &reader, None).await?.into_response())
+pub async fn show(reader: Reader) -> Result<Markup, Trouble> {
+    page(&reader, None, None).await
 }
 
-pub async fn save(
-    State(app): State<App>,
-    mut visitor: Visitor,
-    headers: HeaderMap,
-    form: Form,
-) -> Result<Response, Trouble> {
-    let Some(reader) = Reader::of(&app, &mut visitor, &headers).await? else {
-        return Ok(see_other(Path::Me));
-    };
-    if !reader.check(&app, &visitor, &form, "settings") {
-        let page = page(&app, &visitor, &reader, Some("me-again")).await?;
-        return Ok((StatusCode::FORBIDDEN, page).into_response());
+pub async fn save(State(app): State<App>, reader: Reader, form: Form) -> Result<Response, Trouble> {
+    if !reader.check(&form, "settings") {
+        return again(&reader).await;
     }
     let chosen = |name: &str| {
         let value = form.field(name).to_owned();
@@ -70,16 +54,20 @@ pub async fn save(
     let number = |name: &str, below: u8| {
         form.field(name).parse::<u8>().ok().filter(|number| *number < below)
     };
-    let language = visitor.languages().find(form.field("language"));
+    let language = reader.visitor.languages().find(form.field("language"));
     let language = language.map(|words| words.tag().to_owned());
+    let organisation = app.directory.organisation(&reader.recipient.organisation);
+    let chooses = organisation.is_some_and(|one| one.people_choose);
     let people = &app.recipients()?.people;
     let changed = people.change(&reader.recipient.address, |one: &mut Recipient| {
         one.frequency = frequency.map(|(.., frequency)| *frequency).or(one.frequency);
         one.hour = number("hour", 24).or(one.hour);
         one.weekday = number("weekday", 7).or(one.weekday);
         one.language.clone_from(&language);
-        (one.marketing, one.poll, one.social) =
-            (chosen("marketing"), chosen("poll"), chosen("social"));
+        if chooses {
+            (one.marketing, one.poll, one.social) =
+                (chosen("marketing"), chosen("poll"), chosen("social"));
+        }
     });
     changed.await.map_err(|error| Trouble::Unavailable(error.to_string()))?;
     Ok(see_other(Path::MeSettings))
@@ -88,24 +76,20 @@ pub async fn save(
 /// Blocks or allows a sender, ends a rule, undoes a flag, ends a session.
 pub async fn sender(
     State(app): State<App>,
-    mut visitor: Visitor,
-    headers: HeaderMap,
+    reader: Reader,
     form: Form,
 ) -> Result<Response, Trouble> {
-    let Some(reader) = Reader::of(&app, &mut visitor, &headers).await? else {
-        return Ok(see_other(Path::Me));
-    };
-    if !reader.check(&app, &visitor, &form, "senders") {
-        let page = page(&app, &visitor, &reader, Some("me-again")).await?;
-        return Ok((StatusCode::FORBIDDEN, page).into_response());
+    if !reader.check(&form, "senders") {
+        return again(&reader).await;
     }
     let services = app.recipients()?;
     let (people, recipient) = (&services.people, &reader.recipient);
     let (organisation, own) = (&recipient.organisation, &recipient.address);
     match form.field("do") {
         word @ ("block" | "allow") => {
-            let Some(pattern) = pattern(form.field("sender")) else {
-                let page = page(&app, &visitor, &reader, Some("me-sender-wrong")).await?;
+            let typed = form.field("sender");
+            let Some(pattern) = pattern(typed) else {
+                let page = page(&reader, None, Some(typed)).await?;
                 return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
             };
             let action = if word == "block" { RuleAction::Block } else { RuleAction::Allow };
@@ -136,14 +120,10 @@ pub async fn sender(
 /// Ends this session, or all.
 pub async fn leave(
     State(app): State<App>,
-    mut visitor: Visitor,
-    headers: HeaderMap,
+    reader: Reader,
     form: Form,
 ) -> Result<Response, Trouble> {
-    let Some(reader) = Reader::of(&app, &mut visitor, &headers).await? else {
-        return Ok(see_other(Path::Me));
-    };
-    if !reader.check(&app, &visitor, &form, "leave") {
+    if !reader.check(&form, "leave") {
         return Ok(see_other(Path::MeSettings));
     }
     let name = reader.session.name();
@@ -166,21 +146,27 @@ fn pattern(typed: &str) -> Option<Pattern> {
     }
 }
 
+/// The page whose form was not accepted, with fresh ones.
+async fn again(reader: &Reader) -> Result<Response, Trouble> {
+    Ok((StatusCode::FORBIDDEN, page(reader, Some("me-again"), None).await?).into_response())
+}
+
+/// `mistyped`: what was typed as a sender and is none.
 async fn page(
-    app: &App,
-    visitor: &Visitor,
     reader: &Reader,
     wrong: Option<&str>,
+    mistyped: Option<&str>,
 ) -> Result<Markup, Trouble> {
+    let Reader { visitor, recipient, .. } = reader;
+    let app = visitor.app();
     let services = app.recipients()?;
-    let recipient = &reader.recipient;
     let (organisation, own) = (&recipient.organisation, &recipient.address);
     let rules = services.people.rules(organisation, Some(own), LISTED).await?;
     let flags = services.flags.of_recipient(organisation, own, LISTED).await?;
     let sessions = services.sessions.of(recipient.id).await?;
     let theirs = app.directory.organisation(organisation);
     let words = visitor.words();
-    let nonce = |word: &str| reader.nonce(app, visitor, word);
+    let nonce = |word: &str| reader.nonce(word);
     let now = app.clock.now();
     let body = html! {
         h1 { (words.say("me-settings")) }
@@ -189,7 +175,7 @@ async fn page(
         @if let Some(theirs) = &theirs {
             (choices(visitor, recipient, theirs, &nonce("settings")))
         }
-        (senders(words, &rules, &nonce("senders")))
+        (senders(words, &rules, &nonce("senders"), mistyped))
         @if flags.iter().any(Flag::stands) {
             h2 { (words.say("me-flags")) }
             ul.rows {
@@ -209,9 +195,9 @@ async fn page(
             button.quiet #leave type="submit" { (words.say("me-leave")) }
             button.quiet type="submit" name="all" value="yes" { (words.say("me-leave-all")) }
         }
-        p { a href=(Path::Me) { (words.say("me-back")) } }
+        p.next-step { a href=(Path::Me) { (words.say("me-back")) } }
     };
-    let brand = brand(app, visitor, recipient);
+    let brand = reader.brand();
     let title = words.say("me-settings");
     let at = Path::MeSettings;
     Ok(part::page(visitor, &Page { brand: &brand, at, title, refresh: None, body }))
@@ -270,7 +256,7 @@ fn choices(visitor: &Visitor, recipient: &Recipient, theirs: &Organisation, nonc
     }
 }
 
-fn senders(words: &Words, rules: &[StoredRule], nonce: &str) -> Markup {
+fn senders(words: &Words, rules: &[StoredRule], nonce: &str, mistyped: Option<&str>) -> Markup {
     html! {
         h2 { (words.say("me-senders")) }
         @for (action, heading) in [(RuleAction::Block, "me-blocks"), (RuleAction::Allow, "me-allows")] {
@@ -289,8 +275,11 @@ fn senders(words: &Words, rules: &[StoredRule], nonce: &str) -> Markup {
         form method="post" action=(Path::MeSenders) {
             input type="hidden" name="nonce" value=(nonce);
             label for="sender" { (words.say("me-sender")) }
+            @if mistyped.is_some() { p.wrong #wrong role="alert" { (words.say("me-sender-wrong")) } }
             input #sender name="sender" type="text" autocomplete="off" autocapitalize="off"
-                spellcheck="false" required maxlength="254";
+                spellcheck="false" required maxlength="254" value=[mistyped]
+                aria-invalid=[mistyped.map(|_| "true")] aria-describedby=[mistyped.map(|_| "wrong")]
+                autofocus[mistyped.is_some()];
             button type="submit" name="do" value="block" { (words.say("me-block")) }
             button.quiet type="submit" name="do" value="allow" { (words.say("me-allow")) }
         }

@@ -5,8 +5,9 @@
 //! refused, and shows beside it what we know already. One appeal per sender
 //! and campaign: whoever comes again sees how the first stands.
 
-use axum::extract::{Path as Captured, State};
+use axum::extract::{FromRequestParts, Path as Captured, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
@@ -17,7 +18,7 @@ use crate::link::{Purpose, Token};
 use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::form::Form;
-use crate::portal::frame::Visitor;
+use crate::portal::frame::{Visitor, captured};
 use crate::portal::part::{self, Brand, Icon, Page};
 use crate::portal::path::Path;
 use crate::portal::public::see_other;
@@ -31,7 +32,7 @@ pub fn token(app: &App, entered: &Entered, case: &Case) -> String {
 }
 
 /// A visitor with a genuine token of an appeal.
-struct Asked {
+pub struct Asked {
     visitor: Visitor,
     text: String,
     held: Option<Held>,
@@ -39,22 +40,28 @@ struct Asked {
     appeal: Option<Appeal>,
 }
 
-impl Asked {
-    async fn load(app: &App, mut visitor: Visitor, text: String) -> Result<Self, Trouble> {
+impl FromRequestParts<App> for Asked {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Trouble> {
+        let mut visitor = Visitor::from_request_parts(parts, app).await?;
+        let text = captured(parts, app, "token").await?.ok_or(Trouble::Link)?;
         let token = read(app, &visitor, Purpose::Appeal, &text)?;
         let held = app.releases.held(token.subject).await?;
         let first = held.as_ref().and_then(|held| held.recipients.first());
         let organisation = first.and_then(|one| app.directory.organisation(&one.organisation));
         let language = organisation.as_ref().map(|one| one.language.as_str());
         visitor.speak(&[held.as_ref().and_then(|held| held.language.as_deref()), language]);
-        let brand = organisation.map_or_else(|| visitor.brand(), |one| Brand::from(&*one));
+        let brand = organisation.map_or_else(|| visitor.brand(), Brand::Organisation);
         let appeal = match (&app.appeals, &held) {
             (Some(appeals), Some(held)) => appeals.of_held(held).await?,
             _ => None,
         };
         Ok(Self { visitor, text, held, brand, appeal })
     }
+}
 
+impl Asked {
     /// The message, if there is still something to ask for.
     fn waiting(&self) -> Option<&Held> {
         self.held.as_ref().filter(|held| {
@@ -62,14 +69,12 @@ impl Asked {
         })
     }
 
-    fn check(&self, app: &App, form: &Form, word: &str) -> bool {
-        let nonce = form.field("nonce");
-        let checked = app.nonces.check_for(&self.visitor.host, &self.text, word, nonce);
-        checked.is_ok() && !form.is_cross_site()
+    fn check(&self, form: &Form, word: &str) -> bool {
+        self.visitor.check(&self.text, word, form).is_ok()
     }
 
-    fn nonce(&self, app: &App, word: &str) -> String {
-        app.nonces.mint_for(&self.visitor.host, &self.text, word)
+    fn nonce(&self, word: &str) -> String {
+        self.visitor.nonce(&self.text, word)
     }
 
     fn shell(&self, title: &str, body: Markup) -> Markup {
@@ -78,13 +83,8 @@ impl Asked {
     }
 }
 
-pub async fn show(
-    State(app): State<App>,
-    visitor: Visitor,
-    Captured(text): Captured<String>,
-) -> Result<Response, Trouble> {
-    let asked = Asked::load(&app, visitor, text).await?;
-    Ok(page(&app, &asked, None))
+pub async fn show(State(app): State<App>, asked: Asked) -> Markup {
+    page(&app, &asked, None)
 }
 
 /// A form's address opened by hand.
@@ -92,13 +92,7 @@ pub async fn back(Captured(text): Captured<String>) -> Response {
     see_other(Path::Appeal(&text))
 }
 
-pub async fn apply(
-    State(app): State<App>,
-    visitor: Visitor,
-    Captured(text): Captured<String>,
-    form: Form,
-) -> Result<Response, Trouble> {
-    let asked = Asked::load(&app, visitor, text).await?;
+pub async fn apply(State(app): State<App>, asked: Asked, form: Form) -> Result<Response, Trouble> {
     let (Some(appeals), Some(held), None) = (&app.appeals, asked.waiting(), &asked.appeal) else {
         return Ok(see_other(Path::Appeal(&asked.text)));
     };
@@ -110,32 +104,26 @@ pub async fn apply(
         agreed: typed("agreed"),
         how_many: form.field("how-many").trim().parse().unwrap_or(0),
     };
-    if !asked.check(&app, &form, "apply") {
-        let page = ask(&app, &asked, &claimed, Some("me-again"));
+    if !asked.check(&form, "apply") {
+        let page = ask(&asked, &claimed, Some("me-again"));
         return Ok((StatusCode::FORBIDDEN, page).into_response());
     }
     match appeals.apply(held, &claimed).await {
         Ok(_) | Err(AppealError::Gone) => Ok(see_other(Path::Appeal(&asked.text))),
         Err(AppealError::Store(fault)) => Err(fault.into()),
         Err(_) => {
-            let page = ask(&app, &asked, &claimed, Some("appeal-incomplete"));
+            let page = ask(&asked, &claimed, Some("appeal-incomplete"));
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
     }
 }
 
 /// The sender answers a question, or adds something.
-pub async fn answer(
-    State(app): State<App>,
-    visitor: Visitor,
-    Captured(text): Captured<String>,
-    form: Form,
-) -> Result<Response, Trouble> {
-    let asked = Asked::load(&app, visitor, text).await?;
+pub async fn answer(State(app): State<App>, asked: Asked, form: Form) -> Result<Response, Trouble> {
     let (Some(appeals), Some(appeal)) = (&app.appeals, &asked.appeal) else {
         return Ok(see_other(Path::Appeal(&asked.text)));
     };
-    if !asked.check(&app, &form, "answer") {
+    if !asked.check(&form, "answer") {
         return Ok((StatusCode::FORBIDDEN, page(&app, &asked, Some("me-again"))).into_response());
     }
     match appeals.answer(appeal.id, form.field("text")).await {
@@ -144,11 +132,11 @@ pub async fn answer(
     }
 }
 
-fn page(app: &App, asked: &Asked, wrong: Option<&str>) -> Response {
+fn page(app: &App, asked: &Asked, wrong: Option<&str>) -> Markup {
     match (&asked.appeal, &app.appeals, asked.waiting()) {
-        (Some(appeal), ..) => status(app, asked, appeal, wrong).into_response(),
-        (None, Some(_), Some(_)) => ask(app, asked, &Claimed::default(), wrong).into_response(),
-        _ => elsewhere(asked).into_response(),
+        (Some(appeal), ..) => status(app, asked, appeal, wrong),
+        (None, Some(_), Some(_)) => ask(asked, &Claimed::default(), wrong),
+        _ => elsewhere(asked),
     }
 }
 
@@ -161,7 +149,7 @@ fn elsewhere(asked: &Asked) -> Markup {
         p { (words.say("bulk-other")) }
         h2 { (words.say("bulk-now")) }
         p { (words.say("bulk-write")) }
-        @if let Some(contact) = &asked.brand.contact { p { (part::contact_line(words, contact)) } }
+        @if let Some(contact) = asked.brand.contact() { p { (part::contact_line(words, contact)) } }
         @if let Some(held) = &asked.held {
             p {
                 (words.say("reference")) " "
@@ -174,7 +162,7 @@ fn elsewhere(asked: &Asked) -> Markup {
 }
 
 /// The form, calm.
-fn ask(app: &App, asked: &Asked, claimed: &Claimed, wrong: Option<&str>) -> Markup {
+fn ask(asked: &Asked, claimed: &Claimed, wrong: Option<&str>) -> Markup {
     let words = asked.visitor.words();
     let held = asked.held.as_ref();
     let questions = [
@@ -205,7 +193,7 @@ fn ask(app: &App, asked: &Asked, claimed: &Claimed, wrong: Option<&str>) -> Mark
         }
         form method="post" action=(Path::Appeal(&asked.text)) {
             @if let Some(wrong) = wrong { p.wrong #wrong role="alert" { (words.say(wrong)) } }
-            input type="hidden" name="nonce" value=(asked.nonce(app, "apply"));
+            input type="hidden" name="nonce" value=(asked.nonce("apply"));
             @for (name, id, value) in questions {
                 label for=(name) { (words.say(id)) }
                 textarea id=(name) name=(name) rows="3" required maxlength=(ANSWER)
@@ -274,7 +262,7 @@ fn status(app: &App, asked: &Asked, appeal: &Appeal, wrong: Option<&str>) -> Mar
         @if appeal.takes_lines() {
             form method="post" action=(Path::AppealAnswer(&asked.text)) {
                 @if let Some(wrong) = wrong { p.wrong role="alert" { (words.say(wrong)) } }
-                input type="hidden" name="nonce" value=(asked.nonce(app, "answer"));
+                input type="hidden" name="nonce" value=(asked.nonce("answer"));
                 label for="text" { (words.say("appeal-add")) }
                 textarea #text name="text" rows="3" required maxlength=(ANSWER) {}
                 button #send type="submit" { (words.say("appeal-say")) }

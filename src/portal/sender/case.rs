@@ -1,6 +1,8 @@
 //! One held message as its sender may see it: the copies that his token
 //! speaks of, those whose names he may read, and what he may do now.
 
+use std::sync::Arc;
+
 use super::entered::Entered;
 use crate::clock::Timestamp;
 use crate::link::{ALL_RECIPIENTS, Token};
@@ -50,7 +52,7 @@ impl Case {
         let language = organisation.as_ref().map(|one| one.language.as_str());
         entered.visitor.speak(&[held.language.as_deref(), language]);
         let brand = match &organisation {
-            Some(organisation) => Brand::from(&**organisation),
+            Some(organisation) => Brand::Organisation(Arc::clone(organisation)),
             None => entered.visitor.brand(),
         };
         Ok(Some(Self { held, way, brand, now, slot }))

@@ -1,7 +1,7 @@
 //! A visitor who holds a token: by the link, or by the cookie that the link
 //! left behind.
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
 use maud::Markup;
@@ -11,7 +11,7 @@ use crate::link::{Purpose, Token};
 use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::form::Form;
-use crate::portal::frame::{Visitor, cookie};
+use crate::portal::frame::{Visitor, captured, cookie};
 use crate::portal::nonce::Stale;
 use crate::portal::part::{self, Page};
 use crate::portal::path::{Entry, Path, Step};
@@ -39,16 +39,12 @@ impl Entered {
     }
 
     pub fn nonce(&self, step: Step) -> String {
-        self.visitor.app().nonces.mint(&self.visitor.host, &self.text, step)
+        self.visitor.nonce(&self.text, step.as_str())
     }
 
     /// Whether this form is one of ours, for this step.
     pub fn check(&self, form: &Form, step: Step) -> Result<(), Stale> {
-        if form.is_cross_site() {
-            return Err(Stale::Foreign);
-        }
-        let nonces = &self.visitor.app().nonces;
-        nonces.check(&self.visitor.host, &self.text, step, form.field("nonce"))
+        self.visitor.check(&self.text, step.as_str(), form)
     }
 
     /// After a step: to the page without the token, if the browser can come
@@ -69,13 +65,12 @@ impl FromRequestParts<App> for Entered {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Trouble> {
         let visitor = Visitor::from_request_parts(parts, app).await?;
-        let params = RawPathParams::from_request_parts(parts, app).await;
-        let params = params.map_err(|_| Trouble::Link)?;
-        let in_path = params.iter().find(|(name, _)| *name == "token").map(|(_, text)| text);
+        let in_path = captured(parts, app, "token").await?;
         let kept = cookie(&parts.headers, cookie_name(app));
-        let text = in_path.or(kept).ok_or(Trouble::Link)?.to_owned();
+        let by_link = in_path.is_some();
+        let text = in_path.or_else(|| kept.map(str::to_owned)).ok_or(Trouble::Link)?;
         let token = read(app, &visitor, Purpose::Release, &text)?;
-        let (by_link, has_cookie) = (in_path.is_some(), kept == Some(text.as_str()));
+        let has_cookie = kept == Some(text.as_str());
         Ok(Self { visitor, token, text, by_link, has_cookie })
     }
 }

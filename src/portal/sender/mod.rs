@@ -23,8 +23,7 @@ use super::frame::Visitor;
 use super::nonce::Stale;
 use super::path::{Entry, Path, Step};
 use super::public::see_other;
-use crate::link::Purpose;
-use crate::quarantine::Held;
+use crate::link::{Purpose, Token};
 use crate::release::{Denied, Way};
 use case::Case;
 pub use entered::read;
@@ -92,43 +91,46 @@ pub async fn declare(
     })
 }
 
-/// Second POST: deliver it.
-pub async fn release(
+/// Second POST: deliver it, disown it, or take it back.
+pub async fn confirm(
+    step: Step,
     State(app): State<App>,
     mut entered: Entered,
     form: Form,
 ) -> Result<Response, Trouble> {
-    if let Some(answer) = confirmed(&app, &mut entered, &form, Step::Release).await? {
-        return Ok(answer);
+    let Some(case) = Case::load(&app, &mut entered).await? else { return Ok(gone(&entered)) };
+    // What is on its way can be taken back, whatever else is possible.
+    if step != Step::Withdraw && case.way != Way::Release {
+        return Ok(entered.onwards());
     }
-    let freed = app.releases.release(entered.token.subject, entered.token.slot).await;
-    settled(&entered, freed)
+    if let Err(stale) = entered.check(&form, step) {
+        return Ok((StatusCode::FORBIDDEN, again(&entered, &case, step, stale)).into_response());
+    }
+    let Token { subject, slot, .. } = entered.token;
+    let decided = match step {
+        Step::Declare => return Ok(entered.onwards()),
+        Step::Release => app.releases.release(subject, slot).await,
+        Step::Disown => app.releases.disown(subject, slot).await,
+        Step::Withdraw => app.releases.take_back(subject, slot).await,
+    };
+    match decided {
+        // A denial is no error here: the page says what holds now.
+        Ok(_) | Err(Denied::Now(_) | Denied::Unknown) => Ok(entered.onwards()),
+        Err(Denied::Store(fault)) => Err(fault.into()),
+    }
 }
 
-/// "I did not send it", confirmed.
-pub async fn disown(
-    State(app): State<App>,
-    mut entered: Entered,
-    form: Form,
-) -> Result<Response, Trouble> {
-    if let Some(answer) = confirmed(&app, &mut entered, &form, Step::Disown).await? {
-        return Ok(answer);
+/// The page whose form was not accepted, with a fresh one.
+fn again(entered: &Entered, case: &Case, step: Step, stale: Stale) -> Response {
+    match (step, stale) {
+        (Step::Withdraw, _) => show(entered, case),
+        // The nonce was not ours: from the beginning.
+        (Step::Declare, _) | (_, Stale::Foreign) => {
+            waiting::page(entered, case, &Asked::again("", stale)).into_response()
+        }
+        (Step::Disown, _) => confirm::disown(entered, case, Some(stale)).into_response(),
+        (Step::Release, _) => confirm::release(entered, case, Some(stale)).into_response(),
     }
-    let disowned = app.releases.disown(entered.token.subject, entered.token.slot).await;
-    settled(&entered, disowned)
-}
-
-/// "Take it back".
-pub async fn withdraw(
-    State(app): State<App>,
-    mut entered: Entered,
-    form: Form,
-) -> Result<Response, Trouble> {
-    if let Some(answer) = confirmed(&app, &mut entered, &form, Step::Withdraw).await? {
-        return Ok(answer);
-    }
-    let back = app.releases.take_back(entered.token.subject, entered.token.slot).await;
-    settled(&entered, back)
 }
 
 /// A link that was mangled on its way, pasted whole.
@@ -165,40 +167,6 @@ fn show(entered: &Entered, case: &Case) -> Response {
 
 fn gone(entered: &Entered) -> Response {
     (StatusCode::GONE, outcome::gone(entered)).into_response()
-}
-
-/// What stands before each confirmed step: the message, still his to decide,
-/// and the nonce of the step's own page. `None`: go on; else the answer.
-async fn confirmed(
-    app: &App,
-    entered: &mut Entered,
-    form: &Form,
-    step: Step,
-) -> Result<Option<Response>, Trouble> {
-    let Some(case) = Case::load(app, entered).await? else { return Ok(Some(gone(entered))) };
-    // What is on its way can be taken back, whatever else is possible.
-    if step != Step::Withdraw && case.way != Way::Release {
-        return Ok(Some(entered.onwards()));
-    }
-    let Err(stale) = entered.check(form, step) else { return Ok(None) };
-    let again = match (step, stale) {
-        (Step::Withdraw, _) => show(entered, &case),
-        // The nonce was not ours: from the beginning.
-        (_, Stale::Foreign) => {
-            waiting::page(entered, &case, &Asked::again("", stale)).into_response()
-        }
-        (Step::Disown, _) => confirm::disown(entered, &case, Some(stale)).into_response(),
-        _ => confirm::release(entered, &case, Some(stale)).into_response(),
-    };
-    Ok(Some((StatusCode::FORBIDDEN, again).into_response()))
-}
-
-/// A denial is no error here: the page says what holds now.
-fn settled(entered: &Entered, decided: Result<Held, Denied>) -> Result<Response, Trouble> {
-    match decided {
-        Ok(_) | Err(Denied::Now(_) | Denied::Unknown) => Ok(entered.onwards()),
-        Err(Denied::Store(fault)) => Err(fault.into()),
-    }
 }
 
 #[cfg(test)]
