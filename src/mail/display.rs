@@ -9,6 +9,9 @@ use std::fmt::Write;
 /// `text` with control, bidirectional and other invisible characters written
 /// as `\u{202e}`. A tab or line break becomes a space.
 pub fn visible(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

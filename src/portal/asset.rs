@@ -13,9 +13,11 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-const STYLE: &str = include_str!("../../web/style.css");
+const STYLE: &str =
+    concat!(include_str!("../../web/colours.css"), include_str!("../../web/style.css"));
 const SCRIPT: &str = include_str!("../../web/script.js");
-const CONSOLE_STYLE: &str = include_str!("../../web/admin.css");
+const CONSOLE_STYLE: &str =
+    concat!(include_str!("../../web/colours.css"), include_str!("../../web/admin.css"));
 const CONSOLE_SCRIPT: &str = include_str!("../../web/admin.js");
 const ICON: &str = include_str!("../../web/icon.svg");
 

@@ -3,6 +3,10 @@
 //! Domain values show themselves here and nowhere else. Text of strangers
 //! goes through [`Shown`] or [`Said`]; there is no other way into a page.
 
+use std::sync::Arc;
+
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use maud::{DOCTYPE, Markup, Render, html};
 
 use super::frame::Visitor;
@@ -14,11 +18,10 @@ use crate::mail::Address;
 
 /// Who speaks on a page.
 #[derive(Clone, Debug)]
-pub struct Brand {
-    /// `None`: the installation itself.
-    pub name: Option<String>,
-    pub colour: Option<String>,
-    pub contact: Option<Contact>,
+pub enum Brand {
+    Organisation(Arc<Organisation>),
+    /// On pages of no organisation.
+    Installation(Option<Contact>),
 }
 
 /// A page before its shell.
@@ -43,16 +46,6 @@ pub enum Icon {
     Question,
 }
 
-impl From<&Organisation> for Brand {
-    fn from(organisation: &Organisation) -> Self {
-        Self {
-            name: Some(organisation.name.clone()),
-            colour: organisation.colour.clone(),
-            contact: Some(organisation.contact.clone()),
-        }
-    }
-}
-
 impl Brand {
     /// The installation itself, on pages of no organisation.
     pub fn installation(postmaster: Option<&Address>) -> Self {
@@ -61,7 +54,21 @@ impl Brand {
             telephone: None,
             hours: None,
         });
-        Self { name: None, colour: None, contact }
+        Self::Installation(contact)
+    }
+
+    fn organisation(&self) -> Option<&Organisation> {
+        match self {
+            Self::Organisation(organisation) => Some(organisation),
+            Self::Installation(_) => None,
+        }
+    }
+
+    pub fn contact(&self) -> Option<&Contact> {
+        match self {
+            Self::Organisation(organisation) => Some(&organisation.contact),
+            Self::Installation(contact) => contact.as_ref(),
+        }
     }
 }
 
@@ -69,7 +76,44 @@ impl Brand {
 pub fn page(visitor: &Visitor, page: &Page<'_>) -> Markup {
     let words = visitor.words();
     let assets = visitor.assets();
-    let name = page.brand.name.as_deref().unwrap_or_else(|| words.say("installation-name"));
+    let organisation = page.brand.organisation();
+    let name =
+        organisation.map_or_else(|| &**words.say("installation-name"), |one| one.name.as_str());
+    let head = Head {
+        title: page.title,
+        name,
+        style: &assets.style,
+        script: &assets.script,
+        colour: organisation.and_then(|one| one.colour.as_deref()),
+    };
+    document(
+        visitor,
+        &head,
+        &html! {
+            header {
+                span.mark aria-hidden="true" { (name.chars().next().unwrap_or('R')) }
+                span.name { (name) }
+            }
+            main #main tabindex="-1" data-refresh=[page.refresh] { (page.body) }
+            (foot(visitor, page))
+        },
+    )
+}
+
+/// What a document's head says.
+pub struct Head<'a> {
+    pub title: &'a str,
+    /// Whose page it is.
+    pub name: &'a str,
+    pub style: &'a str,
+    pub script: &'a str,
+    pub colour: Option<&'a str>,
+}
+
+/// A whole document, of a stranger's page or of the console.
+pub fn document(visitor: &Visitor, head: &Head<'_>, body: &Markup) -> Markup {
+    let words = visitor.words();
+    let assets = visitor.assets();
     html! {
         (DOCTYPE)
         html lang=(words.tag()) {
@@ -78,21 +122,29 @@ pub fn page(visitor: &Visitor, page: &Page<'_>) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex, nofollow";
                 meta name="color-scheme" content="light dark";
-                title { (page.title) " · " (name) }
+                title { (head.title) " · " (head.name) }
                 link rel="icon" href=(Path::Asset(&assets.icon));
-                link rel="stylesheet" href=(Path::Asset(&assets.style));
-                link rel="stylesheet" href=(Path::Asset(&assets.accent(page.brand.colour.as_deref())));
-                script defer src=(Path::Asset(&assets.script)) {}
+                link rel="stylesheet" href=(Path::Asset(head.style));
+                link rel="stylesheet" href=(Path::Asset(&assets.accent(head.colour)));
+                script defer src=(Path::Asset(head.script)) {}
             }
             body {
                 a.skip href="#main" { (words.say("skip")) }
-                header {
-                    span.mark aria-hidden="true" { (name.chars().next().unwrap_or('R')) }
-                    span.name { (name) }
-                }
-                main #main tabindex="-1" data-refresh=[page.refresh] { (page.body) }
-                (foot(visitor, page))
+                (body)
             }
+        }
+    }
+}
+
+/// The other languages, each as its own speakers call it; `at` is the page's
+/// own path, or empty.
+pub fn language(visitor: &Visitor, one: &Words, at: impl Render) -> Markup {
+    let name = one.say("language-name");
+    html! {
+        @if one.tag() == visitor.words().tag() {
+            span aria-current="true" lang=(one.tag()) { (name) }
+        } @else {
+            a href={ (at) "?lang=" (one.tag()) } lang=(one.tag()) hreflang=(one.tag()) rel="nofollow" { (name) }
         }
     }
 }
@@ -101,7 +153,7 @@ fn foot(visitor: &Visitor, page: &Page<'_>) -> Markup {
     let words = visitor.words();
     html! {
         footer {
-            @if let Some(contact) = &page.brand.contact {
+            @if let Some(contact) = page.brand.contact() {
                 p { (words.say("contact")) " " (contact_line(words, contact)) }
             }
             nav aria-label=(words.say("foot-nav")) {
@@ -114,15 +166,7 @@ fn foot(visitor: &Visitor, page: &Page<'_>) -> Markup {
             nav aria-label=(words.say("language-nav")) {
                 ul {
                     @for one in visitor.languages().all() {
-                        li {
-                            @if one.tag() == words.tag() {
-                                span aria-current="true" lang=(one.tag()) { (one.say("language-name")) }
-                            } @else {
-                                a href={ (page.at) "?lang=" (one.tag()) } lang=(one.tag()) hreflang=(one.tag()) rel="nofollow" {
-                                    (one.say("language-name"))
-                                }
-                            }
-                        }
+                        li { (language(visitor, one, page.at)) }
                     }
                 }
             }
@@ -197,12 +241,13 @@ fn today(words: &Words, clock: &str) -> Said {
     words.tell("today", &Arguments::new().own("clock", clock))
 }
 
-fn utc(at: Timestamp) -> jiff::Zoned {
-    at.to_zoned(jiff::tz::TimeZone::UTC)
+fn utc(at: Timestamp) -> DateTime {
+    Offset::UTC.to_datetime(at)
 }
 
 fn utc_clock(at: Timestamp) -> String {
-    utc(at).strftime("%H:%M UTC").to_string()
+    let utc = utc(at);
+    format!("{:02}:{:02} UTC", utc.hour(), utc.minute())
 }
 
 fn date_arguments(words: &Words, at: Timestamp) -> Arguments {
@@ -214,13 +259,15 @@ fn date_arguments(words: &Words, at: Timestamp) -> Arguments {
     let month = usize::try_from(utc.month() - 1).unwrap_or(0);
     Arguments::new()
         .own("day", utc.day().to_string())
-        .own("month", words.say(MONTHS[month]))
+        .own("month", &**words.say(MONTHS[month]))
         .own("year", utc.year().to_string())
 }
 
 /// For tooltips, the same in every language.
 pub fn exact(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    let utc = utc(at);
+    let (hour, minute, second) = (utc.hour(), utc.minute(), utc.second());
+    format!("{} {hour:02}:{minute:02}:{second:02} UTC", utc.date())
 }
 
 /// "14 minutes ago", "in 43 seconds".
@@ -313,6 +360,8 @@ mod tests {
         assert_eq!(size(english, 0).plain(), "0 KB");
         assert_eq!(size(english, 5 * 1024 * 1024 + 600 * 1024).plain(), "5.5 MB");
         assert_eq!(day(english, at(1_796_515_200)).plain(), "6 December");
+        assert_eq!(exact(at(1_796_515_207)), "2026-12-06 00:00:07 UTC");
+        assert_eq!(utc_clock(at(1_796_515_200 + 9 * 3660)), "09:09 UTC");
     }
 
     #[test]

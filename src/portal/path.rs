@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use super::words::escape;
+
 /// A page or an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path<'a> {
@@ -113,55 +115,66 @@ impl Path<'static> {
     pub const DEED: &'static str = "{deed}";
 }
 
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root => f.write_str("/"),
+impl Path<'_> {
+    /// Its address, piece by piece.
+    fn write(&self, mut put: impl FnMut(&str)) {
+        let mut all = |pieces: &[&str]| pieces.iter().for_each(|piece| put(piece));
+        match *self {
+            Self::Root => all(&["/"]),
             Self::Sender(entry, step) => {
                 match entry {
-                    Entry::Link(token) => write!(f, "/r/{token}")?,
-                    Entry::Cookie => f.write_str("/held")?,
+                    Entry::Link(token) => all(&["/r/", token]),
+                    Entry::Cookie => all(&["/held"]),
                 }
-                match step {
-                    Step::Declare => Ok(()),
-                    step => write!(f, "/{}", step.as_str()),
+                if step != Step::Declare {
+                    all(&["/", step.as_str()]);
                 }
             }
-            Self::Paste => f.write_str("/r"),
-            Self::Appeal(token) => write!(f, "/a/{token}"),
-            Self::AppealAnswer(token) => write!(f, "/a/{token}/answer"),
-            Self::Me => f.write_str("/me"),
-            Self::MeLink(token) => write!(f, "/me/{token}"),
-            Self::MeHeld(name) => write!(f, "/me/held/{name}"),
-            Self::MeDeed(name, deed) => write!(f, "/me/held/{name}/{deed}"),
-            Self::MeSettings => f.write_str("/me/settings"),
-            Self::MeSenders => f.write_str("/me/senders"),
-            Self::MeLeave => f.write_str("/me/leave"),
-            Self::Message(token) => write!(f, "/d/{token}"),
-            Self::MessageDeed(token, deed) => write!(f, "/d/{token}/{deed}"),
-            Self::Flag(token) => write!(f, "/f/{token}"),
-            Self::FlagUndo(token) => write!(f, "/f/{token}/undo"),
-            Self::FlagJunk(token) => write!(f, "/f/{token}/junk"),
-            Self::FlagNotJunk(token) => write!(f, "/f/{token}/not-junk"),
-            Self::Lost => f.write_str("/lost"),
-            Self::Help => f.write_str("/help"),
-            Self::About => f.write_str("/about"),
-            Self::Live => f.write_str("/health/live"),
-            Self::Ready => f.write_str("/health/ready"),
-            Self::Robots => f.write_str("/robots.txt"),
-            Self::Asset(name) => write!(f, "/assets/{name}"),
+            Self::Paste => all(&["/r"]),
+            Self::Appeal(token) => all(&["/a/", token]),
+            Self::AppealAnswer(token) => all(&["/a/", token, "/answer"]),
+            Self::Me => all(&["/me"]),
+            Self::MeLink(token) => all(&["/me/", token]),
+            Self::MeHeld(name) => all(&["/me/held/", name]),
+            Self::MeDeed(name, deed) => all(&["/me/held/", name, "/", deed]),
+            Self::MeSettings => all(&["/me/settings"]),
+            Self::MeSenders => all(&["/me/senders"]),
+            Self::MeLeave => all(&["/me/leave"]),
+            Self::Message(token) => all(&["/d/", token]),
+            Self::MessageDeed(token, deed) => all(&["/d/", token, "/", deed]),
+            Self::Flag(token) => all(&["/f/", token]),
+            Self::FlagUndo(token) => all(&["/f/", token, "/undo"]),
+            Self::FlagJunk(token) => all(&["/f/", token, "/junk"]),
+            Self::FlagNotJunk(token) => all(&["/f/", token, "/not-junk"]),
+            Self::Lost => all(&["/lost"]),
+            Self::Help => all(&["/help"]),
+            Self::About => all(&["/about"]),
+            Self::Live => all(&["/health/live"]),
+            Self::Ready => all(&["/health/ready"]),
+            Self::Robots => all(&["/robots.txt"]),
+            Self::Asset(name) => all(&["/assets/", name]),
         }
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut written = Ok(());
+        self.write(|piece| written = written.and_then(|()| f.write_str(piece)));
+        written
     }
 }
 
 impl maud::Render for Path<'_> {
     fn render_to(&self, buffer: &mut String) {
-        format_args!("{self}").render_to(buffer);
+        self.write(|piece| escape(piece, buffer));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use maud::Render;
+
     use super::*;
 
     #[test]
@@ -185,6 +198,9 @@ mod tests {
         ];
         for (path, text) in paths {
             assert_eq!(path.to_string(), text);
+            assert_eq!(path.render().into_string(), text);
         }
+        let strange = Path::MeHeld("\"><a&b>").render().into_string();
+        assert_eq!(strange, "/me/held/&quot;&gt;&lt;a&amp;b&gt;");
     }
 }

@@ -1,12 +1,13 @@
 //! What the pages say, in each language of `web/translations`.
 //!
 //! A language is a folder of Fluent files; adding one is adding a folder.
-//! Sentences without arguments are resolved once, at start. Arguments that
-//! come from mail or DNS are made visible and isolated (Unicode's FSI and
-//! PDI), and [`Said`] turns the isolates into `<bdi>`: no translation needs
-//! markup, and no mail text can bring any.
+//! Sentences are prepared at start ([`sentence`]). Arguments that come from
+//! mail or DNS are made visible and isolated (Unicode's FSI and PDI), and
+//! [`Said`] turns the isolates into `<bdi>`: no translation needs markup, and
+//! no mail text can bring any.
 
-use std::borrow::Cow;
+mod sentence;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use fluent_templates::fluent_bundle::FluentValue;
 use fluent_templates::{LanguageIdentifier, Loader as _};
 use maud::{Escaper, Render};
 
+pub use self::sentence::Sentence;
+use self::sentence::{Argument, Prepared, fill};
 use crate::mail::display;
 
 fluent_templates::static_loader! {
@@ -28,7 +31,7 @@ fluent_templates::static_loader! {
 
 /// The files that hold the portal's own sentences, in English: the list of
 /// all message ids.
-pub(super) const OWN: [&str; 6] = [
+const OWN: [&str; 6] = [
     include_str!("../../web/translations/en/portal.ftl"),
     include_str!("../../web/translations/en/help.ftl"),
     include_str!("../../web/translations/en/admin.ftl"),
@@ -36,6 +39,9 @@ pub(super) const OWN: [&str; 6] = [
     include_str!("../../web/translations/en/recipient.ftl"),
     include_str!("../../web/translations/en/appeal.ftl"),
 ];
+
+/// The sentences of findings, in English.
+const FINDINGS: &str = include_str!("../../web/translations/en/findings.ftl");
 
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
 const POP_ISOLATE: char = '\u{2069}';
@@ -45,8 +51,9 @@ pub struct Words {
     language: LanguageIdentifier,
     /// Its tag, as in `<html lang>`.
     tag: String,
-    /// Sentences that need no arguments.
-    fixed: HashMap<String, Box<str>>,
+    sentences: HashMap<String, Prepared>,
+    /// What is said where there is no such sentence: nothing.
+    none: Sentence,
 }
 
 /// All languages. Clones share them.
@@ -58,7 +65,7 @@ pub struct Languages {
 
 /// Arguments of a sentence.
 #[derive(Default)]
-pub struct Arguments(HashMap<&'static str, FluentValue<'static>>);
+pub struct Arguments(Vec<(&'static str, Argument)>);
 
 /// A sentence with its arguments in place; renders isolates as `<bdi>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,26 +78,40 @@ impl Arguments {
 
     /// Adds a number, by which plural forms are chosen too.
     pub fn number(mut self, name: &'static str, number: i64) -> Self {
-        self.0.insert(name, FluentValue::from(number));
+        self.0.push((name, Argument::Number(number)));
         self
     }
 
     /// Adds our own text.
     pub fn own(mut self, name: &'static str, text: impl Into<String>) -> Self {
-        self.0.insert(name, FluentValue::from(text.into()));
+        self.0.push((name, Argument::Text(text.into())));
         self
     }
 
     /// Adds text from mail, DNS or another server.
     pub fn mail(mut self, name: &'static str, text: &str) -> Self {
-        self.0.insert(name, FluentValue::from(isolated(text)));
+        self.0.push((name, Argument::Text(isolated(text))));
         self
     }
 }
 
 /// Text of strangers between isolates; whatever it brought itself is visible.
 fn isolated(text: &str) -> String {
-    format!("{FIRST_STRONG_ISOLATE}{}{POP_ISOLATE}", display::visible(text))
+    let visible = display::visible(text);
+    let mut isolated = String::with_capacity(visible.len() + 6);
+    isolated.push(FIRST_STRONG_ISOLATE);
+    isolated.push_str(&visible);
+    isolated.push(POP_ISOLATE);
+    isolated
+}
+
+/// Text as HTML. What needs no escape, most often everything, is taken whole.
+pub(super) fn escape(text: &str, buffer: &mut String) {
+    if text.bytes().any(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"')) {
+        let _ = Escaper::new(buffer).write_str(text);
+    } else {
+        buffer.push_str(text);
+    }
 }
 
 impl Render for Said {
@@ -98,12 +119,12 @@ impl Render for Said {
         let mut rest = self.0.as_str();
         while let Some(at) = rest.find([FIRST_STRONG_ISOLATE, POP_ISOLATE]) {
             let (text, mark) = rest.split_at(at);
-            text.render_to(buffer);
+            escape(text, buffer);
             let opens = mark.starts_with(FIRST_STRONG_ISOLATE);
             buffer.push_str(if opens { "<bdi>" } else { "</bdi>" });
             rest = &mark[FIRST_STRONG_ISOLATE.len_utf8()..];
         }
-        rest.render_to(buffer);
+        escape(rest, buffer);
     }
 }
 
@@ -111,11 +132,11 @@ impl Languages {
     /// Every language of `web/translations` that speaks of itself
     /// (`language-name`).
     pub fn new() -> Self {
-        let ids = ids();
+        let all = messages().into_iter().chain(messages_of(FINDINGS)).collect::<Vec<_>>();
         let mut all: Vec<_> = TRANSLATIONS
             .locales()
-            .map(|language| Arc::new(Words::new(language.clone(), &ids)))
-            .filter(|words| words.fixed.contains_key("language-name"))
+            .filter(|language| spoken(language, "language-name", &[]).is_some())
+            .map(|language| Arc::new(Words::new(language.clone(), &all)))
             .collect();
         all.sort_by(|a, b| (a.tag != "en", &a.tag).cmp(&(b.tag != "en", &b.tag)));
         Self { all: all.into() }
@@ -160,13 +181,21 @@ impl Default for Languages {
 }
 
 impl Words {
-    fn new(language: LanguageIdentifier, ids: &[String]) -> Self {
-        let none: Option<&HashMap<&str, FluentValue>> = None;
-        let fixed = ids.iter().filter_map(|id| {
-            let text = TRANSLATIONS.lookup_single_language(&language, id, none).ok()?;
-            Some((id.clone(), text.into_boxed_str()))
+    /// A sentence that this language lacks is English.
+    fn new(language: LanguageIdentifier, messages: &[Message]) -> Self {
+        let english = TRANSLATIONS.fallback();
+        let prepared = messages.iter().filter_map(|message| {
+            let of = |language| {
+                Prepared::of(&message.arguments, |given| spoken(language, message.id, given))
+            };
+            Some((message.id.to_owned(), of(&language).or_else(|| of(english))?))
         });
-        Self { tag: language.to_string(), fixed: fixed.collect(), language }
+        Self {
+            tag: language.to_string(),
+            sentences: prepared.collect(),
+            none: Sentence::default(),
+            language,
+        }
     }
 
     pub fn tag(&self) -> &str {
@@ -175,15 +204,19 @@ impl Words {
 
     /// A sentence without arguments. The test of translations proves that
     /// each exists in each language.
-    pub fn say(&self, id: &str) -> &str {
-        let text = self.fixed.get(id);
-        debug_assert!(text.is_some(), "no sentence {id} in {}", self.tag);
-        text.map_or("", |text| text)
+    pub fn say(&self, id: &str) -> &Sentence {
+        match self.sentences.get(id) {
+            Some(Prepared::Fixed(sentence)) => sentence,
+            _ => {
+                debug_assert!(false, "no sentence {id} in {}", self.tag);
+                &self.none
+            }
+        }
     }
 
     /// A sentence with arguments; in English where this language lacks it.
     pub fn tell(&self, id: &str, arguments: &Arguments) -> Said {
-        let told = self.try_tell(id, &arguments.0);
+        let told = self.told(id, &arguments.0);
         debug_assert!(told.is_some(), "no sentence {id} in {}", self.tag);
         told.unwrap_or_else(|| Said(String::new()))
     }
@@ -194,21 +227,41 @@ impl Words {
         id: &str,
         terms: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Option<Said> {
-        let arguments: HashMap<Cow<'_, str>, FluentValue<'_>> =
-            terms.map(|(name, text)| (name.into(), isolated(text).into())).collect();
-        self.try_tell(id, &arguments)
+        let arguments: Vec<_> =
+            terms.map(|(name, text)| (name, Argument::Text(isolated(text)))).collect();
+        self.told(id, &arguments)
     }
 
-    fn try_tell<K: AsRef<str>>(
-        &self,
-        id: &str,
-        arguments: &HashMap<K, FluentValue<'_>>,
-    ) -> Option<Said> {
-        let told = |language| {
-            TRANSLATIONS.lookup_single_language(language, id, Some(arguments)).ok().map(Said)
+    fn told(&self, id: &str, arguments: &[(&str, Argument)]) -> Option<Said> {
+        let fluent = || {
+            spoken(&self.language, id, arguments)
+                .or_else(|| spoken(TRANSLATIONS.fallback(), id, arguments))
         };
-        told(&self.language).or_else(|| told(TRANSLATIONS.fallback()))
+        let said = match self.sentences.get(id)? {
+            Prepared::Fixed(sentence) => Some(sentence.to_string()),
+            Prepared::Counted(counted) => counted.said(arguments, fluent),
+            Prepared::Filled(pieces) => fill(pieces, arguments).or_else(fluent),
+            Prepared::Spoken => fluent(),
+        };
+        said.map(Said)
     }
+}
+
+/// What Fluent says in this language, if it has the sentence and every
+/// argument that it asks for.
+fn spoken(
+    language: &LanguageIdentifier,
+    id: &str,
+    arguments: &[(&str, Argument)],
+) -> Option<String> {
+    let arguments: HashMap<&str, FluentValue<'_>> = arguments
+        .iter()
+        .map(|(name, argument)| match argument {
+            Argument::Number(number) => (*name, FluentValue::from(*number)),
+            Argument::Text(text) => (*name, FluentValue::from(text.as_str())),
+        })
+        .collect();
+    TRANSLATIONS.lookup_single_language(language, id, Some(&arguments)).ok()
 }
 
 impl Said {
@@ -224,17 +277,41 @@ pub struct Shown<'a>(pub &'a str);
 impl Render for Shown<'_> {
     fn render_to(&self, buffer: &mut String) {
         buffer.push_str("<bdi>");
-        let _ = Escaper::new(buffer).write_str(&display::visible(self.0));
+        escape(&display::visible(self.0), buffer);
         buffer.push_str("</bdi>");
     }
 }
 
-/// Every message id of the portal's own files: by Fluent's grammar a message
-/// begins a line with its identifier.
-pub(super) fn ids() -> Vec<String> {
-    let lines = OWN.into_iter().flat_map(str::lines);
-    let messages = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-    messages.filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned())).collect()
+/// A sentence as the English files write it.
+struct Message {
+    id: &'static str,
+    /// The names of its arguments.
+    arguments: Vec<&'static str>,
+}
+
+/// Every sentence of the portal's own files.
+fn messages() -> Vec<Message> {
+    OWN.into_iter().flat_map(messages_of).collect()
+}
+
+/// By Fluent's grammar a message begins a line with its identifier, and `$`
+/// stands before the names of arguments only.
+fn messages_of(file: &'static str) -> Vec<Message> {
+    let mut all: Vec<Message> = Vec::new();
+    for line in file.lines().filter(|line| !line.starts_with('#')) {
+        if line.starts_with(|c: char| c.is_ascii_lowercase()) {
+            let id = line.split_once('=').map_or("", |(id, _)| id.trim());
+            all.push(Message { id, arguments: Vec::new() });
+        }
+        let Some(message) = all.last_mut() else { continue };
+        for rest in line.split('$').skip(1) {
+            let name = rest.split([' ', ')', ',', '}']).next().unwrap_or_default();
+            if !message.arguments.contains(&name) {
+                message.arguments.push(name);
+            }
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -298,6 +375,70 @@ mod tests {
         let served: BTreeSet<_> = languages.all().iter().map(|one| one.tag().to_owned()).collect();
         assert_eq!(served, tags, "adding a language is adding a folder");
         assert_eq!(languages.english().tag(), "en");
+    }
+
+    /// What is prepared is exact only because of this.
+    #[test]
+    fn no_sentence_selects_by_anything_but_its_number() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/translations");
+        for language in fs::read_dir(folder).unwrap() {
+            for file in fs::read_dir(language.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                if path.ends_with("letter.ftl") {
+                    continue;
+                }
+                let text = fs::read_to_string(&path).unwrap();
+                let selects: Vec<&str> = text.split("->").collect();
+                for before in &selects[..selects.len() - 1] {
+                    assert!(before.trim_end().ends_with("{ $n"), "{}: {before}", path.display());
+                }
+            }
+        }
+    }
+
+    /// Every sentence in every language, as Fluent says it and as it is said
+    /// here, twice, because what was said once may be remembered.
+    #[test]
+    fn what_is_prepared_is_what_fluent_says() {
+        let languages = Languages::new();
+        let all: Vec<Message> =
+            super::messages().into_iter().chain(messages_of(FINDINGS)).collect();
+        assert!(all.len() > 400, "{}", all.len());
+        let mut kinds = BTreeSet::new();
+        let words: Vec<_> = languages.all().iter().flat_map(|one| [one, one]).collect();
+        for (words, message) in words.iter().flat_map(|one| all.iter().map(move |m| (one, m))) {
+            kinds.insert(match &words.sentences[message.id] {
+                Prepared::Fixed(_) => "fixed",
+                Prepared::Counted(_) => "counted",
+                Prepared::Filled(_) => "filled",
+                Prepared::Spoken => "spoken",
+            });
+            for number in [0, 1, 2, 3, 5, 11, 21, 59, 100, 127, 128, 1000, 1_000_000, -1] {
+                let names = message.arguments.iter().filter(|name| **name != sentence::NUMBER);
+                let texts = names.enumerate().map(|(at, name)| {
+                    (*name, Argument::Text(isolated(&format!("<{at}> & \"\u{202e}\""))))
+                });
+                let mut given: Vec<_> = texts.collect();
+                given.push((sentence::NUMBER, Argument::Number(number)));
+                let english = || spoken(TRANSLATIONS.fallback(), message.id, &given);
+                let fluent = spoken(&words.language, message.id, &given).or_else(english);
+                let fluent = fluent.unwrap_or_else(|| panic!("nobody says {}", message.id));
+                let said = words.told(message.id, &given).unwrap();
+                assert_eq!(said.0, fluent, "{} {}", words.tag, message.id);
+                let escaped = fluent.render().into_string();
+                let isolates = [(FIRST_STRONG_ISOLATE, "<bdi>"), (POP_ISOLATE, "</bdi>")];
+                let html = isolates.iter().fold(escaped, |html, (c, tag)| html.replace(*c, tag));
+                assert_eq!(said.render().into_string(), html);
+                if let Prepared::Fixed(sentence) = &words.sentences[message.id] {
+                    assert_eq!((&**sentence, sentence.render().into_string()), (&*fluent, html));
+                }
+            }
+            // A text that is missing is not made up.
+            if matches!(words.sentences[message.id], Prepared::Filled(_)) {
+                assert_eq!(words.told(message.id, &[]), None, "{}", message.id);
+            }
+        }
+        assert_eq!(kinds, ["counted", "filled", "fixed", "spoken"].into());
     }
 
     #[test]

@@ -81,7 +81,7 @@ async fn needs(admin: &Admin) -> Result<Vec<String>, Trouble> {
     let console = admin.console();
     let now = admin.app().clock.now();
     let mut needs = Vec::new();
-    let mut say = |id: &str| needs.push(words.say(id).to_owned());
+    let mut say = |id: &str| needs.push(words.say(id).to_string());
     match console.store.health().state {
         StoreState::Ready => {}
         StoreState::Full => say("admin-need-disk"),

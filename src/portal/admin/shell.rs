@@ -1,11 +1,11 @@
 //! The shell around every page of the console: rail, head, keys.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 use super::{Admin, Place};
 use crate::account::Power;
 use crate::portal::frame::Visitor;
-use crate::portal::path::Path;
+use crate::portal::part::{self, Head};
 
 /// A section of the rail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,43 +123,21 @@ pub fn outside(visitor: &Visitor, title: &str, body: &Markup) -> Markup {
 }
 
 fn document(visitor: &Visitor, title: &str, inner: &Markup) -> Markup {
-    let words = visitor.words();
     let assets = visitor.assets();
-    html! {
-        (DOCTYPE)
-        html lang=(words.tag()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex, nofollow";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · " (words.say("admin-name")) }
-                link rel="icon" href=(Path::Asset(&assets.icon));
-                link rel="stylesheet" href=(Path::Asset(&assets.console_style));
-                link rel="stylesheet" href=(Path::Asset(&assets.accent(None)));
-                script defer src=(Path::Asset(&assets.console_script)) {}
-            }
-            body {
-                a.skip href="#main" { (words.say("skip")) }
-                (inner)
-            }
-        }
-    }
+    let head = Head {
+        title,
+        name: visitor.words().say("admin-name"),
+        style: &assets.console_style,
+        script: &assets.console_script,
+        colour: None,
+    };
+    part::document(visitor, &head, inner)
 }
 
 fn languages(visitor: &Visitor) -> Markup {
-    let words = visitor.words();
     html! {
-        nav.languages aria-label=(words.say("language-nav")) {
-            @for one in visitor.languages().all() {
-                @if one.tag() == words.tag() {
-                    span aria-current="true" lang=(one.tag()) { (one.say("language-name")) }
-                } @else {
-                    a href={ "?lang=" (one.tag()) } lang=(one.tag()) hreflang=(one.tag()) rel="nofollow" {
-                        (one.say("language-name"))
-                    }
-                }
-            }
+        nav.languages aria-label=(visitor.words().say("language-nav")) {
+            @for one in visitor.languages().all() { (part::language(visitor, one, "")) }
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn day(words: &Words, hours: &[Counts], (word, read): Kind) -> Markup
 }
 
 fn drawn(words: &Words, word: &str, points: &[Point], begin: &str) -> Markup {
-    let ends = (words.say(begin), words.say("admin-now"));
+    let ends = (&**words.say(begin), &**words.say("admin-now"));
     html! {
         figure.card {
             figcaption { strong { (words.say(word)) } " " span.soft { (points.iter().map(|one| one.value).sum::<u64>()) } }

@@ -85,7 +85,7 @@ pub fn chips(
     address: &Address<'_>,
     name: &'static str,
     now: &str,
-    all: &[(&str, &str)],
+    all: &[(&str, impl Render)],
 ) -> Markup {
     html! {
         nav.chips aria-label=(label) {

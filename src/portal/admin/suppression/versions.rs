@@ -44,7 +44,7 @@ pub(super) async fn page(
     let mut breakers = admin.blocking().open_breakers().await?;
     breakers.retain(|one| one.server == server.id);
     let way = match &server.way {
-        Way::Own => words.say("blocking-way-own").to_owned(),
+        Way::Own => words.say("blocking-way-own").to_string(),
         Way::MapFile(path) => path.clone(),
         Way::Socketmap => "socketmap".to_owned(),
         Way::Download(_) => words.say("server-way-download").to_owned(),
