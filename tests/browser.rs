@@ -14,11 +14,13 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use driver::{Driver, Page, Scheme};
+use driver::{Driver, Page, Scheme, Size};
 use reprieve::clock::{Clock, SignedDuration};
+use reprieve::directory::{Pattern, RuleAction};
+use reprieve::filter::Class;
 use reprieve::link::{Purpose, Token};
 use reprieve::quarantine::{Held, Outcome, State};
-use reprieve::reputation::Proofs;
+use reprieve::reputation::{FlagBy, Network, Proofs};
 use stage::{Stage, recipient};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -223,6 +225,141 @@ async fn mailbox(served: &Served, page: &Page) {
     page.press_enter().await;
     page.shows("Your held mail").await;
     assert!(!page.text().await.contains("anna@example.fi"), "signed out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipient_s_pages_on_a_small_phone_in_light() {
+    recipient_s_pages(Size::Small, Scheme::Light).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipient_s_pages_on_a_small_phone_in_dark() {
+    recipient_s_pages(Size::Small, Scheme::Dark).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipient_s_pages_at_a_desk_in_light() {
+    recipient_s_pages(Size::Desk, Scheme::Light).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipient_s_pages_at_a_desk_in_dark() {
+    recipient_s_pages(Size::Desk, Scheme::Dark).await;
+}
+
+/// Every page of hers with something on it, in each language. With
+/// REPRIEVE_SHOTS=DIR each is kept as a picture.
+async fn recipient_s_pages(size: Size, scheme: Scheme) {
+    let Some(driver) = Driver::start() else { return };
+    let served = Served::new(Script::Arrives).await;
+    let mailbox = Mailbox::furnished(&served).await;
+    let page = driver.page(size, scheme).await;
+    for tag in ["en", "fi", "ja"] {
+        let looks = async |what: &str| {
+            page.keep(&format!("{size:?}-{scheme:?}-{tag}-{what}").to_lowercase()).await;
+            page.is_accessible(what).await;
+            page.is_easy_to_touch(what).await;
+        };
+        page.open(&format!("{}/me?lang={tag}", served.base)).await;
+        looks("me-ask").await;
+        let letter = Mailbox::token(&served, Purpose::Recipient, mailbox.anna);
+        page.open(&format!("{}/me/{letter}", served.base)).await;
+        looks("me-enter").await;
+        page.tab_to("#enter").await;
+        served.stage.clock.advance(SECOND);
+        page.press_enter().await;
+        page.waits_for(".mail").await;
+        looks("me-list").await;
+        let [held, delivered] = [mailbox.held, mailbox.delivered];
+        for (path, what) in [
+            (format!("/me/held/{}-0", held.simple()), "me-message"),
+            (format!("/me/held/{}-0/block", held.simple()), "me-block"),
+            ("/me/settings".to_owned(), "me-settings"),
+            (format!("/d/{}", Mailbox::token(&served, Purpose::Message, held)), "d-message"),
+            (format!("/f/{}", Mailbox::token(&served, Purpose::Flag, delivered)), "f-ask"),
+            (format!("/f/{}", Mailbox::token(&served, Purpose::Flag, mailbox.flagged)), "f-done"),
+        ] {
+            page.open(&format!("{}{path}", served.base)).await;
+            page.waits_for("h1").await;
+            looks(what).await;
+        }
+        page.open(&format!("{}/me/settings", served.base)).await;
+        page.click("#leave").await;
+        page.waits_for("#address").await;
+    }
+    page.close().await;
+}
+
+/// A mailbox in which something of everything lies.
+struct Mailbox {
+    anna: uuid::Uuid,
+    held: uuid::Uuid,
+    delivered: uuid::Uuid,
+    flagged: uuid::Uuid,
+}
+
+impl Mailbox {
+    async fn furnished(served: &Served) -> Self {
+        let stage = &served.stage;
+        let (people, now) = (&stage.recipients.people, stage.clock.now());
+        let organisation = stage::organisation().id;
+        let address = stage::address("anna@example.fi");
+        let anna = people.of(&address, &organisation).await.unwrap().id;
+        let (held, _) = served.hold(|_| {}).await;
+        let letter = "From: Kari Katto <kari@katto.example>\r\nSubject: Offer\r\n\
+            Content-Type: text/plain; charset=utf-8\r\n\r\nDear Anna,\r\n\r\n\
+            here is the offer for the roof that you asked for on the telephone.\r\n\
+            https://katto.example/offers/a-rather-long-address-that-has-no-end-and-no-spaces\r\n";
+        stage.body(held, letter).await;
+        for (subject, class) in [
+            (
+                "A rather long subject about the numbers of the quarter, and what follows",
+                Class::Mass,
+            ),
+            ("", Class::Unscannable),
+            (
+                "Pneumonoultramicroscopicsilicovolcanoconiosis-and-no-space-at-all",
+                Class::FirstContact,
+            ),
+        ] {
+            let change = |held: &mut Held| {
+                subject.clone_into(&mut held.subject);
+                held.recipients[0].class = class;
+            };
+            served.hold(change).await;
+        }
+        let done = |held: &mut Held| held.recipients[0].state = State::Delivered;
+        let (delivered, _) = served.hold(done).await;
+        let other = stage::address("a.rather.long.name@a-department.with-a-long-name.example");
+        let (flagged, _) = served
+            .hold(|held| {
+                held.recipients[0].state = State::Delivered;
+                held.rfc5322_from = Some(other.clone());
+                held.received_at = now - SignedDuration::from_hours(24 * 8);
+            })
+            .await;
+        let sender = stage.releases.held(flagged).await.unwrap().unwrap().sender();
+        let flags = &stage.recipients.flags;
+        flags.flag(&sender, &organisation, &address, FlagBy::Person, Some(flagged)).await.unwrap();
+        for (action, pattern) in
+            [(RuleAction::Block, other), (RuleAction::Allow, stage::address("bo@example.org"))]
+        {
+            let pattern = Pattern::Address(pattern);
+            people.set_rule(&organisation, Some(&address), pattern, action).await.unwrap();
+        }
+        let agent =
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0";
+        let network = Network::of([192, 0, 2, 7].into());
+        stage.recipients.sessions.begin(anna, network, agent).await.unwrap();
+        Self { anna, held, delivered, flagged }
+    }
+
+    fn token(served: &Served, purpose: Purpose, subject: uuid::Uuid) -> String {
+        let slot = 0;
+        let expires = served.stage.clock.now() + SignedDuration::from_hours(1);
+        let token = Token { purpose, subject, slot, expires };
+        token.mint(served.stage.links.ring(), served.stage.links.host())
+    }
 }
 
 async fn ends(served: &Served, page: &Page) {

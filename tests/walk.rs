@@ -11,10 +11,8 @@ use driver::{Driver, Page, Scheme, Size};
 use reprieve::account::Login;
 use reprieve::clock::Clock;
 use reprieve::filter::Class;
-use reprieve::mail::Message;
-use reprieve::quarantine::{Reference, State, stored};
+use reprieve::quarantine::{Reference, State};
 use reprieve::statistics::{Counts, hour_of};
-use reprieve::store::{Batch, Body};
 use stage::Stage;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -159,12 +157,7 @@ async fn furnish(stage: &Stage) {
     reprieve::demo::blocking::furnish(&stage.console.suppression).await.unwrap();
     let (id, _) = stage.hold(|_| {}).await;
     let message = "From: Kari Katto <kari@katto.example>\r\nSubject: Offer\r\n\r\nDear Anna,\r\n";
-    let content =
-        stored::write(&envelope(stage), &Message::new(message.as_bytes().to_vec().into()));
-    let mut batch = Batch::new();
-    let expires = stage.clock.now() + reprieve::clock::SignedDuration::from_hours(24);
-    batch.body(Body { id, expires, content });
-    stage.store.commit(batch).await.unwrap();
+    stage.body(id, message).await;
     let classes = [Class::Unwanted, Class::Mass, Class::Marketing, Class::Unscannable];
     for (count, class) in classes.into_iter().cycle().take(12).enumerate() {
         let last = u8::try_from(count).unwrap();
@@ -190,24 +183,5 @@ async fn furnish(stage: &Stage) {
             delivered: wave / 5,
         };
         stage.console.statistics.add(now - hour, counts).await.unwrap();
-    }
-}
-
-fn envelope(stage: &Stage) -> reprieve::mail::Envelope {
-    reprieve::mail::Envelope {
-        client: reprieve::mail::Client {
-            ip: [192, 0, 2, 25].into(),
-            name: None,
-            helo: "katto.example".to_owned(),
-            tls: None,
-            esmtp: true,
-        },
-        authenticated: None,
-        mail_from: reprieve::mail::ReversePath::Null,
-        rcpt_to: Vec::new(),
-        eight_bit: false,
-        smtputf8: false,
-        received_at: stage.clock.now(),
-        session_id: "s1".to_owned(),
     }
 }

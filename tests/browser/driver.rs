@@ -35,6 +35,8 @@ pub enum Scheme {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
+    /// 360 pixels wide, touched, and high enough to show most pages whole.
+    Small,
     /// 390 x 844 pixels, touched.
     Phone,
     /// 1280 x 900 pixels.
@@ -106,16 +108,17 @@ impl Driver {
             format!("--user-data-dir={}", profile.path().display()),
         ];
         let mut options = json!({ "args": args });
-        let width = match size {
-            Size::Phone => 390,
-            Size::Desk => 1280,
+        let (width, height) = match size {
+            Size::Small => (360, 1800),
+            Size::Phone => (390, 844),
+            Size::Desk => (1280, 900),
         };
-        if size == Size::Phone {
-            options["mobileEmulation"] =
-                json!({"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}});
-        } else {
-            let window = json!("--window-size=1280,900");
+        if size == Size::Desk {
+            let window = json!(format!("--window-size={width},{height}"));
             options["args"].as_array_mut().unwrap().push(window);
+        } else {
+            options["mobileEmulation"] =
+                json!({"deviceMetrics": {"width": width, "height": height, "pixelRatio": 2.0}});
         }
         let mut capabilities = serde_json::Map::new();
         capabilities.insert("goog:chromeOptions".to_owned(), options);
@@ -254,6 +257,16 @@ impl Page {
                  failed => done(['' + failed]))";
         let found = self.client.execute_async(run, Vec::new()).await.unwrap();
         assert_eq!(found, json!([]), "axe-core on {name}");
+    }
+
+    /// What a finger aims at on a stranger's page is at least 44 pixels high;
+    /// a link within a sentence is as high as its line (WCAG 2.2, 2.5.8).
+    pub async fn is_easy_to_touch(&self, name: &str) {
+        let low = "return [...document.querySelectorAll(\
+             'a, button, select, textarea, input:not([type=hidden]):not([type=radio])')]\
+             .filter(one => one.checkVisibility() && !one.matches('.skip, footer p a') \
+                 && one.getBoundingClientRect().height < 44).map(one => one.outerHTML)";
+        assert_eq!(self.run(low).await, json!([]), "{name} has small targets");
     }
 
     /// Sends every form of this page by script, and every form of every

@@ -13,17 +13,17 @@ use reprieve::directory::{
 use reprieve::filter::verdict::Door;
 use reprieve::filter::{Class, Finding};
 use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
-use reprieve::mail::{Address, Domain, Message, ReversePath};
+use reprieve::mail::{Address, Client, Domain, Envelope, Message, ReversePath};
 use reprieve::maillog::Maillog;
 use reprieve::portal::{Console, Portal, Recipients, Services, Settings};
 use reprieve::quarantine::{
-    Fingerprint, Held, HeldRecipient, HeldSearch, Reference, State, Telling,
+    Fingerprint, Held, HeldRecipient, HeldSearch, Reference, State, Telling, stored,
 };
 use reprieve::queue::{self, Queue};
 use reprieve::release::{self, Releases};
 use reprieve::reputation::{Flags, Proof, Proofs, Reputation, SenderSearch, standing};
 use reprieve::statistics::Statistics;
-use reprieve::store::{Batch, Store};
+use reprieve::store::{Batch, Body, Store};
 use uuid::Uuid;
 
 /// Everything around one portal.
@@ -144,6 +144,31 @@ impl Stage {
         batch.insert(&held);
         self.store.commit(batch).await.unwrap();
         (held.id, self.token(held.id))
+    }
+
+    /// Stores the body of a held message for a day.
+    pub async fn body(&self, id: Uuid, message: &str) {
+        let envelope = Envelope {
+            client: Client {
+                ip: [192, 0, 2, 25].into(),
+                name: None,
+                helo: "katto.example".to_owned(),
+                tls: None,
+                esmtp: true,
+            },
+            authenticated: None,
+            mail_from: ReversePath::Null,
+            rcpt_to: Vec::new(),
+            eight_bit: false,
+            smtputf8: false,
+            received_at: self.clock.now(),
+            session_id: "s1".to_owned(),
+        };
+        let content = stored::write(&envelope, &Message::new(message.as_bytes().to_vec().into()));
+        let expires = self.clock.now() + SignedDuration::from_hours(24);
+        let mut batch = Batch::new();
+        batch.body(Body { id, expires, content });
+        self.store.commit(batch).await.unwrap();
     }
 
     pub fn token(&self, subject: Uuid) -> String {
