@@ -47,7 +47,7 @@ pub(super) async fn page(
         Way::Own => words.say("blocking-way-own").to_string(),
         Way::MapFile(path) => path.clone(),
         Way::Socketmap => "socketmap".to_owned(),
-        Way::Download(_) => words.say("server-way-download").to_owned(),
+        Way::Download(_) => words.say("server-way-download").to_string(),
     };
     let files = matches!(server.way, Way::MapFile(_) | Way::Download(_));
     let body = html! {
