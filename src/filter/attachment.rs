@@ -105,7 +105,7 @@ impl Look<'_> {
         self.budget.descend(depth)?;
         let mut sealed = false;
         let archive = match kind {
-            Kind::Gzip => Archive::gzip(name, content),
+            Kind::Gzip => Archive::gzip(name, content, &self.budget)?,
             _ => Archive::zip(content, &self.budget)?,
         };
         for entry in &archive.entries {

@@ -67,6 +67,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Whether so few bytes say that they unpack to so many.
+    fn is_absurd(&self, claimed: u64, packed: u64) -> bool {
+        claimed > CLAIMED && claimed / packed.max(1) > self.limits.factor
+    }
+
     /// Reads at most `most` bytes, within the budget.
     fn read(&mut self, from: impl Read, most: usize) -> Result<Vec<u8>, Trouble> {
         let allowed = most.min(self.inflated);
@@ -134,11 +139,18 @@ impl Entry<'_> {
 
 impl<'a> Archive<'a> {
     /// A gzip file is an archive of one entry, called like the file without
-    /// its `.gz`.
-    pub fn gzip(name: &str, file: &'a [u8]) -> Self {
+    /// its `.gz`. Its last bytes claim what it unpacks to.
+    ///
+    /// # Errors
+    /// [`Trouble::Bomb`] for an absurd claim.
+    pub fn gzip(name: &str, file: &'a [u8], budget: &Budget) -> Result<Self, Trouble> {
+        let claims = file.last_chunk::<4>().map_or(0, |four| u32::from_le_bytes(*four));
+        if budget.is_absurd(claims.into(), file.len() as u64) {
+            return Err(Trouble::Bomb);
+        }
         let name = name.get(..name.len().saturating_sub(3)).unwrap_or_default().to_owned();
         let entry = Entry { name, encrypted: false, packing: Packing::Gzip, packed: file };
-        Self { entries: vec![entry] }
+        Ok(Self { entries: vec![entry] })
     }
 
     /// Reads the central directory.
@@ -164,9 +176,7 @@ impl<'a> Archive<'a> {
             claimed += claims;
             entries.push(entry);
         }
-        if packed > file.len() as u64
-            || (claimed > CLAIMED && claimed / packed.max(1) > budget.limits.factor)
-        {
+        if packed > file.len() as u64 || budget.is_absurd(claimed, packed) {
             return Err(Trouble::Bomb);
         }
         Ok(Self { entries })
