@@ -1,7 +1,7 @@
 //! SPF by the official suite; DKIM and ARC made by other implementations.
 //!
-//! The messages in `tests/mail/` were signed by dkimpy; what no decent signer
-//! makes is signed here.
+//! The messages in `tests/mail/` were signed by dkimpy and OpenDKIM; what no
+//! decent signer makes is signed here.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -82,7 +82,7 @@ async fn i_11_the_spf_suite() {
 }
 
 #[tokio::test]
-async fn dkim_signatures_of_another_implementation() {
+async fn dkim_signatures_of_two_other_implementations() {
     let authn = authn(keys());
     for (name, word) in [
         ("dkim-simple.eml", Word::Pass),
@@ -91,6 +91,11 @@ async fn dkim_signatures_of_another_implementation() {
         ("dkim-relaxed-blank.eml", Word::Pass),
         // RFC 8301.
         ("dkim-sha1.eml", Word::PermError),
+        // By OpenDKIM 2.11: header and body in each way, From signed twice.
+        ("dkim-opendkim-simple-simple.eml", Word::Pass),
+        ("dkim-opendkim-simple-relaxed.eml", Word::Pass),
+        ("dkim-opendkim-relaxed-simple.eml", Word::Pass),
+        ("dkim-opendkim-relaxed-relaxed.eml", Word::Pass),
     ] {
         let results = verify(&authn, file(name)).await;
         assert_eq!(results.dkim.len(), 1, "{name}");
@@ -110,6 +115,34 @@ async fn dkim_breaks_with_the_body_and_with_signed_fields() {
         assert_ne!(results.dkim[0].word, Word::Pass);
         assert!(results.proofs().is_empty());
         assert!(results.is_impersonation(), "p=reject");
+    }
+}
+
+/// White space within the body, and in the Subject, counts for `simple` alone;
+/// a second From never passes, since the signature says that there is one.
+#[tokio::test]
+async fn dkim_canonicalises_as_opendkim_does() {
+    let authn = authn(keys());
+    for (way, header, body) in [
+        ("simple-simple", false, false),
+        ("simple-relaxed", false, true),
+        ("relaxed-simple", true, false),
+        ("relaxed-relaxed", true, true),
+    ] {
+        let whole = String::from_utf8(file(&format!("dkim-opendkim-{way}.eml"))).unwrap();
+        for (from, to, stands) in [
+            ("Subject: Signed  by", "Subject: Signed by", header),
+            ("Date: Mon", "DATE: Mon", header),
+            ("katto  on", "katto on", body),
+            ("Anna \r\n", "Anna\r\n", body),
+            ("katto", "Katto", false),
+            ("From: Anna", "From: Eve <eve@second.example>\r\nFrom: Anna", false),
+        ] {
+            let other = whole.replacen(from, to, 1);
+            assert_ne!(other, whole, "{from}");
+            let results = verify(&authn, other.into_bytes()).await;
+            assert_eq!(results.dkim[0].word == Word::Pass, stands, "{way}: {to}");
+        }
     }
 }
 
