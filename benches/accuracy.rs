@@ -8,13 +8,14 @@
 //! intervals are Wilson's, 95 %.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use reprieve::clock::Clock;
 use reprieve::config::{Config, MINIMAL};
+use reprieve::demo::corpus;
 use reprieve::directory::{Choices, Directory};
 use reprieve::filter::content::{self, Example, train};
 use reprieve::filter::policy::{self, Thresholds, View};
@@ -72,30 +73,13 @@ fn main() {
 }
 
 fn gather(folder: &Path, name: &'static str, mails: &mut Vec<Mail>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "eml"));
-    paths.sort();
-    for bytes in paths.iter().filter_map(|path| std::fs::read(path).ok()) {
-        mails.push(Mail { folder: name, message: Message::new(Bytes::from(as_received(&bytes))) });
+    let read = corpus::read::<io::Error>(&[folder.to_owned()], &mut |sample| {
+        mails.push(Mail { folder: name, message: Message::new(sample.message.into()) });
+        Ok(())
+    });
+    if let Err(error) = read {
+        println!("{}: {error}", folder.display());
     }
-}
-
-/// CRLF line ends, and without the line that an mbox puts in front.
-fn as_received(bytes: &[u8]) -> Vec<u8> {
-    let bytes = match bytes.iter().position(|b| *b == b'\n') {
-        Some(end) if bytes.starts_with(b"From ") => &bytes[end + 1..],
-        _ => bytes,
-    };
-    let mut text = Vec::with_capacity(bytes.len() + bytes.len() / 32);
-    for line in bytes.split_inclusive(|b| *b == b'\n') {
-        let bare = line.strip_suffix(b"\n").unwrap_or(line);
-        text.extend_from_slice(bare.strip_suffix(b"\r").unwrap_or(bare));
-        if bare.len() < line.len() {
-            text.extend_from_slice(b"\r\n");
-        }
-    }
-    text
 }
 
 /// Mails whose body another mail has too, white space aside.
@@ -125,7 +109,7 @@ fn cross_validate(mails: &[Mail], examples: &[Example], seed: u64) -> Vec<Outcom
         let model = Arc::new(train::model(&known));
         runtime.block_on(async {
             let settings = Settings {
-                model,
+                model: model.into(),
                 authenticate: false,
                 dns: dns::Source::Text(String::new()),
                 ..Settings::default()

@@ -5,46 +5,18 @@
 //! messages per second.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
-use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use reprieve::clock::Clock;
+use reprieve::demo::corpus;
 use reprieve::directory::Directory;
 use reprieve::filter::{Filter, Settings, dns};
 use reprieve::mail::message::FromHeader;
 use reprieve::mail::{Address, Client, Envelope, Message, Recipient, ReversePath};
-
-fn gather(folder: &Path, mails: &mut Vec<Message>) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            gather(&path, mails);
-        } else if let Ok(bytes) = std::fs::read(&path) {
-            mails.push(Message::new(Bytes::from(as_received(&bytes))));
-        }
-    }
-}
-
-/// CRLF line ends, and without the line that an mbox puts in front.
-fn as_received(bytes: &[u8]) -> Vec<u8> {
-    let bytes = match bytes.iter().position(|b| *b == b'\n') {
-        Some(end) if bytes.starts_with(b"From ") => &bytes[end + 1..],
-        _ => bytes,
-    };
-    let mut text = Vec::with_capacity(bytes.len() + bytes.len() / 32);
-    for line in bytes.split(|b| *b == b'\n') {
-        text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-        text.extend_from_slice(b"\r\n");
-    }
-    text
-}
 
 /// As if each came from its author's domain, from one of 250 hosts.
 fn envelope(place: usize, message: &Message) -> Envelope {
@@ -74,10 +46,14 @@ fn envelope(place: usize, message: &Message) -> Envelope {
 }
 
 fn examine(criterion: &mut Criterion) {
-    let corpus = std::env::var("REPRIEVE_CORPUS").unwrap_or_else(|_| "/tmp/corpus".into());
+    let folder = std::env::var("REPRIEVE_CORPUS").unwrap_or_else(|_| "/tmp/corpus".into());
     let mut mails = Vec::new();
-    gather(Path::new(&corpus), &mut mails);
-    gather(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail")), &mut mails);
+    let folders = [folder.into(), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail").into()];
+    let read = corpus::read::<io::Error>(&folders, &mut |sample| {
+        mails.push(Message::new(sample.message.into()));
+        Ok(())
+    });
+    read.expect("a folder of mails");
     let mails: Vec<(Envelope, Message)> = mails
         .into_iter()
         .enumerate()
