@@ -17,7 +17,7 @@
 //!
 //! Imports go down only, and `tests/layers.rs` enforces it:
 //! `clock failpoint mail maillog` -> `store link` -> `directory` -> `reputation` ->
-//! `filter` -> `quarantine queue suppression account` -> `notice release`
+//! `filter` -> `quarantine queue suppression account` -> `lesson notice release`
 //! -> `appeal` -> `keeper delivery` -> `intake portal` -> `gateway` (with
 //! `config`) -> `demo` -> `cli`.
 
@@ -38,6 +38,7 @@ pub mod reputation;
 pub mod statistics;
 pub mod suppression;
 
+pub mod lesson;
 pub mod notice;
 pub mod release;
 

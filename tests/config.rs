@@ -42,6 +42,9 @@ fn every_mistake_is_named() {
 fn the_minimal_configuration_starts() {
     let config = parse(MINIMAL).unwrap();
     assert_eq!(config.store.folder, Path::new("/etc/reprieve/store"));
+    assert_eq!(config.filter.model, Path::new("/etc/reprieve/content.model"));
+    let moved = MINIMAL.replace("folder = \"store\"", "folder = \"/var/lib/reprieve/store\"");
+    assert_eq!(parse(&moved).unwrap().filter.model, Path::new("/var/lib/reprieve/content.model"));
     assert_eq!(config.organisations.len(), 1);
     assert_eq!(config.organisations[0].retention_days, 14);
     assert_eq!(config.release.delay.as_secs(), 60);

@@ -17,7 +17,7 @@ const ROWS: &[&[&str]] = &[
     &["reputation"],
     &["filter"],
     &["quarantine", "queue", "suppression", "account", "statistics"],
-    &["notice", "release"],
+    &["lesson", "notice", "release"],
     &["appeal"],
     &["keeper", "delivery"],
     &["intake", "portal"],

@@ -151,7 +151,7 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.smtp.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
-        let paths = [&mut self.store.folder, &mut self.keys.folder, &mut self.filter.model];
+        let paths = [&mut self.store.folder, &mut self.keys.folder];
         let sockets = self.milter.listen.iter_mut().filter_map(|at| match at {
             MilterAt::Unix(path) => Some(path),
             MilterAt::Tcp(_) => None,
@@ -164,6 +164,9 @@ impl Config {
         {
             *path = folder.join(&*path);
         }
+        // It is written all day, as the store is: where the store may be.
+        let beside = self.store.folder.parent().unwrap_or(folder);
+        self.filter.model = beside.join(&self.filter.model);
     }
 }
 

@@ -198,6 +198,10 @@ pub struct Filter {
     pub lists: Vec<List>,
     /// The installation's own content model, if one was trained there.
     pub model: PathBuf,
+    /// Learn on from what recipients and administrators say.
+    pub learn: bool,
+    /// Different people who must agree about a text.
+    pub learn_people: u32,
     /// Findings whose weight is not the default.
     pub weights: BTreeMap<String, f32>,
     pub engines: Engines,
@@ -557,6 +561,8 @@ impl Filter {
                 value::list(lists::list),
             )?,
             model: section.or("model", "\"content.model\"", value::path)?,
+            learn: section.or("learn", "true", value::flag)?,
+            learn_people: section.or("learn_people", "2", value::whole(2))?,
             weights: section.or("weights", "{}", weights)?,
             engines: Engines::read(&mut section, hold)?,
         };

@@ -282,6 +282,11 @@ impl Directory {
         self.read(|view| view.readable_by(&mailbox.base()))
     }
 
+    /// Whether several people read this mailbox.
+    pub fn is_shared(&self, mailbox: &Address) -> bool {
+        self.read(|view| view.is_shared(&mailbox.base()))
+    }
+
     /// Remembers that mail for this recipient was taken.
     pub fn learn(&self, recipient: &Address, organisation: &OrganisationId) {
         let base = recipient.base();

@@ -73,6 +73,10 @@ impl View {
         all
     }
 
+    pub fn is_shared(&self, mailbox: &Address) -> bool {
+        self.shared.values().flatten().any(|one| one == mailbox)
+    }
+
     pub fn knows(&self, base: &Address) -> bool {
         self.people.contains_key(base)
             || self.aliases.contains_key(base)

@@ -60,7 +60,7 @@ pub fn look(message: &Message, outgoing: bool, settings: &Settings) -> Inside {
     phishing::look(&parts, &mut inside, weights);
     inside.links = links::find(&parts);
     let subject = message.text("Subject").unwrap_or_default();
-    let read = content::look(message, &subject, &parts, &settings.model, weights);
+    let read = content::look(message, &subject, &parts, &settings.model.model(), weights);
     inside.found.extend(read.findings.into_iter().map(|finding| (finding, None)));
     inside.spam_probability = Some(read.probability);
     inside.digest = similar::digest(&parts, || subject);

@@ -65,7 +65,7 @@ pub struct Settings {
     pub patience: dns::Patience,
     pub weights: Weights,
     /// What content is compared with.
-    pub model: Arc<content::Model>,
+    pub model: content::Current,
     /// Ask DNS who may send. Without it a message is judged by itself alone:
     /// nothing is proved, and nothing is held against it for that.
     pub authenticate: bool,
@@ -118,7 +118,7 @@ impl Default for Settings {
             lists: Vec::new(),
             patience: dns::Patience::default(),
             weights: Weights::default(),
-            model: content::Model::starter(),
+            model: content::Model::starter().into(),
             authenticate: true,
             trusted_sealers: Vec::new(),
             defer_temperror: true,

@@ -111,9 +111,7 @@ impl State {
         if near {
             for (band, quarter) in self.bands.iter().zip(quarters(digest)) {
                 let candidates = band.get(&quarter).into_iter().flatten().rev().take(CANDIDATES);
-                if let Some(like) =
-                    candidates.copied().find(|other| (other ^ digest).count_ones() <= DISTANCE)
-                {
+                if let Some(like) = candidates.copied().find(|other| is_near(*other, digest)) {
                     return like;
                 }
             }
@@ -154,7 +152,13 @@ impl State {
     }
 }
 
-fn quarters(digest: u64) -> [u16; BANDS] {
+/// Whether two digests of likeness are of the same text.
+pub fn is_near(one: u64, other: u64) -> bool {
+    (one ^ other).count_ones() <= DISTANCE
+}
+
+/// What digests of the same text share one of.
+pub fn quarters(digest: u64) -> [u16; BANDS] {
     std::array::from_fn(|band| u16::try_from(digest >> (16 * band) & 0xffff).unwrap_or(0))
 }
 

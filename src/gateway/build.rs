@@ -15,6 +15,7 @@ use crate::filter::{self, Filter, catalogue, content, dns, engine, policy, simil
 use crate::intake::direction::Networks;
 use crate::intake::{self, Intake, milter, smtp};
 use crate::keeper::Keeper;
+use crate::lesson::{self, Lesson, Lessons};
 use crate::link::{BadBase, KeyError, KeyRing, Links};
 use crate::maillog::Maillog;
 use crate::notice::{self, Breaker, LastLetter, Notices, SignError, Signer};
@@ -81,6 +82,7 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<StoredRule>(),
         Schema::of::<Flag>(),
         Schema::of::<Vote>(),
+        Schema::of::<Lesson>(),
         Schema::of::<directory::Session>(),
         Schema::of::<Appeal>(),
         Schema::of::<Account>(),
@@ -112,6 +114,7 @@ pub(super) struct Rooms {
     pub suppression: Suppression,
     pub keeper: Keeper,
     pub history: History,
+    pub lessons: Lessons,
     pub maillog: Maillog,
     pub errands: Errands,
     pub search: HeldSearch,
@@ -135,6 +138,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     };
     let mut chosen = filter_settings(config)?;
     chosen.engines.maillog = maillog.clone();
+    let judging = chosen.model.clone();
     let filter = Filter::new(chosen, directory.clone(), clock.clone())?;
     let hops = Hops::new(config)?;
     let courier = hops.courier(config, &clock);
@@ -145,6 +149,20 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     reputation.history().load().await?;
     let history = reputation.history().clone();
     filter.remember(history.clone());
+    let lessons = Lessons::new(
+        lesson::Settings {
+            file: config.filter.model.clone(),
+            people: config.filter.learn.then_some(config.filter.learn_people),
+            limits: config.smtp.limits,
+        },
+        lesson::Tools {
+            store: store.clone(),
+            clock: clock.clone(),
+            directory: directory.clone(),
+            model: judging,
+            maillog: maillog.clone(),
+        },
+    );
     let suppression = Suppression::new(store.clone(), clock.clone())
         .with_log(maillog.clone())
         .in_folder(&config.store.folder.join("blocking"))
@@ -276,6 +294,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let milter_settings = milter_settings(config, &smtp_settings);
     Ok(Rooms {
         history,
+        lessons,
         milter: milter::Server::new(
             milter_settings,
             intake.clone(),
@@ -370,7 +389,7 @@ pub(super) fn filter_settings(config: &Config) -> Result<filter::Settings, Start
     let window =
         |recipients, window, texts| similar::Settings { recipients, window: signed(window), texts };
     Ok(filter::Settings {
-        model: model(config)?,
+        model: model(config)?.into(),
         limits: config.smtp.limits,
         dns: dns_source(config),
         patience: dns::Patience { message: config.dns.timeout, ..defaults.patience },

@@ -271,6 +271,7 @@ impl Rooms {
         Keeping {
             keeper: self.keeper.clone(),
             history: self.history.clone(),
+            lessons: self.lessons.clone(),
             queue: self.queue.clone(),
             people: self.people.clone(),
             sessions: self.sessions.clone(),
@@ -285,6 +286,7 @@ impl Rooms {
 struct Keeping {
     keeper: crate::keeper::Keeper,
     history: crate::reputation::History,
+    lessons: crate::lesson::Lessons,
     queue: crate::queue::Queue,
     people: crate::directory::People,
     sessions: crate::directory::Sessions,
@@ -297,6 +299,10 @@ impl Keeping {
     async fn step(&self) {
         if let Err(fault) = self.history.step().await {
             self.maillog.step_failed("history", &fault.to_string());
+        }
+        // Before messages expire: what is said of them can still be read.
+        if let Err(error) = self.lessons.step().await {
+            self.maillog.step_failed("lessons", &error.to_string());
         }
         loop {
             let done = match (self.keeper.step().await, self.queue.purge(PURGED).await) {

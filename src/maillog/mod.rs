@@ -294,6 +294,12 @@ impl Maillog {
         info!(event = "flagged", organisation, by, ended);
     }
 
+    /// The content model learnt on: up to which change, and how many lessons
+    /// it stands on now.
+    pub fn model_taught(&self, number: u64, lessons: u32) {
+        info!(event = "model-taught", number, lessons);
+    }
+
     pub fn flag_undone(&self, organisation: &str) {
         self.decision("undo-flag");
         info!(event = "flag-undone", organisation);

@@ -90,6 +90,7 @@ fn every_event(log: &Maillog) {
     log.held_back(id, "malware");
     log.flagged("example", "person", true);
     log.flag_undone("example");
+    log.model_taught(7, 3);
     log.report_taken(1);
     log.appeal(id, "granted");
     log.page("/r/{token}", 200, took);

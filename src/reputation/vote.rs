@@ -2,8 +2,8 @@
 //!
 //! Whoever decides something about a held message puts his vote into the batch
 //! of that decision ([`Batch::insert`](crate::store::Batch::insert)); nothing
-//! is learnt there. The votes are heard later, those of one text together, and
-//! the model is taught what enough different people agree about.
+//! is learnt there. `lesson` hears the votes later, those of one text together,
+//! and teaches the model what enough different people agree about.
 //! A sender's own release is no vote: nothing in a mail, and nobody who sends
 //! one, can make it trusted (ATTACKS R-07).
 

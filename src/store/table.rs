@@ -92,6 +92,8 @@ pub enum Index {
     LessonByNumber = 0x8a,
     /// By the time at which they are forgotten.
     LessonEnds = 0x8b,
+    /// By the held messages that people spoke about.
+    LessonByMessage = 0x8c,
     /// By the time of the next attempt.
     ItemDue = 0x85,
     /// Items that failed, by the time at which they are forgotten.

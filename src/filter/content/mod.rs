@@ -6,6 +6,8 @@
 //! trusted. Tricks that show people other words than filters ([`text`]) are
 //! findings of their own.
 
+mod change;
+mod current;
 pub mod features;
 pub mod model;
 pub mod text;
@@ -13,13 +15,16 @@ pub mod train;
 
 use std::cell::RefCell;
 
+pub use change::{Change, Heard, Step, Taught};
+pub use current::Current;
 pub use features::Marks;
-pub use model::{Learnt, Model, ModelError, Opinion};
+pub use model::{Guard, Learnt, Model, ModelError, Opinion};
 pub use train::{Example, Platt};
 
 use super::Finding;
 use super::catalogue::Weights;
-use super::parsed::{Part, Text};
+use super::parsed::{Parsed, Part, Text};
+use super::similar;
 use crate::mail::Message;
 
 /// How far the odds may fall below those of the holding margin before content
@@ -65,12 +70,44 @@ pub fn look(
 
 /// A message as something to learn from; `None` if it cannot be parsed.
 pub fn example(message: &Message, spam: bool) -> Option<Example> {
-    let parsed = super::parsed::Parsed::read(message)?;
+    let parsed = Parsed::read(message)?;
     let subject = message.text("Subject").unwrap_or_default();
     MARKS.with_borrow_mut(|marks| {
         mark(marks, message, &subject, &parsed.parts());
         Some(Example::new(marks.blocks(), spam))
     })
+}
+
+/// What a text is found by again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextDigest {
+    pub digest: u64,
+    /// It may be compared by likeness.
+    pub near: bool,
+}
+
+impl TextDigest {
+    /// Texts that are like it share one of these.
+    pub fn quarters(self) -> impl Iterator<Item = (usize, u16)> {
+        let bands = if self.near { usize::MAX } else { 1 };
+        similar::quarters(self.digest).into_iter().enumerate().take(bands)
+    }
+
+    pub fn is_like(self, other: Self) -> bool {
+        let near = self.near && other.near && similar::is_near(self.digest, other.digest);
+        near || self == other
+    }
+}
+
+/// The digest of a message's text, or of all of it if it has no words; `None`
+/// if it cannot be parsed.
+pub fn text_digest(message: &Message) -> Option<TextDigest> {
+    let parsed = Parsed::read(message)?;
+    let subject = || message.text("Subject").unwrap_or_default();
+    let found = similar::digest(&parsed.parts(), subject);
+    let whole = message.hash().first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight));
+    let (digest, near) = found.unwrap_or((whole.unwrap_or_default(), false));
+    Some(TextDigest { digest, near })
 }
 
 fn mark(marks: &mut Marks, message: &Message, subject: &str, parts: &[Part<'_>]) {

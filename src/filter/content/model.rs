@@ -1,13 +1,16 @@
 //! The model as bytes: a table of weights, and what its margins are worth.
 //!
-//! A file is a header of fixed length, the table (16 bits a weight, zstd), and
-//! a CRC-32C over all of it. It is read once and never changes; [`Model::learn`]
-//! makes another. A file of another version, of another size or with a wrong
-//! sum is refused. In memory it takes 2 MiB.
+//! A file is a header of fixed length, what people taught since, if they did,
+//! the table (16 bits a weight, zstd), and a CRC-32C over all of it. It is
+//! written whole or not at all, by one program at a time ([`Guard`]). A file of
+//! another version, of another size or with a wrong sum is refused. In memory
+//! it takes 2 MiB.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use super::change::{Change, Step, Taught};
 use super::features::{BITS, Marks};
 use super::train::{Example, Machine, Platt, scale};
 
@@ -35,6 +38,14 @@ pub struct Model {
     /// The margin from which mail is to be held by its content alone.
     hold: f32,
     learnt: Learnt,
+    taught: Taught,
+}
+
+/// Nobody else writes the model's file while this lives.
+#[derive(Debug)]
+pub struct Guard {
+    /// Closing it ends the lock.
+    _file: File,
 }
 
 /// How many mails of each kind made the model.
@@ -92,6 +103,7 @@ impl Model {
             meaning: Platt { slope: -1.0, shift: 0.0 },
             hold: f32::MAX,
             learnt: Learnt::default(),
+            taught: Taught::default(),
         }
     }
 
@@ -109,7 +121,15 @@ impl Model {
         // As exact as a file says it.
         let [slope, shift] = [meaning.slope, meaning.shift].map(|one| f64::from(one as f32));
         let meaning = Platt { slope, shift };
-        Self { weights, unit: unit / f32::from(FINER), bias: machine.bias, meaning, hold, learnt }
+        Self {
+            weights,
+            unit: unit / f32::from(FINER),
+            bias: machine.bias,
+            meaning,
+            hold,
+            learnt,
+            taught: Taught::default(),
+        }
     }
 
     /// Reads a file.
@@ -130,10 +150,12 @@ impl Model {
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
         let fresh = path.with_extension("fresh");
         let write = || {
-            let mut file = std::fs::File::create(&fresh)?;
+            let mut file = File::create(&fresh)?;
             std::io::Write::write_all(&mut file, &self.encode())?;
             file.sync_all()?;
-            std::fs::rename(&fresh, path)
+            std::fs::rename(&fresh, path)?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
         };
         write().map_err(|source| ModelError::Io { path: path.display().to_string(), source })
     }
@@ -142,7 +164,8 @@ impl Model {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1 << 20);
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&[VERSION, u8::try_from(BITS).unwrap_or(0), 0, 0]);
+        let taught = u8::from(self.taught != Taught::default());
+        out.extend_from_slice(&[VERSION, u8::try_from(BITS).unwrap_or(0), taught, 0]);
         for count in [self.learnt.spam, self.learnt.ham, self.learnt.later] {
             out.extend_from_slice(&count.to_le_bytes());
         }
@@ -151,13 +174,18 @@ impl Model {
         for number in [self.unit, self.bias, meaning[0], meaning[1], self.hold] {
             out.extend_from_slice(&number.to_le_bytes());
         }
+        if taught == 1 {
+            out.extend_from_slice(&self.taught.to_bytes());
+        }
         // Low bytes first, then the high ones; negative numbers between the
         // positive ones, so that most high bytes are 0.
         let folded: Vec<u16> =
             self.weights.iter().map(|w| (w.wrapping_shl(1) ^ (w >> 15)).cast_unsigned()).collect();
         let planes = folded.iter().map(|w| w.to_le_bytes()[0]);
         let planes: Vec<u8> = planes.chain(folded.iter().map(|w| w.to_le_bytes()[1])).collect();
-        out.extend(zstd::bulk::compress(&planes, 19).unwrap_or_default());
+        // The starter travels; a file that changes all day is to be written fast.
+        let level = if taught == 1 { 3 } else { 19 };
+        out.extend(zstd::bulk::compress(&planes, level).unwrap_or_default());
         let sum = crc32c::crc32c(&out);
         out.extend_from_slice(&sum.to_le_bytes());
         out
@@ -175,6 +203,11 @@ impl Model {
         if !header.starts_with(MAGIC) || header[4] != VERSION || u32::from(header[5]) != BITS {
             return Err(foreign());
         }
+        let (taught, table) = match header[6] {
+            0 => (Taught::default(), table),
+            1 => Taught::from_bytes(table).ok_or_else(foreign)?,
+            _ => return Err(foreign()),
+        };
         if crc32c::crc32c(content) != u32::from_le_bytes(*sum) {
             return Err(damaged());
         }
@@ -200,7 +233,21 @@ impl Model {
             meaning: Platt { slope: float(5).into(), shift: float(6).into() },
             hold: float(7),
             learnt: Learnt { spam: count(0), ham: count(1), later: count(2) },
+            taught,
         })
+    }
+
+    /// What people taught it.
+    pub fn taught(&self) -> Taught {
+        self.taught
+    }
+
+    /// Takes the place of `other` as the installation's own: what was said up
+    /// to now was said about that one.
+    #[must_use]
+    pub fn instead_of(self, other: &Self) -> Self {
+        let taught = Taught { number: other.taught.number, ..Taught::default() };
+        Self { taught, ..self }
     }
 
     pub fn learnt(&self) -> Learnt {
@@ -210,6 +257,11 @@ impl Model {
     /// Positive: rather spam than ham.
     pub fn margin(&self, marks: &Marks) -> f32 {
         self.sum(marks.blocks().iter().map(Vec::as_slice))
+    }
+
+    /// The same for marks that were kept.
+    pub fn margin_of(&self, example: &Example) -> f32 {
+        self.sum(example.blocks().iter().map(|block| &**block))
     }
 
     /// What it thinks of a message.
@@ -241,30 +293,72 @@ impl Model {
     /// Moves the weights so that `example` stands nearer to its side, where it
     /// does not already stand there clearly. `force` is between 0 and 1: how
     /// much of the way it goes; `first`: this mail was not heard before.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
     pub fn learn(&mut self, example: &Example, force: f32, first: bool) {
-        let sign = if example.spam { 1.0 } else { -1.0 };
-        let blocks = || example.blocks().iter().map(|block| &**block);
-        let margin = self.sum(blocks());
-        let lack = 1.0 - sign * margin;
         if first {
-            self.learnt.later += 1;
-            self.learnt.spam += u32::from(example.spam);
-            self.learnt.ham += u32::from(!example.spam);
+            self.learnt.count(example.spam, true);
         }
-        if lack <= 0.0 {
-            return;
-        }
-        let full = blocks().filter(|block| !block.is_empty()).count().max(1);
-        let step = sign * lack * force.clamp(0.0, 1.0) / full as f32;
-        for block in blocks() {
+        self.shift(example, self.step(example, example.spam, force));
+    }
+
+    /// How far each mark of a message's blocks is to move so that it stands
+    /// nearer to its side; nothing if it stands there clearly.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    pub fn step(&self, example: &Example, spam: bool, force: f32) -> Step {
+        let sign = if spam { 1.0 } else { -1.0 };
+        let blocks = example.blocks();
+        let lack = 1.0 - sign * self.margin_of(example);
+        let full = blocks.iter().filter(|block| !block.is_empty()).count().max(1);
+        let step = sign * lack.max(0.0) * force.clamp(0.0, 1.0) / full as f32;
+        let each = |block: &[u32]| {
             let each = f64::from(step) * scale(block.len()) / f64::from(self.unit);
-            let each = each.round().clamp(-1e4, 1e4) as i16;
+            each.round().clamp(-1e4, 1e4) as i16
+        };
+        Step(std::array::from_fn(|block| each(&blocks[block])))
+    }
+
+    /// Carries out a change that people asked for, and counts it.
+    pub fn follow(&mut self, example: &Example, change: Change) {
+        let step = if change.forth { change.step } else { change.step.back() };
+        self.shift(example, step);
+        self.learnt.count(change.spam, change.forth);
+        self.taught.count(&change);
+    }
+
+    /// Counts a change that is none for this model.
+    pub fn pass_over(&mut self, number: u64) {
+        self.taught.number = number;
+    }
+
+    fn shift(&mut self, example: &Example, step: Step) {
+        for (block, each) in example.blocks().iter().zip(step.0) {
             for mark in block {
                 let weight = &mut self.weights[*mark as usize & (MARKS - 1)];
                 *weight = weight.saturating_add(each);
             }
         }
+    }
+}
+
+impl Learnt {
+    /// One mail more that came after the training, or one less.
+    fn count(&mut self, spam: bool, more: bool) {
+        let kind = if spam { &mut self.spam } else { &mut self.ham };
+        for count in [kind, &mut self.later] {
+            *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        }
+    }
+}
+
+impl Guard {
+    /// Waits until nobody writes the model at `path`.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] if there can be no lock beside it.
+    pub fn take(path: &Path) -> Result<Self, ModelError> {
+        let lock = path.with_extension("lock");
+        let file = File::open(&lock).or_else(|_| File::create(&lock));
+        let locked = file.and_then(|file| file.lock().map(|()| Self { _file: file }));
+        locked.map_err(|source| ModelError::Io { path: lock.display().to_string(), source })
     }
 }
 

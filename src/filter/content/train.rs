@@ -80,6 +80,38 @@ impl Example {
         &self.blocks
     }
 
+    /// Its marks in few bytes: in order, as differences.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for block in &self.blocks {
+            let mut marks = block.to_vec();
+            marks.sort_unstable();
+            number(u32::try_from(marks.len()).unwrap_or(u32::MAX), &mut out);
+            let mut before = 0;
+            for mark in marks {
+                number(mark - before, &mut out);
+                before = mark;
+            }
+        }
+        out
+    }
+
+    /// Reads what [`Example::encode`] wrote; `None` if it is not that.
+    pub fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let mut blocks: [Box<[u32]>; BLOCKS] = Default::default();
+        for block in &mut blocks {
+            let count = read_number(&mut bytes)?;
+            let mut before = 0_u32;
+            let mut marks = Vec::new();
+            for _ in 0..count {
+                before = before.checked_add(read_number(&mut bytes)?)?;
+                marks.push(before);
+            }
+            *block = marks.into();
+        }
+        Some(Self { blocks, spam: false })
+    }
+
     /// The same mail as if one block were never there: what is it worth?
     pub fn without(&self, block: usize) -> Self {
         let mut less = self.clone();
@@ -96,6 +128,28 @@ impl Example {
     fn scales(&self) -> [f64; BLOCKS] {
         std::array::from_fn(|block| scale(self.blocks[block].len()))
     }
+}
+
+/// Seven bits a byte, the lowest first; the highest bit says that more follow.
+fn number(mut value: u32, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+fn read_number(bytes: &mut &[u8]) -> Option<u32> {
+    let mut value = 0_u32;
+    for shift in [0, 7, 14, 21] {
+        let (first, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u32::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// What each mark of a block of so many counts.
