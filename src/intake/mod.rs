@@ -10,8 +10,10 @@ mod forged;
 mod hold;
 mod marked;
 pub mod milter;
+mod rcpt;
 mod repeat;
 pub mod smtp;
+mod stopped;
 mod verdict;
 
 use std::sync::{Arc, OnceLock};
@@ -19,21 +21,23 @@ use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use self::direction::Networks;
+use self::rcpt::barred;
 use self::repeat::{Earlier, Passed};
+use self::stopped::Stopped;
 use self::verdict::Outcome;
-use crate::appeal::{Appeals, Grants};
+use crate::appeal::Grants;
 use crate::clock::Clock;
-use crate::directory::{Choices, Claim, Directory, Organisation, RuleAction};
-use crate::filter::policy::{self, Thresholds, View};
-use crate::filter::{Class, Examination, Filter, Judgement, Verdict};
+use crate::directory::Directory;
+use crate::filter::policy::Thresholds;
+use crate::filter::{Class, Filter};
 use crate::link::Links;
 use crate::mail::{Address, Envelope, Message, Reply};
 use crate::maillog::Maillog;
 use crate::notice::Notices;
 use crate::quarantine::{Fingerprint, Held, State, Telling};
 use crate::queue::{Origin, Queue};
-use crate::reputation::{Event, Network, Proof, Proofs, Regard, Reputation, Sender, correspondent};
-use crate::store::{self, Batch, Fault, Refusal, Row, Store};
+use crate::reputation::{Network, Proof, Proofs, Reputation, Sender, correspondent};
+use crate::store::{self, Batch, Fault, Row, Store};
 
 /// RFC 5321 section 6.3: more hops than this are a loop.
 const HOPS: usize = 50;
@@ -117,64 +121,6 @@ impl Intake {
         let _ = self.inner.grants.set(grants);
     }
 
-    /// Answers one RCPT TO from what the envelope knows: `None` accepts it.
-    pub async fn recipient(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
-        let refusal = self.recipient_at_mta(envelope, recipient).await;
-        refusal.or_else(|| self.relaying(envelope, recipient))
-    }
-
-    /// The same beside an MTA, which has its own rules about relaying: only
-    /// what this house knows is answered.
-    #[expect(clippy::unused_async, reason = "rules may come from a database")]
-    pub async fn recipient_at_mta(
-        &self,
-        envelope: &Envelope,
-        recipient: &Address,
-    ) -> Option<Reply> {
-        let Parts { settings, directory, links, notices, .. } = &self.inner.parts;
-        let first = envelope.rcpt_to.first().map(|one| &one.address);
-        let with_bounce = first
-            .is_some_and(|first| notices.return_path(first).is_some() || notices.is_report(first));
-        if notices.recognise_bounce(recipient).is_some() || with_bounce {
-            // A bounce of one letter is a transaction of its own.
-            return first.map(|_| Reply::new(452, (4, 5, 3), "Send to this address separately"));
-        }
-        if notices.is_report(recipient) {
-            return first.map(|_| Reply::new(452, (4, 5, 3), "Send to this address separately"));
-        }
-        if notices.claims_bounce(recipient) {
-            return Some(Reply::new(550, (5, 7, 1), "This address takes nothing but our bounces"));
-        }
-        let organisation = directory.organisation_of(recipient.domain())?;
-        if self.is_outgoing_client(envelope) {
-            return None;
-        }
-        let first = first.and_then(|first| directory.organisation_of(first.domain()));
-        if settings.one_organisation_per_transaction
-            && first.is_some_and(|first| first.id != organisation.id)
-        {
-            return Some(Reply::new(451, (4, 3, 0), "Send to this domain separately"));
-        }
-        let sender = envelope.mail_from.address()?;
-        let blocked = !is_role(recipient)
-            && directory.rule(&organisation, recipient, &Claim::of_path(&[sender]))
-                == Some(RuleAction::Block);
-        blocked.then(|| barred(links, &organisation))
-    }
-
-    /// Strangers do not relay (ATTACKS S-31).
-    fn relaying(&self, envelope: &Envelope, recipient: &Address) -> Option<Reply> {
-        let served = self.inner.parts.directory.serves(recipient.domain());
-        let denied = !served && !self.is_outgoing_client(envelope) && !self.ends_here(recipient);
-        denied.then(|| {
-            Reply::new(550, (5, 7, 1), "Relaying denied: this server does not serve that domain")
-        })
-    }
-
-    fn is_outgoing_client(&self, envelope: &Envelope) -> bool {
-        envelope.authenticated.is_some() || self.is_own(envelope.client.ip)
-    }
-
     /// Whether a client of this address is one of our own networks.
     pub fn is_own(&self, ip: std::net::IpAddr) -> bool {
         self.inner.parts.settings.networks.is_own(ip)
@@ -194,21 +140,6 @@ impl Intake {
     /// Says that a message is coming, until the answer is dropped.
     pub fn expect(&self) -> store::Expected {
         self.inner.parts.store.expect()
-    }
-
-    /// Whether mail to this recipient ends here, whatever next hop there is: a
-    /// bounce of a letter, or a recipient's report.
-    pub fn ends_here(&self, recipient: &Address) -> bool {
-        let notices = &self.inner.parts.notices;
-        notices.return_path(recipient).is_some() || notices.is_report(recipient)
-    }
-
-    /// The mailbox of `RCPT TO:<Postmaster>` (RFC 5321 section 4.5.1), if any
-    /// domain is served.
-    pub fn postmaster(&self) -> Option<Address> {
-        let organisations = self.inner.parts.directory.organisations();
-        let domain = organisations.first()?.domains.first()?;
-        Address::parse(&format!("postmaster@{domain}")).ok()
     }
 
     /// Judges a message and makes its holds durable. Never fails: what cannot
@@ -344,64 +275,6 @@ impl Intake {
         let all = (0..envelope.rcpt_to.len()).collect();
         let head = self.head(envelope, None);
         self.pass_on(envelope, message, Batch::new(), all, head, origin).await
-    }
-
-    /// One judgement per recipient, in the order of the envelope.
-    async fn judgements(
-        &self,
-        envelope: &Envelope,
-        message: &Message,
-        examination: &Examination,
-    ) -> Result<Vec<Judgement>, Stopped> {
-        let Parts { settings, directory, reputation, store, .. } = &self.inner.parts;
-        let sender = &examination.sender;
-        let mut senders: Vec<&Address> = sender.address.iter().collect();
-        senders.extend(envelope.mail_from.address());
-        let claim = sender.claim(&senders);
-        let now = self.inner.parts.clock.now();
-        let grants = self.inner.grants.get();
-        let granted = grants.and_then(|grants| grants.covering(sender, message, now));
-        let mut known: Option<(Arc<Organisation>, Regard, bool)> = None;
-        let mut judgements = Vec::with_capacity(envelope.rcpt_to.len());
-        for recipient in &envelope.rcpt_to {
-            let Some(organisation) = directory.organisation_of(recipient.address.domain()) else {
-                judgements.push(Judgement::ACCEPT);
-                continue;
-            };
-            if known.as_ref().is_none_or(|(one, ..)| one.id != organisation.id) {
-                let regard = reputation.regard(sender, &organisation.id).await?;
-                let correspondent = match &sender.address {
-                    Some(address) => correspondent::knows(store, &organisation.id, address).await?,
-                    None => false,
-                };
-                known = Some((organisation, regard, correspondent));
-            }
-            let Some((organisation, regard, correspondent)) = &known else { continue };
-            let view = View {
-                organisation,
-                // A grant allows like a rule, and never against one.
-                rule: directory.rule(organisation, &recipient.address, &claim).or_else(|| {
-                    let counts =
-                        granted.as_ref().is_some_and(|one| one.counts_for(&organisation.id));
-                    counts.then_some(RuleAction::Allow)
-                }),
-                choices: if organisation.people_choose {
-                    directory.choices(&recipient.address)
-                } else {
-                    Choices::default()
-                },
-                regard: *regard,
-                correspondent: *correspondent,
-                role_address: is_role(&recipient.address),
-            };
-            judgements.push(policy::decide(examination, &view, &settings.thresholds));
-        }
-        if let (Some(granted), Some(grants)) = (granted, grants)
-            && judgements.iter().any(|one| one.verdict == crate::filter::Verdict::Accept)
-        {
-            Appeals::count(store, grants, granted.appeal).await?;
-        }
-        Ok(judgements)
     }
 
     /// The accepted pass, the held and refused are recorded, and the sender
@@ -605,22 +478,6 @@ impl Intake {
         maillog.told(held.id, how);
     }
 
-    /// The sender's network and domain are remembered for what this was.
-    fn note(&self, examination: &Examination, judgements: &[Judgement]) {
-        let score = examination.own_score();
-        let refused = |one: &Judgement| matches!(one.class, Class::Malware | Class::Phishing);
-        let event = if judgements.iter().any(refused)
-            || score >= self.inner.parts.settings.thresholds.hold
-        {
-            Event::Stopped
-        } else if score < 1.0 && judgements.iter().all(|one| one.verdict == Verdict::Accept) {
-            Event::Passed
-        } else {
-            return;
-        };
-        self.inner.parts.reputation.history().note(&examination.sender, event);
-    }
-
     /// Senders with standing are counted; losing a count is no fault.
     async fn count_accepted(&self, case: &hold::Case<'_>, accept: &[usize]) {
         let Parts { directory, reputation, .. } = &self.inner.parts;
@@ -648,75 +505,8 @@ impl Intake {
     }
 }
 
-/// Why a message was not judged to the end: always a 4xx.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum Stopped {
-    #[error(transparent)]
-    Store(Fault),
-    #[error("the store's disk is full")]
-    Full,
-    #[error("other changes came first")]
-    Conflict,
-    #[error("not judged: {0}")]
-    Undecided(String),
-    /// The sender has released it and the courier has it.
-    #[error("an earlier copy is on its way")]
-    OnItsWay,
-}
-
-impl Stopped {
-    fn reply(&self) -> Reply {
-        match self {
-            Self::Full => Reply::new(452, (4, 3, 1), "Not enough storage for now; try again later"),
-            Self::OnItsWay => {
-                Reply::new(451, (4, 7, 1), "An earlier copy is being delivered; try again later")
-            }
-            Self::Store(_) | Self::Conflict => {
-                Reply::new(451, (4, 3, 0), "The message cannot be stored for now; try again later")
-            }
-            Self::Undecided(_) => {
-                Reply::new(451, (4, 7, 1), "The message cannot be checked for now; try again later")
-            }
-        }
-    }
-}
-
-impl From<Fault> for Stopped {
-    fn from(fault: Fault) -> Self {
-        Self::Store(fault)
-    }
-}
-
-impl From<Refusal> for Stopped {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Full => Self::Full,
-            Refusal::Conflict(_) => Self::Conflict,
-            other => Self::Store(Fault::Unavailable(other.to_string())),
-        }
-    }
-}
-
-impl From<crate::filter::Undecided> for Stopped {
-    fn from(undecided: crate::filter::Undecided) -> Self {
-        Self::Undecided(undecided.0)
-    }
-}
-
 fn accepted() -> Reply {
     Reply::new(250, (2, 0, 0), "Accepted")
-}
-
-/// postmaster (RFC 5321 section 4.5.1) and abuse (RFC 2142).
-fn is_role(recipient: &Address) -> bool {
-    let local = recipient.base();
-    ["postmaster", "abuse"].contains(&local.local())
-}
-
-fn barred(links: &Links, organisation: &Organisation) -> Reply {
-    let help = links.page(organisation.host.as_deref(), "/help");
-    let text = format!("The recipient does not accept mail from this sender; see {help}");
-    Reply::new(550, (5, 7, 1), text)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::clock::{SignedDuration, Timestamp};
 use crate::directory::{Choice, Pattern, Rule, sample::organisation};
+use crate::directory::{Organisation, RuleAction};
 use crate::filter::dns::{Dns, Zone};
 use crate::filter::{self};
 use crate::keeper::Keeper;

@@ -1,7 +1,17 @@
-//! From one judgement per recipient to what happens to the transaction
+//! One judgement per recipient, and what happens to the transaction then
 //! (DESIGN section 2.5): after DATA an SMTP server has one reply for all.
 
-use crate::filter::{Class, Judgement, Verdict};
+use std::sync::Arc;
+
+use super::rcpt::is_role;
+use super::stopped::Stopped;
+use super::{Intake, Parts};
+use crate::appeal::Appeals;
+use crate::directory::{Choices, Organisation, RuleAction};
+use crate::filter::policy::{self, View};
+use crate::filter::{Class, Examination, Judgement, Verdict};
+use crate::mail::{Address, Envelope, Message};
+use crate::reputation::{Event, Regard, correspondent};
 
 /// What happens to a transaction. Places are recipients' slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +44,82 @@ pub fn combine(judgements: &[Judgement]) -> Outcome {
     match judgements.first() {
         Some(first) if accept.is_empty() && hold.is_empty() => Outcome::Reject(first.class),
         _ => Outcome::Each { accept, hold, refuse },
+    }
+}
+
+impl Intake {
+    /// One judgement per recipient, in the order of the envelope.
+    pub(super) async fn judgements(
+        &self,
+        envelope: &Envelope,
+        message: &Message,
+        examination: &Examination,
+    ) -> Result<Vec<Judgement>, Stopped> {
+        let Parts { settings, directory, reputation, store, .. } = &self.inner.parts;
+        let sender = &examination.sender;
+        let mut senders: Vec<&Address> = sender.address.iter().collect();
+        senders.extend(envelope.mail_from.address());
+        let claim = sender.claim(&senders);
+        let now = self.inner.parts.clock.now();
+        let grants = self.inner.grants.get();
+        let granted = grants.and_then(|grants| grants.covering(sender, message, now));
+        let mut known: Option<(Arc<Organisation>, Regard, bool)> = None;
+        let mut judgements = Vec::with_capacity(envelope.rcpt_to.len());
+        for recipient in &envelope.rcpt_to {
+            let Some(organisation) = directory.organisation_of(recipient.address.domain()) else {
+                judgements.push(Judgement::ACCEPT);
+                continue;
+            };
+            if known.as_ref().is_none_or(|(one, ..)| one.id != organisation.id) {
+                let regard = reputation.regard(sender, &organisation.id).await?;
+                let correspondent = match &sender.address {
+                    Some(address) => correspondent::knows(store, &organisation.id, address).await?,
+                    None => false,
+                };
+                known = Some((organisation, regard, correspondent));
+            }
+            let Some((organisation, regard, correspondent)) = &known else { continue };
+            let view = View {
+                organisation,
+                // A grant allows like a rule, and never against one.
+                rule: directory.rule(organisation, &recipient.address, &claim).or_else(|| {
+                    let counts =
+                        granted.as_ref().is_some_and(|one| one.counts_for(&organisation.id));
+                    counts.then_some(RuleAction::Allow)
+                }),
+                choices: if organisation.people_choose {
+                    directory.choices(&recipient.address)
+                } else {
+                    Choices::default()
+                },
+                regard: *regard,
+                correspondent: *correspondent,
+                role_address: is_role(&recipient.address),
+            };
+            judgements.push(policy::decide(examination, &view, &settings.thresholds));
+        }
+        if let (Some(granted), Some(grants)) = (granted, grants)
+            && judgements.iter().any(|one| one.verdict == Verdict::Accept)
+        {
+            Appeals::count(store, grants, granted.appeal).await?;
+        }
+        Ok(judgements)
+    }
+
+    /// The sender's network and domain are remembered for what this was.
+    pub(super) fn note(&self, examination: &Examination, judgements: &[Judgement]) {
+        let score = examination.own_score();
+        let refused = |one: &Judgement| matches!(one.class, Class::Malware | Class::Phishing);
+        let event = if judgements.iter().any(refused)
+            || score >= self.inner.parts.settings.thresholds.hold
+        {
+            Event::Stopped
+        } else if score < 1.0 && judgements.iter().all(|one| one.verdict == Verdict::Accept) {
+            Event::Passed
+        } else {
+            return;
+        };
+        self.inner.parts.reputation.history().note(&examination.sender, event);
     }
 }
 

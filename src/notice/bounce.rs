@@ -96,27 +96,23 @@ impl Notices {
         return_path::open(ring, recipient, &self.inner.settings.domain)
     }
 
-    /// Whether mail to this address could only be a bounce of a letter, ours or
-    /// a forged one.
-    pub fn claims_bounce(&self, recipient: &Address) -> bool {
-        recipient.domain() == &self.inner.settings.domain
+    /// Whether mail to this address could only be the bounce of a letter that
+    /// was never sent (ATTACKS B-08); such a recipient is counted.
+    pub fn is_forged_bounce(&self, recipient: &Address) -> bool {
+        let forged = recipient.domain() == &self.inner.settings.domain
             && return_path::is_claimed(recipient.local())
-    }
-
-    /// The same at RCPT, where a return path that we never made is counted
-    /// too (ATTACKS B-08). The notice domain takes no other mail.
-    pub fn recognise_bounce(&self, recipient: &Address) -> Option<Uuid> {
-        let held = self.return_path(recipient);
-        if held.is_none() && self.claims_bounce(recipient) {
+            && self.return_path(recipient).is_none();
+        if forged {
             self.inner.tools.maillog.bounce_forged();
         }
-        held
+        forged
     }
 
     /// At the end of DATA, for a recipient that [`Notices::return_path`] knew:
     /// a DSN with a permanent failure settles the letter as bounced, a
-    /// complaint (RFC 5965) suppresses the address, everything else (an automatic answer, a delay) is only counted. The
-    /// answer is 250 once it is written down, else 451.
+    /// complaint (RFC 5965) suppresses the address, everything else (an
+    /// automatic answer, a delay) is only counted. The answer is 250 once it is
+    /// written down, else 451.
     pub async fn take_bounce(&self, held: Uuid, envelope: &Envelope, message: &Message) -> Reply {
         let taken = || Reply::new(250, (2, 0, 0), "Bounce noted");
         let noted = if is_hard_bounce(envelope, message) {

@@ -207,7 +207,7 @@ async fn a_proved_sender_gets_a_letter_in_the_batch_that_holds() {
     assert_eq!((item.kind, item.held), (Kind::Letter, sent.held.id));
     assert_eq!(item.recipients[0].address.to_string(), "sender@far.example");
     let path = item.mail_from.address().unwrap();
-    assert_eq!(world.notices.recognise_bounce(path), Some(sent.held.id));
+    assert_eq!(world.notices.return_path(path), Some(sent.held.id));
 
     let field = |name| letter.text(name).unwrap_or_default();
     assert_eq!(field("From"), "\"ours Oy\" <notices@notice.example>");
@@ -486,7 +486,7 @@ async fn b_07_one_hard_bounce_suppresses_and_nothing_is_answered() {
     let mut sent = world.personal();
     world.tell(&mut sent).await;
     let (item, _) = world.letter().await;
-    let held = world.notices.recognise_bounce(item.mail_from.address().unwrap()).unwrap();
+    let held = world.notices.return_path(item.mail_from.address().unwrap()).unwrap();
     let covered = async || {
         let address = Address::parse("sender@far.example").unwrap();
         world.notices.inner.tools.suppression.covers(&address).await.unwrap()
@@ -518,7 +518,9 @@ async fn b_08_a_bounce_without_our_key_is_ignored_and_counted() {
     let forged = format!("notice-0001{}@notice.example", "0".repeat(52));
     for text in [&forged, "notice-@notice.example", "notices@notice.example", "a@b.example"] {
         let address = Address::parse(text).unwrap();
-        assert_eq!(world.notices.recognise_bounce(&address), None, "{text}");
+        assert_eq!(world.notices.return_path(&address), None, "{text}");
+        let forged = text.starts_with("notice-");
+        assert_eq!(world.notices.is_forged_bounce(&address), forged, "{text}");
     }
     let counted = "reprieve_bounces_total{kind=\"forged\"} 2";
     assert!(world.maillog.encode().contains(counted), "{}", world.maillog.encode());
