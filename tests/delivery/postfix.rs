@@ -14,15 +14,15 @@ use reprieve::queue::route::{NextHop, Protocol, Routes, TlsPolicy};
 use reprieve::queue::tls::ClientTls;
 use reprieve::queue::{Courier, Outcome, Parcel, Report};
 
-use stock::Postfix;
+use stock::{Postfix, is_here};
 
 #[path = "../postfix/mod.rs"]
 mod stock;
 
 fn courier(postfix: &Postfix) -> Courier {
     let default = NextHop {
-        host: postfix.address.ip().to_string(),
-        port: postfix.address.port(),
+        host: postfix.front().ip().to_string(),
+        port: postfix.front().port(),
         protocol: Protocol::Smtp,
         tls: TlsPolicy::Opportunistic,
         helo: "gateway.example".to_owned(),
@@ -50,7 +50,7 @@ async fn send(postfix: &Postfix, body: &[u8]) -> Report {
 
 /// As a careless client would: nothing but CRLF dots is stuffed.
 async fn send_carelessly(postfix: &Postfix, body: &[u8]) {
-    let mut stream = BufReader::new(TcpStream::connect(postfix.address).await.unwrap());
+    let mut stream = BufReader::new(TcpStream::connect(postfix.front()).await.unwrap());
     let mut line = String::new();
     stream.read_line(&mut line).await.unwrap();
     for command in ["HELO x", "MAIL FROM:<a@b.example>", "RCPT TO:<anna@one.example>", "DATA"] {
@@ -72,7 +72,10 @@ const FIELDS: &str = "From: from@far.example\r\nDate: Mon, 2 Mar 2026 12:00:00 +
 
 #[tokio::test]
 async fn r_01_a_smuggling_body_never_becomes_a_second_mail() {
-    let Some(postfix) = Postfix::start("").await else { return };
+    if !is_here() {
+        return;
+    }
+    let postfix = Postfix::on_hold("").await;
     for end in ["\r\n.\n", "\n.\n", "\n.\r\n", "\r.\r"] {
         let body = format!("Subject: a\r\n\r\nhello{end}{SMUGGLED}\r\n");
         let report = send(&postfix, body.as_bytes()).await;
@@ -93,7 +96,10 @@ async fn r_01_a_smuggling_body_never_becomes_a_second_mail() {
 /// from a client that lets lone line feeds through.
 #[tokio::test]
 async fn a_careless_client_would_smuggle() {
-    let Some(postfix) = Postfix::start("").await else { return };
+    if !is_here() {
+        return;
+    }
+    let postfix = Postfix::on_hold("").await;
     let body = format!("Subject: a\r\n\r\nhello\r\n.\n{SMUGGLED}");
     send_carelessly(&postfix, body.as_bytes()).await;
     assert_eq!(postfix.held().len(), 2, "{:?}", postfix.held());

@@ -7,6 +7,7 @@
 //! chooses how many kills come at any moment.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use reprieve::failpoint;

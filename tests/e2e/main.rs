@@ -11,18 +11,18 @@ mod operations;
 mod recipient;
 mod refused;
 mod restart;
+#[path = "../steps/mod.rs"]
+mod steps;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::time::Duration;
 
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
 use reprieve::demo::client::{Answer, Browser, Page, Sender};
 use reprieve::demo::outside::{Arrived, Outside};
 use reprieve::gateway::{Config, Gateway, Sockets};
-use reprieve::link::ring;
-use reprieve::mail::Domain;
-use reprieve::notice;
+
+use steps::{furnish, link_in};
 
 /// Longer than this nothing takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,10 +39,7 @@ struct House {
 impl House {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let outside = Outside::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let next_hop = listener.local_addr().unwrap();
-        tokio::spawn(outside.clone().serve(listener));
+        let (outside, next_hop) = steps::outside().await;
         furnish(folder.path());
         let clock = Clock::stopped_at(Timestamp::now());
         let mut house = Self { folder, clock, outside, next_hop, gateway: None };
@@ -71,17 +68,8 @@ impl House {
         sender.send(mail_from, rcpt_to, message).await.unwrap()
     }
 
-    /// See, declare, confirm, as a person does: not at once.
     async fn release(&self, link: &str) {
-        let mut browser = Browser::default();
-        let page = browser.open(link).await.unwrap();
-        let form = page.form(link, "").unwrap_or_else(|| panic!("no form: {}", page.words()));
-        self.clock.advance(SignedDuration::from_secs(5));
-        let page = browser.submit(&form.url, &form.with("what", "personal")).await.unwrap();
-        let form = page.form(&form.url, "release").expect("a second step");
-        self.clock.advance(SignedDuration::from_secs(5));
-        let page = browser.submit(&form.url, &form.hidden).await.unwrap();
-        assert_eq!(page.status, 200, "{}", page.words());
+        steps::release(&self.clock, link).await;
     }
 
     /// Waits for a mail to this recipient with this Message-ID.
@@ -109,21 +97,6 @@ impl House {
     fn copies(&self, message: &[u8]) -> usize {
         self.outside.all().iter().filter(|one| one.message.bytes().ends_with(message)).count()
     }
-}
-
-/// Keys and zone.
-fn furnish(folder: &Path) {
-    let keys = folder.join("keys");
-    std::fs::create_dir(&keys).unwrap();
-    ring::folder::new(&keys).unwrap();
-    let domain = Domain::parse("release.ours.example").unwrap();
-    let (name, record) = notice::generate_dkim(&keys, "reprieve", &domain).unwrap();
-    let zone = format!(
-        "proved.example. IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\n\
-         stranger.example. IN TXT \"v=spf1 -all\"\n\
-         {name}. IN TXT \"{record}\"\n"
-    );
-    std::fs::write(folder.join("zone.txt"), zone).unwrap();
 }
 
 fn sockets() -> (Sockets, SocketAddr, SocketAddr) {
@@ -177,9 +150,4 @@ fn mail(from: &str, id: &str, text: &str) -> Vec<u8> {
          Date: Mon, 23 Nov 2026 02:00:00 +0000\r\nMessage-ID: <{id}@story.example>\r\n\r\n{text}\r\n"
     )
     .into_bytes()
-}
-
-fn link_in(text: &str) -> Option<&str> {
-    let at = text.find("http://")?;
-    text[at..].split_whitespace().next()
 }

@@ -1,6 +1,7 @@
 //! The operator beside a running gateway: errands, backup, new keys.
 
 use super::*;
+use reprieve::link::ring;
 
 use reprieve::gateway::{Errand, errand};
 use reprieve::link::KeyRing;

@@ -3,24 +3,23 @@
 //! or by the front door with its mark; and `miltertest` as a judge from
 //! outside.
 
-#[path = "../mta/mod.rs"]
-mod mta;
 mod outside_judge;
+#[path = "../postfix/mod.rs"]
+mod postfix;
+#[path = "../steps/mod.rs"]
+mod steps;
 mod story;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::time::Duration;
 
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
-use reprieve::demo::client::{Answer, Browser, Sender};
+use reprieve::demo::client::{Answer, Sender};
 use reprieve::demo::outside::{Arrived, Outside};
 use reprieve::gateway::{Config, Gateway, Sockets};
-use reprieve::link::ring;
-use reprieve::mail::Domain;
-use reprieve::notice;
 
-use mta::{Postfix, Wanted};
+use postfix::Postfix;
+use steps::{furnish, link_in};
 
 /// Longer than this nothing takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -48,12 +47,9 @@ enum Back {
 impl House {
     async fn new(back: Back, settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let outside = Outside::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let sink = listener.local_addr().unwrap();
-        tokio::spawn(outside.clone().serve(listener));
+        let (outside, sink) = steps::outside().await;
         furnish(folder.path());
-        let milter = mta::free_port();
+        let milter = postfix::free_port();
         let main = format!(
             "relay_domains = ours.example release.ours.example\n\
              relay_transport = smtp:[127.0.0.1]:{port}\n\
@@ -67,13 +63,12 @@ impl House {
         } else {
             "smtpd_relay_restrictions = reject_unauth_destination\n"
         };
-        let wanted = Wanted { main: main + front, back: String::new() };
         let clock = Clock::stopped_at(Timestamp::now());
-        let portal = mta::free_port();
+        let portal = postfix::free_port();
         let mut house =
             Self { folder, clock, outside, milter, portal, postfix: None, gateway: None };
-        let postfix = Postfix::start(wanted).await;
-        let back = if back == Back::Front { postfix.front } else { postfix.back };
+        let postfix = Postfix::with_back_door(&(main + front)).await;
+        let back = if back == Back::Front { postfix.front() } else { postfix.back() };
         house.postfix = Some(postfix);
         house.start(back, settings).await;
         house
@@ -101,21 +96,13 @@ impl House {
 
     async fn send(&self, mail_from: &str, rcpt_to: &[&str], message: &[u8]) -> Answer {
         let mut sender =
-            Sender::connect(self.postfix().front, "mail.sender.example").await.unwrap();
+            Sender::connect(self.postfix().front(), "mail.sender.example").await.unwrap();
         sender.send(mail_from, rcpt_to, message).await.unwrap()
     }
 
-    /// See, declare, confirm, as a person does: not at once.
+    /// Released, and its countdown over.
     async fn release(&self, link: &str) {
-        let mut browser = Browser::default();
-        let page = browser.open(link).await.unwrap();
-        let form = page.form(link, "").unwrap_or_else(|| panic!("no form: {}", page.words()));
-        self.clock.advance(SignedDuration::from_secs(5));
-        let page = browser.submit(&form.url, &form.with("what", "personal")).await.unwrap();
-        let form = page.form(&form.url, "release").expect("a second step");
-        self.clock.advance(SignedDuration::from_secs(5));
-        let page = browser.submit(&form.url, &form.hidden).await.unwrap();
-        assert_eq!(page.status, 200, "{}", page.words());
+        steps::release(&self.clock, link).await;
         self.clock.advance(SignedDuration::from_secs(61));
     }
 
@@ -135,21 +122,6 @@ impl House {
         let has = |one: &Arrived| String::from_utf8_lossy(one.message.bytes()).contains(word);
         self.outside.all().iter().filter(|one| has(one)).count()
     }
-}
-
-/// Keys and zone.
-fn furnish(folder: &Path) {
-    let keys = folder.join("keys");
-    std::fs::create_dir(&keys).unwrap();
-    ring::folder::new(&keys).unwrap();
-    let domain = Domain::parse("release.ours.example").unwrap();
-    let (name, record) = notice::generate_dkim(&keys, "reprieve", &domain).unwrap();
-    let zone = format!(
-        "proved.example. IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\n\
-         stranger.example. IN TXT \"v=spf1 -all\"\n\
-         {name}. IN TXT \"{record}\"\n"
-    );
-    std::fs::write(folder.join("zone.txt"), zone).unwrap();
 }
 
 fn config(back: SocketAddr, portal: SocketAddr) -> String {
@@ -194,10 +166,4 @@ fn mail(from: &str, id: &str, text: &str) -> Vec<u8> {
          Authentication-Results: mx.ours.example; dkim=pass\r\n\r\n{text}\r\n"
     )
     .into_bytes()
-}
-
-/// Of a reply, or of a letter whose lines were broken on the way.
-fn link_in(text: &str) -> Option<&str> {
-    let at = text.find("http://")?;
-    text[at..].split_whitespace().next()
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::{furnish, mta};
+use super::{furnish, postfix};
 use reprieve::clock::Clock;
 use reprieve::gateway::{Config, Gateway, Sockets};
 
@@ -21,7 +21,7 @@ async fn m_17_miltertest_is_content() {
     let bind = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (milter, portal) = (bind(), bind());
     let address = milter.local_addr().unwrap();
-    let text = super::config(mta::free_port(), portal.local_addr().unwrap());
+    let text = super::config(postfix::free_port(), portal.local_addr().unwrap());
     let config = Config::parse(&text, folder.path(), &[]).unwrap();
     let sockets = Sockets {
         smtp: vec![bind()],

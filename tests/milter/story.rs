@@ -2,13 +2,13 @@
 
 use reprieve::demo::client::Browser;
 
-use super::{Back, House, link_in, mail, mta};
+use super::{Back, House, link_in, mail, postfix};
 
 const GTUBE: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_is_told_in_the_reply_and_frees_his_mail() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     for back in [Back::Door, Back::Front] {
@@ -39,7 +39,7 @@ async fn a_stranger_is_told_in_the_reply_and_frees_his_mail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proved_sender_gets_a_letter_through_the_same_postfix() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     for back in [Back::Door, Back::Front] {
@@ -58,7 +58,7 @@ async fn a_proved_sender_gets_a_letter_through_the_same_postfix() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clean_mail_passes_with_our_fields_and_no_forged_ones() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     let house = House::new(Back::Door, &["organisation.ours.first_contact=deliver"]).await;
@@ -76,7 +76,7 @@ async fn clean_mail_passes_with_our_fields_and_no_forged_ones() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn some_recipients_have_it_and_the_others_are_held() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     let house = House::new(Back::Door, &[]).await;
@@ -91,7 +91,7 @@ async fn some_recipients_have_it_and_the_others_are_held() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn m_07_without_store_or_gateway_clients_come_again() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     let mut house = House::new(Back::Door, &["store.reserve=\"900000 GiB\""]).await;
@@ -103,7 +103,7 @@ async fn m_07_without_store_or_gateway_clients_come_again() {
     let answer = house.send("eva@stranger.example", &["anna@ours.example"], &message).await;
     assert_eq!(answer.code / 100, 4, "{}", answer.text);
     // The gateway comes back, and the same Postfix asks it again.
-    let back = house.postfix().back;
+    let back = house.postfix().back();
     house.start(back, &[]).await;
     let answer = house.send("eva@stranger.example", &["anna@ours.example"], &message).await;
     assert_eq!(answer.code, 550, "{}", answer.text);
@@ -111,7 +111,7 @@ async fn m_07_without_store_or_gateway_clients_come_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bounce_of_a_letter_ends_in_the_milter() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     let house = House::new(Back::Door, &[]).await;
@@ -135,12 +135,12 @@ async fn a_bounce_of_a_letter_ends_in_the_milter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_says_in_sentences_whether_the_wiring_holds() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     let house = House::new(Back::Door, &[]).await;
     let gateway = house.gateway.as_ref().unwrap();
-    let text = super::config(house.postfix().back, house.portal)
+    let text = super::config(house.postfix().back(), house.portal)
         .replace("listen = [\"127.0.0.1:0\"]", &format!("listen = [\"{}\"]", house.milter))
         .replace("smtp = [\"127.0.0.1:0\"]", &format!("smtp = [\"{}\"]", gateway.smtp[0]))
         .replace(
@@ -158,15 +158,15 @@ async fn check_says_in_sentences_whether_the_wiring_holds() {
             String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr)
         })
     };
-    let said = check(house.postfix().front).await.unwrap();
+    let said = check(house.postfix().front()).await.unwrap();
     for word in [
         format!("ok    milter.listen: {} negotiates as a milter", house.milter),
-        format!("ok    next_hop.server: {}:{} answers", "127.0.0.1", house.postfix().back.port()),
+        format!("ok    next_hop.server: {}:{} answers", "127.0.0.1", house.postfix().back().port()),
         "ok    the test mail was held, and".to_owned(),
     ] {
         assert!(said.contains(&word), "{word} in\n{said}\n{}", house.postfix().log());
     }
     // The port without a milter takes it unasked.
-    let said = check(house.postfix().back).await.unwrap();
+    let said = check(house.postfix().back()).await.unwrap();
     assert!(said.contains("took the test mail without asking us"), "{said}");
 }

@@ -3,8 +3,8 @@
 //! as *sending* servers. `tests/peers/server` runs the two that cannot be
 //! installed beside Postfix; both need root.
 
-#[path = "../mta/mod.rs"]
-mod mta;
+#[path = "../postfix/mod.rs"]
+mod postfix;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ use reprieve::gateway::{Config, Gateway, Sockets};
 use reprieve::link::ring;
 use reprieve::mail::Domain;
 use reprieve::notice;
+
+use postfix::Postfix;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// As long as real ones.
@@ -110,7 +112,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn m_10_l_25_a_bounce_by_postfix_has_the_whole_link() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     let world = World::new().await;
@@ -122,8 +124,8 @@ async fn m_10_l_25_a_bounce_by_postfix_has_the_whole_link() {
         world.smtp.port(),
         world.sink.port()
     );
-    let postfix = mta::Postfix::start(mta::Wanted { main: transport, back: String::new() }).await;
-    world.bounce_has_the_link(postfix.front, "postfix").await;
+    let postfix = Postfix::with_back_door(&transport).await;
+    world.bounce_has_the_link(postfix.front(), "postfix").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +142,7 @@ async fn m_10_l_25_a_bounce_by_opensmtpd_has_the_whole_link() {
 /// written.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_follows_the_readme() {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/newcomer");
@@ -167,11 +169,11 @@ async fn a_newcomer_follows_the_readme() {
 }
 
 async fn peer(name: &'static str) {
-    if !mta::is_here() {
+    if !postfix::is_here() {
         return;
     }
     let world = World::new().await;
-    let address = mta::free_port();
+    let address = postfix::free_port();
     let Some(mut server) = Server::start(name, address, &world).await else { return };
     world.bounce_has_the_link(address, name).await;
     server.stop();
