@@ -56,7 +56,7 @@ pub struct Statistics {
 }
 
 impl Counts {
-    fn plus(self, more: Self) -> Self {
+    pub fn plus(self, more: Self) -> Self {
         Self {
             rejected: self.rejected + more.rejected,
             held: self.held + more.held,

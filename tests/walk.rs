@@ -9,8 +9,10 @@ mod stage;
 
 use driver::{Driver, Page, Scheme, Size};
 use reprieve::account::Login;
+use reprieve::appeal::{Claimed, Decider, State as Stands, Tab};
 use reprieve::clock::Clock;
 use reprieve::filter::Class;
+use reprieve::portal::Settings;
 use reprieve::quarantine::{Reference, State};
 use reprieve::statistics::{Counts, hour_of};
 use stage::Stage;
@@ -43,7 +45,8 @@ async fn walk(size: Size, scheme: Scheme) {
     let Some(driver) = Driver::start() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let stage = Stage::new(&base, Clock::system());
+    let settings = Settings { statistics: true, ..Settings::default() };
+    let stage = Stage::with(&base, Clock::system(), settings, |_| {});
     stage.console.search.fill().await.unwrap();
     furnish(&stage).await;
     let (_stop, stopped) = oneshot::channel::<()>();
@@ -80,6 +83,23 @@ async fn walk(size: Size, scheme: Scheme) {
     page.press_enter().await;
     page.shows_text("releasing").await;
     looks.well("released").await;
+
+    let appeal = stage.appeals.page(Tab::Received, None, &[], 1).await.unwrap().0[0].id;
+    page.open(&format!("{base}/admin/appeals")).await;
+    page.shows("Appeals").await;
+    looks.well("appeals").await;
+    page.press("j").await;
+    page.press_enter().await;
+    page.shows("Appeal").await;
+    looks.well("appeal").await;
+    page.press("g").await;
+    page.press_enter().await;
+    page.shows_text("granted").await;
+    looks.well("granted").await;
+    assert_eq!(stage.appeals.find(appeal).await.unwrap().state, Stands::Granted);
+    page.open(&format!("{base}/stats")).await;
+    page.shows("Mail in numbers").await;
+    looks.well("stats").await;
 
     for (path, heading) in [
         ("senders", "Senders"),
@@ -158,6 +178,18 @@ async fn furnish(stage: &Stage) {
     let (id, _) = stage.hold(|_| {}).await;
     let message = "From: Kari Katto <kari@katto.example>\r\nSubject: Offer\r\n\r\nDear Anna,\r\n";
     stage.body(id, message).await;
+    let claimed = Claimed {
+        who: "Kari Katto, roofs and repairs".to_owned(),
+        what: "Our offers for the spring, once a month".to_owned(),
+        why: "They asked for an offer last year; the discount ends on Friday.".to_owned(),
+        agreed: "By ticking a box on the order form, confirmed by mail.".to_owned(),
+        how_many: 1200,
+    };
+    let held = stage.releases.held(id).await.unwrap().unwrap();
+    let appeal = stage.appeals.apply(&held, &claimed).await.unwrap();
+    let by = Decider { who: "olga".to_owned(), client: None, organisations: None };
+    stage.appeals.ask(&by, appeal.id, "Since when do you write to them?").await.unwrap();
+    stage.appeals.answer(appeal.id, "Since May.").await.unwrap();
     let classes = [Class::Unwanted, Class::Mass, Class::Marketing, Class::Unscannable];
     for (count, class) in classes.into_iter().cycle().take(12).enumerate() {
         let last = u8::try_from(count).unwrap();

@@ -42,6 +42,8 @@
       x: choose,
       r: () => press("r"),
       b: () => press("b"),
+      g: () => press("g"),
+      d: () => press("d"),
       "?": () => document.querySelector("#keys")?.showModal(),
     };
     if (!keys[event.key]) return;

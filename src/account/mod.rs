@@ -30,6 +30,7 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 
 use crate::clock::{Clock, Timestamp};
+use crate::mail::Address;
 use crate::store::{Batch, Fault, Record, Refusal, Row, Store, Table};
 
 /// How often a change is tried again when another came first.
@@ -74,6 +75,9 @@ pub struct Account {
     pub totp_required: bool,
     #[cbor(n(11), with = "crate::store::record::maybe_micros")]
     pub last_login: Option<Timestamp>,
+    /// Where he is told what waits for him; `None`: he looks himself.
+    #[n(12)]
+    pub address: Option<Address>,
 }
 
 /// Why nothing was changed about an account.
@@ -144,6 +148,7 @@ impl Account {
             devices: Vec::new(),
             totp_required: true,
             last_login: None,
+            address: None,
         }
     }
 
@@ -247,6 +252,25 @@ impl Accounts {
             account.disabled = disabled;
             account.end_sessions();
             by.clone().about("account", login.as_str()).before(word(before)).after(word(disabled))
+        })
+        .await
+    }
+
+    /// Where he is told what waits for him; `None`: nowhere.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn set_address(
+        &self,
+        by: &Entry,
+        login: &Login,
+        address: Option<Address>,
+    ) -> Result<(), AccountError> {
+        let word = |one: Option<&Address>| one.map(Address::display).unwrap_or_default();
+        self.change(login, |account| {
+            let before = std::mem::replace(&mut account.address, address.clone());
+            let entry = by.clone().about("account", login.as_str());
+            entry.before(word(before.as_ref())).after(word(address.as_ref()))
         })
         .await
     }

@@ -4,40 +4,49 @@
 //! One appeal per sender and campaign, until its grant is over. A grant lets the
 //! campaign, or all of the sender's proved mail, through until a day and for so
 //! many messages, and frees what is held, except for recipients and
-//! organisations that block him.
-//! Two administrators who decide at once: one wins, the other is told. Who is
-//! proved gets a letter at each step; everybody has his status page.
+//! organisations that block him. An operator decides for everybody; an
+//! organisation's administrator about an appeal that concerns his
+//! organisations alone, and then for these alone. Who is proved gets a letter
+//! at each step; everybody has his status page. [`Appeals::step`] does what
+//! time alone changes.
 
+mod decide;
+mod free;
 mod grants;
+mod keep;
 mod record;
+mod shown;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
+pub use decide::{Decider, Terms};
+pub use free::{Counted, Foreseen};
 pub use grants::{Covering, Grants};
-pub use record::{Appeal, Claimed, Decision, Evidence, Grant, Line, Scope, State, Voice};
+pub use keep::Told;
+pub use record::{Appeal, Claimed, Decision, Evidence, Grant, Line, Scope, State, Tab, Voice};
+pub use shown::shown;
 
+use crate::account::Accounts;
 use crate::clock::{Clock, SignedDuration};
-use crate::directory::OrganisationId;
+use crate::directory::{Directory, OrganisationId};
 use crate::mail::Message;
 use crate::maillog::Maillog;
 use crate::notice::{AppealStep, Notices};
-use crate::quarantine::{Held, State as Copy, stored};
+use crate::quarantine::{Held, stored};
 use crate::release::Releases;
-use crate::reputation::Flags;
 use crate::reputation::standing::Scope as Standing;
+use crate::reputation::{Flags, History};
 use crate::store::{Batch, Fault, Index, Record, Refusal, Row, Store};
 use record::{campaign, id_of};
 
-/// Days within which an appeal should be decided.
-pub const DEADLINE: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// Characters of each answer of the form and of each line.
 pub const ANSWER: usize = 400;
 /// How often a decision is made again when another came first.
 const TRIES: usize = 8;
-/// Held messages of one sender that a grant looks at.
-const LOOKED_AT: usize = 5_000;
+/// Held messages of one sender that the evidence counts.
+const LOOKED_AT: usize = 1_000;
 const PAGE: usize = 500;
 
 /// Why a step was not taken.
@@ -48,14 +57,37 @@ pub enum AppealError {
     /// Who came second is told what the first decided.
     #[error("{by} has {word} it already")]
     Decided { by: String, word: &'static str },
+    #[error("it concerns other organisations too: an operator decides")]
+    NotHis,
     #[error("the message is not held any more")]
     Gone,
     #[error("an answer is missing")]
     Incomplete,
+    #[error("a grant is for at least a message and ends within {} days from now", decide::LONGEST)]
+    Terms,
+    #[error("nothing proved this sender: only this campaign can be granted")]
+    Unproved,
     #[error("the conversation is too long; use the telephone")]
     TooLong,
     #[error(transparent)]
     Store(#[from] Fault),
+}
+
+/// What the configuration says.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Within this an appeal is to be decided, or it expires; an answer or a
+    /// question gives time anew.
+    pub deadline: SignedDuration,
+    /// So long the record of a decided or expired one is kept.
+    pub keep: SignedDuration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
+        Self { deadline: days(7), keep: days(400) }
+    }
 }
 
 /// What appeals work with.
@@ -63,8 +95,11 @@ pub enum AppealError {
 pub struct Tools {
     pub store: Store,
     pub clock: Clock,
+    pub directory: Directory,
     pub releases: Releases,
     pub flags: Flags,
+    pub history: History,
+    pub accounts: Accounts,
     pub notices: Notices,
     pub maillog: Maillog,
 }
@@ -72,26 +107,45 @@ pub struct Tools {
 /// Opens and decides appeals. Clones share everything.
 #[derive(Clone)]
 pub struct Appeals {
+    settings: Settings,
     tools: Arc<Tools>,
     grants: Grants,
+    /// Granted, and a crash came before all was freed.
+    unfinished: Arc<Mutex<Vec<Uuid>>>,
 }
 
 impl Appeals {
+    /// Follows the table from now on; [`Appeals::fill`] brings what stands in
+    /// it already.
+    pub fn new(settings: Settings, tools: Tools) -> Self {
+        let grants = Grants::default();
+        let follows = grants.clone();
+        tools.store.watch(Appeal::TABLE, move |news| follows.hear(news));
+        Self { settings, tools: Arc::new(tools), grants, unfinished: Arc::default() }
+    }
+
     /// Reads what was granted; needed once, before mail is taken.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
-    pub async fn open(tools: Tools, grants: Grants) -> Result<Self, Fault> {
+    pub async fn fill(&self) -> Result<(), Fault> {
         let mut after = Vec::new();
         loop {
-            let rows = tools.store.page::<Appeal>(&after, PAGE).await?;
-            let Some(last) = rows.last() else { break };
+            let rows = self.tools.store.page::<Appeal>(&after, PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
             after = last.record.key();
-            for row in &rows {
-                grants.put(&row.record);
+            for Row { record, .. } in &rows {
+                self.grants.put(record);
+                if record.freeing {
+                    self.unfinished().push(record.id);
+                }
             }
         }
-        Ok(Self { tools: Arc::new(tools), grants })
+    }
+
+    /// What intake asks, and the console's rail.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
     }
 
     /// The appeal that covers this held message, if its sender made one.
@@ -117,24 +171,50 @@ impl Appeals {
         Ok(self.row(id).await?.record)
     }
 
-    /// Appeals that wait, the most urgent first; then, if `decided`, those
-    /// that do not.
+    /// At most `limit` appeals of a tab behind a cursor (empty: from the
+    /// first), of those that concern these organisations (`None`: of all);
+    /// and the cursor behind the last, if there are more.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
-    pub async fn list(&self, decided: bool, limit: usize) -> Result<Vec<Appeal>, Fault> {
+    pub async fn page(
+        &self,
+        tab: Tab,
+        organisations: Option<&[OrganisationId]>,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<(Vec<Appeal>, Option<Vec<u8>>), Fault> {
         let store = &self.tools.store;
-        let to: &[u8] = if decided { &[2] } else { &[1] };
-        let mut all = Vec::new();
-        for key in store.referred(Index::AppealDue, &[], to, limit).await? {
-            all.extend(store.find::<Appeal>(&key).await?.map(|row| row.record));
+        let (first, end) = tab.range();
+        let mut from =
+            if first <= after.to_vec() && after < &end[..] { after.to_vec() } else { first };
+        let mut found: Vec<Appeal> = Vec::new();
+        loop {
+            let keys = store.referred(Index::AppealDue, &from, &end, PAGE).await?;
+            let begun = from.clone();
+            for key in &keys {
+                let row = store.find::<Appeal>(key).await?;
+                // One that was decided meanwhile stands elsewhere now.
+                let Some(row) = row.filter(|row| row.record.tab() == tab) else { continue };
+                from = row.record.cursor();
+                if organisations.is_some_and(|own| !row.record.concerns(own)) {
+                    continue;
+                }
+                if found.len() == limit {
+                    let next = found.last().map(Appeal::cursor);
+                    return Ok((found, next));
+                }
+                found.push(row.record);
+            }
+            if keys.len() < PAGE || from == begun {
+                return Ok((found, None));
+            }
         }
-        Ok(all)
     }
 
     /// The sender asks. A second appeal for the same campaign is the first
-    /// one: what it says now is not looked at, unless the first was granted
-    /// and the grant is used up.
+    /// one: what it says now is not looked at, unless the first does not speak
+    /// for this message any more.
     ///
     /// # Errors
     /// [`AppealError`].
@@ -146,14 +226,13 @@ impl Appeals {
         let Tools { store, clock, .. } = &*self.tools;
         let message = self.message(held).await?.ok_or(AppealError::Gone)?;
         let now = clock.now();
-        let short = |text: &str| text.trim().chars().take(ANSWER).collect::<String>();
         let sender = held.sender();
         let campaign = campaign(&message);
         let mut organisations: Vec<OrganisationId> =
             held.recipients.iter().map(|one| one.organisation.clone()).collect();
         organisations.sort_unstable();
         organisations.dedup();
-        let appeal = Appeal {
+        let mut appeal = Appeal {
             id: id_of(held, &campaign),
             held: held.id,
             reference: held.reference.to_string(),
@@ -164,7 +243,7 @@ impl Appeals {
             campaign,
             organisations,
             opened_at: now,
-            deadline: now + DEADLINE,
+            deadline: now + self.settings.deadline,
             claimed: Claimed {
                 who: short(&claimed.who),
                 what: short(&claimed.what),
@@ -176,13 +255,20 @@ impl Appeals {
             state: State::Received,
             lines: Vec::new(),
             decision: None,
+            earlier: Vec::new(),
+            freeing: false,
         };
         let mut batch = Batch::new();
         match store.find::<Appeal>(&appeal.key()).await? {
             Some(row) if row.record.speaks_for(held, now) => return Ok(row.record),
-            Some(row) => batch.update(&row, &appeal),
-            None => batch.insert(&appeal),
-        };
+            Some(row) => {
+                appeal.earlier = row.record.running(now).cloned().collect();
+                batch.update(&row, &appeal);
+            }
+            None => {
+                batch.insert(&appeal);
+            }
+        }
         self.tell(&mut batch, &appeal, AppealStep::Received).await?;
         match store.commit(batch).await {
             Ok(_) => {
@@ -196,114 +282,23 @@ impl Appeals {
         }
     }
 
-    /// An administrator asks the sender something.
-    ///
-    /// # Errors
-    /// [`AppealError`].
-    pub async fn ask(&self, id: Uuid, text: &str) -> Result<Appeal, AppealError> {
-        self.say(id, Voice::Administrator, text).await
-    }
-
-    /// The sender answers, or adds something.
-    ///
-    /// # Errors
-    /// [`AppealError`].
-    pub async fn answer(&self, id: Uuid, text: &str) -> Result<Appeal, AppealError> {
-        self.say(id, Voice::Sender, text).await
-    }
-
-    async fn say(&self, id: Uuid, voice: Voice, text: &str) -> Result<Appeal, AppealError> {
-        let text: String = text.trim().chars().take(ANSWER).collect();
-        if text.is_empty() {
-            return Err(AppealError::Incomplete);
-        }
-        let now = self.tools.clock.now();
-        let step = (voice == Voice::Administrator).then_some(AppealStep::Question);
-        let said = self.change(id, step, |appeal| {
-            if !appeal.takes_lines() {
-                return Err(AppealError::TooLong);
-            }
-            appeal.lines.push(Line { at: now, voice, text: text.clone() });
-            appeal.state = match voice {
-                Voice::Sender => State::Received,
-                Voice::Administrator => State::Asked,
-            };
-            Ok(())
-        });
-        said.await
-    }
-
-    /// Grants; then frees what is held. Answers the appeal and how many
-    /// messages were freed.
-    ///
-    /// # Errors
-    /// [`AppealError::Decided`] if somebody was faster.
-    pub async fn grant(
-        &self,
-        id: Uuid,
-        by: &str,
-        reason: &str,
-        grant: Grant,
-    ) -> Result<(Appeal, usize), AppealError> {
-        let at = self.tools.clock.now();
-        let granted = self.change(id, Some(AppealStep::Granted), |appeal| {
-            appeal.state = State::Granted;
-            appeal.decision = Some(Decision {
-                at,
-                by: by.to_owned(),
-                reason: reason.trim().chars().take(ANSWER).collect(),
-                grant: Some(grant.clone()),
-            });
-            Ok(())
-        });
-        let appeal = granted.await?;
-        self.grants.put(&appeal);
-        self.tools.maillog.appeal(id, "granted");
-        let freed = self.free(&appeal).await?;
-        Ok((appeal, freed))
-    }
-
-    /// Denies, with a reason that the sender reads.
-    ///
-    /// # Errors
-    /// [`AppealError::Decided`] if somebody was faster;
-    /// [`AppealError::Incomplete`] without a reason.
-    pub async fn deny(&self, id: Uuid, by: &str, reason: &str) -> Result<Appeal, AppealError> {
-        let reason: String = reason.trim().chars().take(ANSWER).collect();
-        if reason.is_empty() {
-            return Err(AppealError::Incomplete);
-        }
-        let at = self.tools.clock.now();
-        let denied = self.change(id, Some(AppealStep::Denied), |appeal| {
-            appeal.state = State::Denied;
-            let decision = Decision { at, by: by.to_owned(), reason: reason.clone(), grant: None };
-            appeal.decision = Some(decision);
-            Ok(())
-        });
-        let appeal = denied.await?;
-        self.tools.maillog.appeal(id, "denied");
-        Ok(appeal)
-    }
-
     /// One more message that a grant let through. Losing a race only means
     /// that one is not counted.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
-    pub async fn count(store: &Store, grants: &Grants, id: Uuid) -> Result<(), Fault> {
-        let Some(row) = store.find::<Appeal>(id.as_bytes()).await? else { return Ok(()) };
+    pub async fn count(store: &Store, covering: &Covering) -> Result<(), Fault> {
+        let row = store.find::<Appeal>(covering.appeal.as_bytes()).await?;
+        let Some(row) = row else { return Ok(()) };
         let mut appeal = row.record.clone();
-        let grant = appeal.decision.as_mut().and_then(|one| one.grant.as_mut());
-        let Some(grant) = grant else { return Ok(()) };
+        let mut decisions = appeal.decision.iter_mut().chain(&mut appeal.earlier);
+        let decision = decisions.find(|one| one.at == covering.decided_at);
+        let Some(grant) = decision.and_then(|one| one.grant.as_mut()) else { return Ok(()) };
         grant.used = grant.used.saturating_add(1);
         let mut batch = Batch::new();
         batch.update(&row, &appeal);
         match store.commit(batch).await {
-            Ok(_) => {
-                grants.put(&appeal);
-                Ok(())
-            }
-            Err(Refusal::Conflict(_)) => Ok(()),
+            Ok(_) | Err(Refusal::Conflict(_)) => Ok(()),
             Err(refusal) => Err(Fault::Unavailable(refusal.to_string())),
         }
     }
@@ -311,39 +306,6 @@ impl Appeals {
     async fn row(&self, id: Uuid) -> Result<Row<Appeal>, AppealError> {
         let row = self.tools.store.find::<Appeal>(id.as_bytes()).await?;
         row.ok_or(AppealError::Unknown)
-    }
-
-    /// Changes an open appeal, with the letter of this step.
-    async fn change(
-        &self,
-        id: Uuid,
-        step: Option<AppealStep>,
-        change: impl Fn(&mut Appeal) -> Result<(), AppealError>,
-    ) -> Result<Appeal, AppealError> {
-        for _ in 0..TRIES {
-            let row = self.row(id).await?;
-            if !row.record.state.is_open() {
-                let by = row.record.decision.as_ref().map(|one| one.by.clone());
-                let word = row.record.state.as_str();
-                return Err(AppealError::Decided { by: by.unwrap_or_default(), word });
-            }
-            let mut appeal = row.record.clone();
-            change(&mut appeal)?;
-            let mut batch = Batch::new();
-            batch.update(&row, &appeal);
-            if let Some(step) = step {
-                self.tell(&mut batch, &appeal, step).await?;
-            }
-            match self.tools.store.commit(batch).await {
-                Ok(_) => {
-                    self.tools.notices.wake();
-                    return Ok(appeal);
-                }
-                Err(Refusal::Conflict(_)) => {}
-                Err(refusal) => return Err(Fault::Unavailable(refusal.to_string()).into()),
-            }
-        }
-        Err(Fault::Unavailable("the appeal changes too fast; try again".to_owned()).into())
     }
 
     async fn tell(
@@ -358,74 +320,34 @@ impl Appeals {
         }
     }
 
-    /// Frees what the grant covers: not for those who block him, not what is
-    /// malware, and not beyond the grant's organisations.
-    async fn free(&self, appeal: &Appeal) -> Result<usize, AppealError> {
-        let Some(grant) = appeal.decision.as_ref().and_then(|one| one.grant.as_ref()) else {
-            return Ok(0);
-        };
-        let mut freed = 0;
-        for held in self.held_by(appeal).await? {
-            let same = grant.scope == Scope::Identity
-                || match self.message(&held).await? {
-                    Some(message) => campaign(&message) == appeal.campaign,
-                    None => false,
-                };
-            let mut any = false;
-            for (slot, copy) in held.recipients.iter().enumerate() {
-                let wanted = same
-                    && copy.state == Copy::Held
-                    && copy.is_shown()
-                    && grant
-                        .organisations
-                        .as_ref()
-                        .is_none_or(|all| all.contains(&copy.organisation));
-                let Ok(slot) = u16::try_from(slot) else { continue };
-                if wanted {
-                    // One who blocks him, or was faster, is left alone.
-                    any |= self.tools.releases.release_by_operator(held.id, slot).await.is_ok();
-                }
-            }
-            freed += usize::from(any);
-        }
-        Ok(freed)
-    }
-
-    /// What is held of a proved sender; of another the one message alone.
-    async fn held_by(&self, appeal: &Appeal) -> Result<Vec<Held>, Fault> {
-        let Tools { store, releases, .. } = &*self.tools;
-        let sender = appeal.sender();
-        let Some(address) = sender.proved_address() else {
-            return Ok(releases.held(appeal.held).await?.into_iter().collect());
-        };
-        let mut prefix = address.base().to_string().into_bytes();
-        prefix.push(0);
-        let mut all = Vec::new();
-        for id in store.referred_by(Index::HeldBySender, &prefix, LOOKED_AT).await? {
-            all.extend(store.find::<Held>(&id).await?.map(|row| row.record));
-        }
-        Ok(all)
-    }
-
     async fn evidence(&self, held: &Held, message: &Message) -> Result<Evidence, Fault> {
-        let Tools { store, flags, .. } = &*self.tools;
+        let Tools { store, flags, history, .. } = &*self.tools;
         let sender = held.sender();
-        let (mut volume, mut flagged) = (1, 0);
+        let (mut volume, mut copies, mut flagged) = (1, held.recipients.len(), 0);
         if let Some(address) = sender.proved_address() {
             let mut prefix = address.base().to_string().into_bytes();
             prefix.push(0);
             let ids = store.referred_by(Index::HeldBySender, &prefix, LOOKED_AT).await?;
             volume = ids.len();
+            copies = 0;
+            for id in &ids {
+                let held = store.find::<Held>(id).await?;
+                copies += held.map_or(0, |row| row.record.recipients.len());
+            }
             let against = flags.against(address, &Standing::Everywhere).await?;
             flagged = against.iter().filter(|row| row.record.stands()).count();
         }
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Evidence {
             proved: sender.is_proved(),
             unsubscribe: message.has("List-Unsubscribe"),
             one_click: message.has("List-Unsubscribe-Post"),
-            held: u32::try_from(volume).unwrap_or(u32::MAX),
-            flags: u32::try_from(flagged).unwrap_or(u32::MAX),
+            held: number(volume),
+            flags: number(flagged),
             subject: held.subject.clone(),
+            copies: number(copies),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            passed: history.past(&sender).good.round() as u32,
         })
     }
 
@@ -433,4 +355,13 @@ impl Appeals {
         let body = self.tools.store.body(held.id).await?;
         body.map(|body| stored::read(&body).map(|(_, message)| message)).transpose()
     }
+
+    fn unfinished(&self) -> std::sync::MutexGuard<'_, Vec<Uuid>> {
+        self.unfinished.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What somebody typed, trimmed and cut.
+fn short(text: &str) -> String {
+    text.trim().chars().take(ANSWER).collect()
 }

@@ -1,5 +1,9 @@
 //! The record of an appeal: what its sender says, what we know, what was
 //! asked, and what was decided.
+//!
+//! An organisation's own administrator decides for his organisations only; his
+//! decision then says so, and the sender may ask anew for others. What was
+//! granted before and still runs goes along in the new record.
 
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
@@ -31,6 +35,9 @@ pub enum State {
     Granted,
     #[n(3)]
     Denied,
+    /// Nobody decided in time, or the sender did not answer.
+    #[n(4)]
+    Expired,
 }
 
 /// Who wrote a line. The numbers stand on disk.
@@ -92,6 +99,15 @@ pub struct Evidence {
     pub flags: u32,
     #[n(5)]
     pub subject: String,
+    /// Copies of these messages.
+    #[n(6)]
+    #[cbor(default)]
+    pub copies: u32,
+    /// Mail of his domain or network that passed lately; older mail counts
+    /// less.
+    #[n(7)]
+    #[cbor(default)]
+    pub passed: u32,
 }
 
 /// A line of the conversation.
@@ -117,9 +133,6 @@ pub struct Grant {
     pub volume: u32,
     #[n(3)]
     pub used: u32,
-    /// `None`: everywhere; else these organisations, an admin's own.
-    #[n(4)]
-    pub organisations: Option<Vec<OrganisationId>>,
 }
 
 /// An administrator's word.
@@ -135,6 +148,10 @@ pub struct Decision {
     pub reason: String,
     #[n(3)]
     pub grant: Option<Grant>,
+    /// `None`: for everybody; else for these alone, whose own administrator
+    /// decided.
+    #[n(4)]
+    pub organisations: Option<Vec<OrganisationId>>,
 }
 
 /// One sender's appeal for one campaign.
@@ -176,6 +193,14 @@ pub struct Appeal {
     pub lines: Vec<Line>,
     #[n(15)]
     pub decision: Option<Decision>,
+    /// Grants of appeals before this one that still run.
+    #[n(16)]
+    #[cbor(default)]
+    pub earlier: Vec<Decision>,
+    /// Held mail is still to be freed.
+    #[n(17)]
+    #[cbor(default)]
+    pub freeing: bool,
 }
 
 impl State {
@@ -183,14 +208,42 @@ impl State {
         matches!(self, Self::Received | Self::Asked)
     }
 
-    /// The word in the API.
+    /// The word in the API and in the audit.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Received => "received",
             Self::Asked => "question",
             Self::Granted => "granted",
             Self::Denied => "denied",
+            Self::Expired => "expired",
         }
+    }
+}
+
+impl Scope {
+    /// The word in the API, in forms and in the audit.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Campaign => "campaign",
+            Self::Identity => "identity",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Campaign, Self::Identity].into_iter().find(|one| one.as_str() == word)
+    }
+}
+
+impl Grant {
+    /// Whether it lets one more message through.
+    pub fn runs(&self, now: Timestamp) -> bool {
+        now < self.until && self.used < self.volume
+    }
+}
+
+impl Decision {
+    pub fn counts_for(&self, organisation: &OrganisationId) -> bool {
+        self.organisations.as_ref().is_none_or(|all| all.contains(organisation))
     }
 }
 
@@ -204,14 +257,22 @@ impl Appeal {
         self.state.is_open() && self.lines.len() < LINES
     }
 
-    /// Whether this appeal speaks for that message of its campaign too: not
-    /// when it was granted and the grant lets nothing through any more. Then
-    /// the sender may ask anew.
+    /// Whether this appeal speaks for that message of its campaign too. If
+    /// not, its sender may ask anew: nobody decided in time, or whoever did
+    /// decided for others, or the grant lets nothing through any more.
     pub fn speaks_for(&self, held: &Held, now: Timestamp) -> bool {
-        let lets_through = |grant: &Grant| now < grant.until && grant.used < grant.volume;
-        self.held == held.id
-            || self.state != State::Granted
-            || self.lasting_grant().is_some_and(lets_through)
+        let meant = self.decision.as_ref().is_some_and(|decision| {
+            held.recipients.iter().all(|one| decision.counts_for(&one.organisation))
+        });
+        match self.state {
+            State::Received | State::Asked => true,
+            State::Expired => false,
+            State::Denied => meant,
+            State::Granted => {
+                let runs = self.lasting_grant().is_some_and(|grant| grant.runs(now));
+                meant && (self.held == held.id || runs)
+            }
+        }
     }
 
     /// The grant, if it counts for mail to come: only who can prove himself
@@ -219,6 +280,94 @@ impl Appeal {
     pub fn lasting_grant(&self) -> Option<&Grant> {
         let grant = self.decision.as_ref()?.grant.as_ref()?;
         self.sender().is_proved().then_some(grant)
+    }
+
+    /// Decisions whose grants still let mail of a proved sender through.
+    pub fn running(&self, now: Timestamp) -> impl Iterator<Item = &Decision> {
+        let all = self.decision.iter().chain(&self.earlier);
+        all.filter(move |one| one.grant.as_ref().is_some_and(|grant| grant.runs(now)))
+    }
+
+    /// Since when an administrator is to act: since it came, or since its
+    /// sender said something.
+    pub fn waits_since(&self) -> Timestamp {
+        let said = self.lines.iter().rev().find(|line| line.voice == Voice::Sender);
+        said.map_or(self.opened_at, |line| line.at)
+    }
+
+    /// When it was over with it: decided, or expired.
+    pub fn closed_at(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Received | State::Asked => None,
+            State::Expired => Some(self.deadline),
+            State::Granted | State::Denied => self.decision.as_ref().map(|one| one.at),
+        }
+    }
+
+    /// The index key in `tab` of what is due, or was closed, at that time.
+    pub(super) fn due_key(tab: Tab, at: Timestamp) -> Vec<u8> {
+        let micros = u64::try_from(at.as_microsecond()).unwrap_or(0);
+        let (first, order) = match tab {
+            Tab::Received => (0, micros),
+            // The latest first.
+            Tab::Closed => (1, u64::MAX - micros),
+            Tab::Asked => (2, micros),
+        };
+        let mut key = vec![first];
+        key.extend_from_slice(&order.to_be_bytes());
+        key
+    }
+
+    /// The list in which it stands.
+    pub fn tab(&self) -> Tab {
+        match self.state {
+            State::Received => Tab::Received,
+            State::Asked => Tab::Asked,
+            State::Granted | State::Denied | State::Expired => Tab::Closed,
+        }
+    }
+
+    fn own_due_key(&self) -> Vec<u8> {
+        Self::due_key(self.tab(), self.closed_at().unwrap_or(self.deadline))
+    }
+
+    /// The cursor behind it in its tab.
+    pub fn cursor(&self) -> Vec<u8> {
+        let mut key = self.own_due_key();
+        key.extend_from_slice(self.id.as_bytes());
+        key.push(0);
+        key
+    }
+}
+
+/// What a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// An administrator is to act; the one that is due first on top.
+    Received,
+    /// The sender is to answer.
+    Asked,
+    /// Decided or expired, the latest first.
+    Closed,
+}
+
+impl Tab {
+    /// First and end key of its part of the index.
+    pub(super) fn range(self) -> (Vec<u8>, Vec<u8>) {
+        let first = Appeal::due_key(self, Timestamp::UNIX_EPOCH)[0];
+        (vec![first], vec![first + 1])
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Asked => "question",
+            Self::Closed => "closed",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Received, Self::Asked, Self::Closed].into_iter().find(|tab| tab.as_str() == word)
     }
 }
 
@@ -230,9 +379,10 @@ impl Record for Appeal {
     }
 
     fn index_keys(&self) -> Vec<(Index, Vec<u8>)> {
-        let mut due = vec![u8::from(!self.state.is_open())];
-        due.extend_from_slice(&self.deadline.as_microsecond().to_be_bytes());
-        vec![(Index::AppealDue, due), (Index::AppealByHeld, self.held.as_bytes().to_vec())]
+        vec![
+            (Index::AppealDue, self.own_due_key()),
+            (Index::AppealByHeld, self.held.as_bytes().to_vec()),
+        ]
     }
 }
 

@@ -14,8 +14,8 @@ pub(super) async fn run(command: AppealsCommand) -> anyhow::Result<()> {
         AppealsCommand::Show(One { which, configured, json }) => {
             (configured, Errand::Appeal { which }, json)
         }
-        AppealsCommand::Ask { one: One { which, configured, json }, text } => {
-            (configured, Errand::Question { which, text }, json)
+        AppealsCommand::Ask { one: One { which, configured, json }, text, by } => {
+            (configured, Errand::Question { which, by, text }, json)
         }
         AppealsCommand::Grant { one, identity, days, volume, reason, by } => {
             let One { which, configured, json } = one;
@@ -47,11 +47,13 @@ fn print(appeal: &Value, json: bool) {
     }
     let yes = |key: &str| if appeal[key] == true { "yes" } else { "no" };
     println!(
-        "    proved {}, unsubscribe {}, one-click {}, held {}, flags {}",
+        "    proved {}, unsubscribe {}, one-click {}, held {} in {} copies, passed {}, flags {}",
         yes("proved"),
         yes("unsubscribe"),
         yes("one_click"),
         appeal["held"],
+        appeal["copies"],
+        appeal["passed"],
         appeal["flags"]
     );
     for line in appeal["lines"].as_array().into_iter().flatten() {

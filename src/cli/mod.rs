@@ -112,7 +112,8 @@ enum Command {
         /// Mails (.eml), folders, or .tar.xz archives of them
         #[arg(required = true)]
         path: Vec<PathBuf>,
-        /// The configuration to judge by; without it, the defaults without DNS
+        /// The configuration to judge by, without what was taken down in the
+        /// console; without it, the defaults without DNS
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
         /// One JSON object a mail
@@ -274,6 +275,9 @@ enum AppealsCommand {
         one: One,
         /// The question
         text: String,
+        /// Who asks, for the audit
+        #[arg(long, default_value = "operator")]
+        by: String,
     },
     /// Let the campaign through, and deliver what is held
     Grant {

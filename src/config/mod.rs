@@ -18,9 +18,9 @@ pub use blocking::Blocking;
 pub use engines::Engines;
 pub use reader::{Known, Mistake};
 pub use sections::{
-    Delivery, Dns, Filter, Hop, Index, Keys, Listen, Log, LogFormat, Milter, MilterAt, Networks,
-    NextHop, Notice, Place, Portal, Protocol, Ready, Release, Route, SmarthostAuth, Smtp, StoreAt,
-    Tls,
+    Appeals, Delivery, Dns, Filter, Hop, Index, Keys, Listen, Log, LogFormat, Milter, MilterAt,
+    Networks, NextHop, Notice, Place, Portal, Protocol, Ready, Release, Route, SmarthostAuth, Smtp,
+    StoreAt, Tls,
 };
 
 use std::cell::RefCell;
@@ -51,6 +51,7 @@ pub struct Config {
     pub delivery: Delivery,
     pub filter: Filter,
     pub release: Release,
+    pub appeals: Appeals,
     pub notice: Notice,
     pub reputation: ReputationSettings,
     pub suppression: Blocking,
@@ -128,6 +129,7 @@ impl Config {
             delivery: Delivery::read(root.section("delivery")?)?,
             filter,
             release: Release::read(root.section("release")?)?,
+            appeals: Appeals::read(root.section("appeals")?)?,
             notice: Notice::read(root.section("notice")?)?,
             reputation: sections::reputation(root.section("reputation")?)?,
             suppression: Blocking::read(root.section("suppression")?)?,

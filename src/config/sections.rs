@@ -38,6 +38,8 @@ pub struct Portal {
     pub url: String,
     /// Whose X-Forwarded-For is believed.
     pub proxies: Vec<IpNet>,
+    /// Whether everybody may see `/stats`.
+    pub statistics: bool,
 }
 
 /// `[store]`
@@ -220,6 +222,15 @@ pub struct Release {
     pub per_organisation: u32,
 }
 
+/// `[appeals]`
+#[derive(Clone, Debug)]
+pub struct Appeals {
+    /// Days within which an appeal is to be decided.
+    pub deadline_days: u16,
+    /// Days for which a decided one is kept.
+    pub keep_days: u16,
+}
+
 /// `[notice]`
 #[derive(Clone, Debug)]
 pub struct Notice {
@@ -293,6 +304,7 @@ impl Portal {
                 "[\"127.0.0.0/8\", \"::1/128\"]",
                 value::list(value::network),
             )?,
+            statistics: section.or("statistics", "false", value::flag)?,
         };
         section.finish().map(|()| read)
     }
@@ -598,6 +610,16 @@ impl Release {
             ceiling: section.or("ceiling", "15.0", value::score)?,
             per_network: section.or("per_network", "3", value::whole(0))?,
             per_organisation: section.or("per_organisation", "200", value::whole(0))?,
+        };
+        section.finish().map(|()| read)
+    }
+}
+
+impl Appeals {
+    pub(super) fn read(mut section: Section) -> Read<Self> {
+        let read = Self {
+            deadline_days: section.or("deadline", "\"7 days\"", value::days)?,
+            keep_days: section.or("keep", "\"400 days\"", value::days)?,
         };
         section.finish().map(|()| read)
     }

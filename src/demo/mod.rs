@@ -24,11 +24,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use crate::account::{self, Login};
+use crate::account::{self, Entry, Login};
 use crate::clock::Clock;
 use crate::gateway::{Config, Errand, Gateway, Sockets};
 use crate::link::ring;
-use crate::mail::Domain;
+use crate::mail::{Address, Domain};
 use crate::notice;
 use inbox::Inbox;
 use outside::Outside;
@@ -77,7 +77,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     tokio::spawn(outside.clone().serve(listening(doors.outside)?));
     let post = Post { gateway: at.smtp, outside: outside.clone() };
     let portal = format!("http://{}", at.portal);
-    let inbox = Inbox { outside: outside.clone(), post: post.clone(), portal };
+    let inbox = Inbox { outside: outside.clone(), post: post.clone(), portal: portal.clone() };
     tokio::spawn(inbox.serve(listening(doors.inbox)?));
     let sockets = Sockets {
         smtp: vec![doors.smtp],
@@ -90,11 +90,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
     let password = account::recovery::fresh().swap_remove(0);
     let login = Login::parse(ADMIN)?;
-    gateway.errands().admins.accounts.add_for_demo(login, &password).await?;
+    let accounts = &gateway.errands().admins.accounts;
+    accounts.add_for_demo(login.clone(), &password).await?;
+    let address = Some(Address::parse(&format!("{ADMIN}@{}", world::SERVED[0]))?);
+    accounts.set_address(&Entry::new("demo", "set-address"), &login, address).await?;
 
     announce(&options, &at, &password);
     let run = uuid::Uuid::now_v7().simple().to_string();
-    let story = Story { post, outside, run, aloud: !options.json };
+    let admin = (ADMIN.to_owned(), password);
+    let story = Story { post, outside, portal, admin, run, aloud: !options.json };
     let played = if options.headless {
         headless(&story, &at, options.corpus).await
     } else {

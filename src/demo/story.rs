@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Story {
     pub post: Post,
     pub outside: Outside,
+    /// Where the pages are.
+    pub portal: String,
+    /// The administrator's login and password.
+    pub admin: (String, String),
     /// Tells one run's Message-IDs from another's.
     pub run: String,
     /// Say what happens.
@@ -38,10 +42,13 @@ impl Story {
     /// # Errors
     /// If the gateway cannot be reached.
     pub async fn send_samples(&self) -> anyhow::Result<()> {
-        for mail in [&ROOF, &MINUTES, &LUNCH, &SOCKS, &VIRUS] {
+        for mail in [&ROOF, &MINUTES, &LUNCH, &VIRUS] {
             self.send(mail).await?;
         }
-        Ok(())
+        // So that the administrator has something to decide.
+        let (_, answer) = self.send(&SOCKS).await?;
+        let link = link_in(&answer.text).context("the newsletter was given no link")?;
+        self.appeal(&link).await
     }
 
     /// The story to its end.
@@ -101,6 +108,10 @@ impl Story {
         let page = Browser::default().open(&link).await?;
         ensure!(!page.body.contains("value=\"personal\""), "a newsletter can be released");
         ensure!(!self.has_arrived(&bytes), "the newsletter was delivered");
+        self.appeal(&link).await?;
+        self.say("   An administrator reads what he says, and grants it.");
+        self.grant().await?;
+        self.delivered(&bytes, "bo@second.example").await?;
 
         self.say("6. Malware is refused, without any link.");
         let (_, answer) = self.send(&VIRUS).await?;
@@ -130,6 +141,56 @@ impl Story {
         let page = browser.submit(&confirming.url, &confirming.hidden).await?;
         ensure!(page.status == 200, "the release answers {}", page.status);
         self.say(&format!("   then:   {}", shortened(&page.words(), 90)));
+        Ok(())
+    }
+
+    /// A mass mailer asks for his mailing to be delivered.
+    async fn appeal(&self, link: &str) -> anyhow::Result<()> {
+        let mut browser = Browser::default();
+        let page = browser.open(link).await?;
+        let path = page.body.split("href=\"/a/").nth(1).context("the page leads to no appeal")?;
+        let token = path.split('"').next().unwrap_or(path);
+        let at = format!("{}/a/{token}", self.portal);
+        let page = browser.open(&at).await?;
+        let form = page.form(&at, "").with_context(|| format!("no form: {}", page.words()))?;
+        let answers = [
+            ("who", "Sock Shop, shop.example"),
+            ("what", "Our offers, once a week"),
+            ("why", "The winter sale ends on Friday; these customers asked to be told."),
+            ("agreed", "They ticked a box when they ordered, and confirmed it by mail."),
+            ("how-many", "1200"),
+        ];
+        let mut fields = form.hidden.clone();
+        fields.extend(answers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        tokio::time::sleep(READING).await;
+        let page = browser.submit(&form.url, &fields).await?;
+        ensure!(page.words().contains("Your request has arrived"), "{}", page.words());
+        self.say("   He asks an administrator; his page says that his request has arrived.");
+        Ok(())
+    }
+
+    /// The administrator grants the first appeal that waits.
+    async fn grant(&self) -> anyhow::Result<()> {
+        let mut browser = Browser::default();
+        let at = format!("{}/admin/login", self.portal);
+        let form = browser.open(&at).await?.form(&at, "").context("there is no way in")?;
+        let mut fields = form.hidden.clone();
+        fields.push(("login".to_owned(), self.admin.0.clone()));
+        fields.push(("password".to_owned(), self.admin.1.clone()));
+        browser.submit(&form.url, &fields).await?;
+        let list = browser.open(&format!("{}/admin/appeals", self.portal)).await?;
+        let path = list.body.split("href=\"/admin/appeals/").nth(1).context("no appeal waits")?;
+        let id = path.split('"').next().unwrap_or(path);
+        let at = format!("{}/admin/appeals/{id}", self.portal);
+        let page = browser.open(&at).await?;
+        ensure!(page.words().contains("One held copy is delivered at once"), "{}", page.words());
+        let form = page.form(&at, "/grant").context("the appeal cannot be granted")?;
+        let mut fields = form.with("scope", "campaign");
+        for (name, value) in [("days", "30"), ("volume", "1000"), ("reason", "Enjoy the sale.")] {
+            fields.push((name.to_owned(), value.to_owned()));
+        }
+        let page = browser.submit(&form.url, &fields).await?;
+        ensure!(page.words().contains("granted"), "{}", page.words());
         Ok(())
     }
 

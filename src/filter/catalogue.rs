@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Finding;
+use super::demotion::Demotions;
 
 /// Ids and default weights. Positive: against the message.
 pub const FINDINGS: &[(&str, f32)] = &[
@@ -89,9 +90,10 @@ pub const FINDINGS: &[(&str, f32)] = &[
 ];
 
 /// The weights that are in force.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Weights {
     changed: BTreeMap<String, f32>,
+    demotions: Demotions,
 }
 
 /// A weight was given to a finding that no check makes.
@@ -107,15 +109,29 @@ impl Weights {
     pub fn with(changed: BTreeMap<String, f32>) -> Result<Self, UnknownFinding> {
         match changed.keys().find(|id| default(id).is_none()) {
             Some(id) => Err(UnknownFinding(id.clone())),
-            None => Ok(Self { changed }),
+            None => Ok(Self { changed, demotions: Demotions::default() }),
         }
+    }
+
+    /// The same with what operators took down.
+    #[must_use]
+    pub fn taken_down(self, demotions: Demotions) -> Self {
+        Self { demotions, ..self }
     }
 
     /// The finding `id` with its weight in force.
     pub fn finding(&self, id: &'static str) -> Finding {
-        debug_assert!(default(id).is_some(), "{id} is not in the catalogue");
-        let weight = self.changed.get(id).copied().or_else(|| default(id));
-        Finding::new(id, weight.unwrap_or(0.0))
+        let place = FINDINGS.iter().position(|(known, _)| *known == id);
+        debug_assert!(place.is_some(), "{id} is not in the catalogue");
+        let Some(place) = place else { return Finding::new(id, 0.0) };
+        let weight = self.changed.get(id).copied().unwrap_or(FINDINGS[place].1);
+        Finding::new(id, weight * self.demotions.left(place))
+    }
+
+    /// The weight of `id` before anything is taken down; `None`: no check
+    /// makes it.
+    pub fn of(&self, id: &str) -> Option<f32> {
+        self.changed.get(id).copied().or_else(|| default(id))
     }
 
     /// The finding `id`, told but not weighed.
@@ -140,7 +156,7 @@ mod tests {
         assert_eq!(weights.finding("spf-fail"), Finding::new("spf-fail", 1.5));
         assert_eq!(weights.finding("spf-none"), Finding::new("spf-none", 2.0));
         let wrong = Weights::with([("spf-fial".to_owned(), 1.5)].into());
-        assert_eq!(wrong, Err(UnknownFinding("spf-fial".to_owned())));
+        assert_eq!(wrong.unwrap_err(), UnknownFinding("spf-fial".to_owned()));
     }
 
     #[test]

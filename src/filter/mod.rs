@@ -11,6 +11,7 @@ mod authn;
 mod bulk;
 pub mod catalogue;
 pub mod content;
+pub mod demotion;
 pub mod dns;
 pub mod engine;
 pub mod finding;

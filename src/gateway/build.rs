@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::account::{self, Account, Accounts, ApiToken, Cost, Session};
-use crate::appeal::{self, Appeal, Appeals, Grants};
+use crate::appeal::{self, Appeal, Appeals};
 use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
 use crate::directory::{self, Directory, DirectoryError, People, Recipient, Sessions, StoredRule};
+use crate::filter::demotion::{Demotion, Demotions};
 use crate::filter::{self, Filter, catalogue, content, dns, engine, policy, similar};
 use crate::intake::direction::Networks;
 use crate::intake::{self, Intake, milter, smtp};
@@ -85,10 +86,12 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Lesson>(),
         Schema::of::<directory::Session>(),
         Schema::of::<Appeal>(),
+        Schema::of::<appeal::Told>(),
         Schema::of::<Account>(),
         Schema::of::<Session>(),
         Schema::of::<ApiToken>(),
         Schema::of::<Hour>(),
+        Schema::of::<Demotion>(),
         Schema::of::<account::idempotency::Answered>(),
         Schema::of::<account::Entry>(),
     ];
@@ -117,6 +120,7 @@ pub(super) struct Rooms {
     pub lessons: Lessons,
     pub maillog: Maillog,
     pub errands: Errands,
+    pub appeals: Appeals,
     pub search: HeldSearch,
     pub senders: SenderSearch,
     pub statistics: Statistics,
@@ -139,11 +143,15 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let mut chosen = filter_settings(config)?;
     chosen.engines.maillog = maillog.clone();
     let judging = chosen.model.clone();
+    let demotions = Demotions::default();
+    chosen.weights = chosen.weights.taken_down(demotions.clone());
+    let weights = chosen.weights.clone();
     let filter = Filter::new(chosen, directory.clone(), clock.clone())?;
     let hops = Hops::new(config)?;
     let courier = hops.courier(config, &clock);
     let (store, opened) = open_store(config, &clock).await?;
 
+    demotions.follow(&store).await?;
     let people = People::open(store.clone(), clock.clone(), directory.clone()).await?;
     let reputation = Reputation::new(store.clone(), clock.clone(), config.reputation);
     reputation.history().load().await?;
@@ -234,23 +242,25 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         maillog: maillog.clone(),
     });
     let smtp_settings = smtp_settings(config, certificate.clone(), hops.in_session(config));
-    let grants = Grants::default();
-    intake.honour(grants.clone());
-    let appeals = Appeals::open(
+    let accounts = Accounts::new(store.clone(), clock.clone(), Cost::FULL);
+    let appeals = Appeals::new(
+        appeal_settings(config),
         appeal::Tools {
             store: store.clone(),
             clock: clock.clone(),
+            directory: directory.clone(),
             releases: releases.clone(),
             flags: flags.clone(),
+            history: history.clone(),
+            accounts: accounts.clone(),
             notices: notices.clone(),
             maillog: maillog.clone(),
         },
-        grants,
-    )
-    .await?;
+    );
+    appeals.fill().await?;
+    intake.honour(appeals.grants().clone());
     let sessions = Sessions::new(store.clone(), clock.clone());
     let stopping = Arc::new(AtomicBool::new(false));
-    let accounts = Accounts::new(store.clone(), clock.clone(), Cost::FULL);
     let search = HeldSearch::new(store.clone());
     let senders = SenderSearch::new(store.clone());
     let statistics = Statistics::new(store.clone(), clock.clone(), maillog.clone());
@@ -264,6 +274,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         flags: flags.clone(),
         queue: queue.clone(),
         statistics: statistics.clone(),
+        weights,
         suppression: suppression.clone(),
         retry: retry(&delivery),
         letters_stopped: letters_stopped(&notices),
@@ -311,9 +322,10 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
             notices: notices.clone(),
             queue: queue.clone(),
             delivery: delivery.clone(),
-            appeals,
+            appeals: appeals.clone(),
             admins,
         },
+        appeals,
         search,
         senders,
         statistics,
@@ -463,6 +475,12 @@ fn release_settings(config: &Config) -> release::Settings {
     }
 }
 
+fn appeal_settings(config: &Config) -> appeal::Settings {
+    let days = |days: u16| SignedDuration::from_hours(24 * i64::from(days));
+    let chosen = &config.appeals;
+    appeal::Settings { deadline: days(chosen.deadline_days), keep: days(chosen.keep_days) }
+}
+
 fn intake_settings(config: &Config) -> intake::Settings {
     intake::Settings {
         host: config.smtp.hostname.to_string(),
@@ -525,6 +543,7 @@ fn milter_settings(config: &Config, smtp: &smtp::Settings) -> milter::Settings {
 fn portal_settings(config: &Config) -> portal::Settings {
     portal::Settings {
         trusted_proxies: config.portal.proxies.clone(),
+        statistics: config.portal.statistics,
         postmaster: config.organisations.first().map(|one| one.contact.postmaster.clone()),
         ..portal::Settings::default()
     }

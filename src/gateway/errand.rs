@@ -1,6 +1,7 @@
 //! What an operator asks of a store: see, release and delete held messages,
-//! back it up, let letters out again, retry what failed. The same code answers a running gateway's operations
-//! listener and a command that opened a stopped one's store.
+//! decide appeals, back it up, let letters out again, retry what failed. The
+//! same code answers a running gateway's operations listener and a command
+//! that opened a stopped one's store.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::admins::{AdminErrand, Admins};
-use crate::appeal::{Appeal, Appeals, Grant, Scope, Voice};
+use crate::appeal::{Appeal, Appeals, Decider, Scope, Tab, Terms, shown as shown_appeal};
 use crate::clock::{Clock, SignedDuration, Timestamp};
 use crate::delivery::Delivery;
 use crate::link::{ALL_RECIPIENTS, KeyRing};
@@ -77,6 +78,7 @@ pub enum Errand {
     /// A question to the sender of an appeal.
     Question {
         which: String,
+        by: String,
         text: String,
     },
     /// A recipient's digest, now.
@@ -126,31 +128,28 @@ impl Errands {
             Errand::Delete { which } => self.delete(&which).await,
             Errand::Suppression { ask } => super::blocking::run(&self.suppression, ask).await,
             Errand::Digest { to } => self.digest(&to).await,
-            Errand::Appeals { decided } => {
-                let all = self.appeals.list(decided, 1000).await.map_err(|f| f.to_string())?;
-                Ok(all.iter().map(appeal).collect())
-            }
-            Errand::Appeal { which } => Ok(appeal(&self.appeal(&which).await?)),
+            Errand::Appeals { decided } => self.appeals(decided).await,
+            Errand::Appeal { which } => Ok(shown_appeal(&self.appeal(&which).await?)),
             Errand::Grant { which, by, identity, days, volume, reason } => {
-                let until = self.clock.now() + SignedDuration::from_hours(24 * i64::from(days));
                 let scope = if identity { Scope::Identity } else { Scope::Campaign };
-                let grant = Grant { scope, until, volume, used: 0, organisations: None };
+                let until = self.clock.now() + SignedDuration::from_hours(24 * i64::from(days));
+                let terms = Terms { scope, until, volume };
                 let id = self.appeal(&which).await?.id;
-                let granted = self.appeals.grant(id, &by, &reason, grant).await;
+                let granted = self.appeals.grant(&operator(&by), id, &reason, terms).await;
                 let (granted, freed) = granted.map_err(|error| error.to_string())?;
-                let mut shown = appeal(&granted);
+                let mut shown = shown_appeal(&granted);
                 shown["freed"] = json!(freed);
                 Ok(shown)
             }
             Errand::Deny { which, by, reason } => {
                 let id = self.appeal(&which).await?.id;
-                let denied = self.appeals.deny(id, &by, &reason).await;
-                denied.map(|denied| appeal(&denied)).map_err(|error| error.to_string())
+                let denied = self.appeals.deny(&operator(&by), id, &reason).await;
+                denied.map(|one| shown_appeal(&one)).map_err(|error| error.to_string())
             }
-            Errand::Question { which, text } => {
+            Errand::Question { which, by, text } => {
                 let id = self.appeal(&which).await?.id;
-                let asked = self.appeals.ask(id, &text).await;
-                asked.map(|asked| appeal(&asked)).map_err(|error| error.to_string())
+                let asked = self.appeals.ask(&operator(&by), id, &text).await;
+                asked.map(|one| shown_appeal(&one)).map_err(|error| error.to_string())
             }
             Errand::Backup { to } => {
                 self.store.backup(&to).await.map_err(|error| error.to_string())?;
@@ -233,6 +232,19 @@ impl Errands {
         Err("others keep changing it; try again".to_owned())
     }
 
+    /// Those that wait, those that were asked, and if wanted those that are
+    /// closed.
+    async fn appeals(&self, decided: bool) -> Result<Value, String> {
+        let mut all = Vec::new();
+        for tab in [Tab::Received, Tab::Asked, Tab::Closed] {
+            if tab != Tab::Closed || decided {
+                let found = self.appeals.page(tab, None, &[], 1000).await;
+                all.extend(found.map_err(|fault| fault.to_string())?.0);
+            }
+        }
+        Ok(all.iter().map(shown_appeal).collect())
+    }
+
     /// By id, or by the reference of the message that it was made about.
     async fn appeal(&self, which: &str) -> Result<Appeal, String> {
         if let Ok(id) = which.parse::<Uuid>() {
@@ -264,49 +276,9 @@ impl Errands {
     }
 }
 
-/// An appeal with what speaks for it and against it.
-fn appeal(appeal: &Appeal) -> Value {
-    let lines: Vec<Value> = appeal
-        .lines
-        .iter()
-        .map(|line| {
-            let by = if line.voice == Voice::Sender { "sender" } else { "administrator" };
-            json!({ "at": line.at.to_string(), "by": by, "text": line.text })
-        })
-        .collect();
-    let decision = appeal.decision.as_ref().map(|one| {
-        let grant = one.grant.as_ref().map(|grant| {
-            json!({
-                "identity": grant.scope == Scope::Identity,
-                "until": grant.until.to_string(),
-                "volume": grant.volume,
-                "used": grant.used,
-            })
-        });
-        json!({ "at": one.at.to_string(), "by": one.by, "reason": one.reason, "grant": grant })
-    });
-    json!({
-        "id": appeal.id.to_string(),
-        "reference": appeal.reference,
-        "from": appeal.from_text,
-        "campaign": appeal.campaign,
-        "state": appeal.state.as_str(),
-        "opened": appeal.opened_at.to_string(),
-        "deadline": appeal.deadline.to_string(),
-        "who": appeal.claimed.who,
-        "what": appeal.claimed.what,
-        "why": appeal.claimed.why,
-        "agreed": appeal.claimed.agreed,
-        "recipients": appeal.claimed.how_many,
-        "proved": appeal.evidence.proved,
-        "unsubscribe": appeal.evidence.unsubscribe,
-        "one_click": appeal.evidence.one_click,
-        "held": appeal.evidence.held,
-        "flags": appeal.evidence.flags,
-        "subject": appeal.evidence.subject,
-        "lines": lines,
-        "decision": decision,
-    })
+/// Who may run a command decides for everybody.
+fn operator(by: &str) -> Decider {
+    Decider { who: format!("{by} (command)"), client: None, organisations: None }
 }
 
 /// What operators see: everything but the body.

@@ -278,11 +278,13 @@ impl Rooms {
             notices: self.notices.clone(),
             maillog: self.maillog.clone(),
             statistics: self.statistics.clone(),
+            appeals: self.appeals.clone(),
         }
     }
 }
 
-/// What time alone changes: held messages expire, settled items go.
+/// What time alone changes: held messages and appeals expire, settled items
+/// go.
 struct Keeping {
     keeper: crate::keeper::Keeper,
     history: crate::reputation::History,
@@ -293,6 +295,7 @@ struct Keeping {
     notices: crate::notice::Notices,
     maillog: Maillog,
     statistics: crate::statistics::Statistics,
+    appeals: crate::appeal::Appeals,
 }
 
 impl Keeping {
@@ -314,6 +317,9 @@ impl Keeping {
             if done == 0 {
                 break;
             }
+        }
+        if let Err(fault) = self.appeals.step().await {
+            self.maillog.step_failed("appeals", &fault.to_string());
         }
         while let Ok(1..) = self.notices.digest_step(PURGED).await {}
         if let Err(fault) = self.sessions.tidy(PURGED).await {

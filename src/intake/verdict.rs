@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rcpt::is_role;
 use super::stopped::Stopped;
 use super::{Intake, Parts};
-use crate::appeal::Appeals;
+use crate::appeal::{Appeals, Covering};
 use crate::directory::{Choices, Organisation, RuleAction};
 use crate::filter::policy::{self, View};
 use crate::filter::{Class, Examination, Judgement, Verdict};
@@ -62,7 +62,9 @@ impl Intake {
         let claim = sender.claim(&senders);
         let now = self.inner.parts.clock.now();
         let grants = self.inner.grants.get();
-        let granted = grants.and_then(|grants| grants.covering(sender, message, now));
+        let granted = grants.map(|grants| grants.covering(sender, message, now));
+        let granted = granted.unwrap_or_default();
+        let mut used: Vec<&Covering> = Vec::new();
         let mut known: Option<(Arc<Organisation>, Regard, bool)> = None;
         let mut judgements = Vec::with_capacity(envelope.rcpt_to.len());
         for recipient in &envelope.rcpt_to {
@@ -79,14 +81,13 @@ impl Intake {
                 known = Some((organisation, regard, correspondent));
             }
             let Some((organisation, regard, correspondent)) = &known else { continue };
+            let grant = granted.iter().find(|one| one.counts_for(&organisation.id));
             let view = View {
                 organisation,
                 // A grant allows like a rule, and never against one.
-                rule: directory.rule(organisation, &recipient.address, &claim).or_else(|| {
-                    let counts =
-                        granted.as_ref().is_some_and(|one| one.counts_for(&organisation.id));
-                    counts.then_some(RuleAction::Allow)
-                }),
+                rule: directory
+                    .rule(organisation, &recipient.address, &claim)
+                    .or(grant.map(|_| RuleAction::Allow)),
                 choices: if organisation.people_choose {
                     directory.choices(&recipient.address)
                 } else {
@@ -96,12 +97,13 @@ impl Intake {
                 correspondent: *correspondent,
                 role_address: is_role(&recipient.address),
             };
-            judgements.push(policy::decide(examination, &view, &settings.thresholds));
+            let judgement = policy::decide(examination, &view, &settings.thresholds);
+            let passes = judgement.verdict == Verdict::Accept;
+            used.extend(grant.filter(|one| passes && !used.contains(one)));
+            judgements.push(judgement);
         }
-        if let (Some(granted), Some(grants)) = (granted, grants)
-            && judgements.iter().any(|one| one.verdict == Verdict::Accept)
-        {
-            Appeals::count(store, grants, granted.appeal).await?;
+        for grant in used {
+            Appeals::count(store, grant).await?;
         }
         Ok(judgements)
     }

@@ -17,6 +17,8 @@ pub enum AppealStep {
     Question,
     Granted,
     Denied,
+    /// Nobody decided in time.
+    Expired,
 }
 
 impl Notices {
@@ -55,6 +57,7 @@ impl Notices {
             AppealStep::Question => "letter-appeal-question",
             AppealStep::Granted => "letter-appeal-granted",
             AppealStep::Denied => "letter-appeal-denied",
+            AppealStep::Expired => "letter-appeal-expired",
         };
         let paragraphs = [
             Paragraph::Text(say(text)),

@@ -235,9 +235,9 @@ impl Notices {
         self.inner.tools.links.url(organisation.host.as_deref(), &token)
     }
 
-    /// A letter to one of our own recipients goes to his server at once: no
+    /// A letter to one of our own people goes to his server at once: no
     /// budget and no proof is needed, and a bounce would help nobody.
-    fn post_inside(&self, batch: &mut Batch, frame: &Frame<'_>, bytes: Vec<u8>) {
+    pub(super) fn post_inside(&self, batch: &mut Batch, frame: &Frame<'_>, bytes: Vec<u8>) {
         let tools = &self.inner.tools;
         let bytes = if tools.signer.is_able() {
             let Some(signed) = self.signed(frame.id, &bytes) else { return };

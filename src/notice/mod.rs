@@ -5,6 +5,7 @@
 //! 550. A letter is written in the batch of what it follows from. Trusted is
 //! only what the filter proved; nothing is taken from the mail's body.
 
+mod admin_letter;
 mod appeal_letter;
 mod bounce;
 mod breaker;
@@ -25,6 +26,7 @@ mod tests;
 mod undelivered;
 mod words;
 
+pub use admin_letter::Waiting;
 pub use appeal_letter::AppealStep;
 pub use bounce::LetterSettled;
 pub use breaker::Breaker;
@@ -272,8 +274,12 @@ impl Notices {
 
     /// The facts that this module knows without the store.
     fn facts(&self, facts: Facts) -> Facts {
-        let ready = self.inner.ready.load(Ordering::Relaxed);
-        Facts { ready: ready && self.inner.tools.signer.is_able(), ..facts }
+        Facts { ready: self.is_ready(), ..facts }
+    }
+
+    /// Whether the notice domain was seen right and letters can be signed.
+    fn is_ready(&self) -> bool {
+        self.inner.ready.load(Ordering::Relaxed) && self.inner.tools.signer.is_able()
     }
 
     /// The facts with what the records say of breaker, suppression, budgets.

@@ -8,6 +8,7 @@
 mod admin;
 mod api;
 mod asset;
+mod chart;
 mod error;
 mod form;
 mod frame;
@@ -61,7 +62,7 @@ pub type Lost = Arc<dyn Fn(Address, Network) -> BoxFuture<'static, ()> + Send + 
 pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// The patterns of all routes: their names in the log.
-const ROUTES: [&str; 19] = [
+const ROUTES: [&str; 20] = [
     "/",
     "/r",
     "/r/{token}",
@@ -77,6 +78,7 @@ const ROUTES: [&str; 19] = [
     "/lost",
     "/help",
     "/about",
+    "/stats",
     "/health/live",
     "/health/ready",
     "/robots.txt",
@@ -94,6 +96,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The operator's address, on pages of no organisation.
     pub postmaster: Option<Address>,
+    /// Whether everybody may see `/stats`.
+    pub statistics: bool,
     pub bounds: Bounds,
 }
 
@@ -102,6 +106,7 @@ impl Default for Settings {
         Self {
             trusted_proxies: Vec::new(),
             postmaster: None,
+            statistics: false,
             bounds: Bounds { connections: 1024, per_client: 128 },
         }
     }
@@ -231,6 +236,7 @@ impl Portal {
             .route(&Path::Root.to_string(), get(public::root))
             .route(&Path::Help.to_string(), get(public::help))
             .route(&Path::About.to_string(), get(public::about))
+            .route(&Path::Statistics.to_string(), get(public::statistics))
             .route(&Path::Lost.to_string(), get(public::lost).post(public::send_lost))
             .route(&Path::Robots.to_string(), get(public::robots))
             .route(&Path::Asset(Path::NAME).to_string(), get(public::asset))

@@ -40,6 +40,7 @@ pub enum Path<'a> {
     Lost,
     Help,
     About,
+    Statistics,
     Live,
     Ready,
     Robots,
@@ -149,6 +150,7 @@ impl Path<'_> {
             Self::Lost => all(&["/lost"]),
             Self::Help => all(&["/help"]),
             Self::About => all(&["/about"]),
+            Self::Statistics => all(&["/stats"]),
             Self::Live => all(&["/health/live"]),
             Self::Ready => all(&["/health/ready"]),
             Self::Robots => all(&["/robots.txt"]),
@@ -193,6 +195,7 @@ mod tests {
             (Path::Flag(Path::TOKEN), "/f/{token}"),
             (Path::Lost, "/lost"),
             (Path::Help, "/help"),
+            (Path::Statistics, "/stats"),
             (Path::Live, "/health/live"),
             (Path::Ready, "/health/ready"),
         ];

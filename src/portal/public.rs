@@ -1,4 +1,5 @@
-//! Pages that belong to no message: help, what this is, a lost link.
+//! Pages that belong to no message: help, what this is, a lost link, and the
+//! public statistics, which name nobody.
 
 use axum::extract::{Path as Captured, State};
 use axum::http::header;
@@ -6,14 +7,19 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
 use super::App;
+use super::chart::{KINDS, figure, with_band};
 use super::error::Trouble;
 use super::form::Form;
 use super::frame::Visitor;
-use super::part::{self, Icon, Page};
+use super::part::{self, Brand, Icon, Page};
 use super::path::Path;
 use super::words::Words;
 use crate::mail::Address;
 use crate::reputation::Network;
+use crate::statistics::Counts;
+
+/// Days of the public statistics; behind them stand as many before.
+const SHOWN: u32 = 28;
 
 pub async fn root() -> Redirect {
     Redirect::to(&Path::Help.to_string())
@@ -129,6 +135,47 @@ pub fn address_form(words: &Words, action: Path<'_>, typed: &str, wrong: Option<
             button #send type="submit" { (words.say("lost-button")) }
         }
     }
+}
+
+/// Totals, shares and charts of the last four weeks, where the operator shows
+/// them to everybody.
+pub async fn statistics(State(app): State<App>, visitor: Visitor) -> Result<Markup, Trouble> {
+    let console = app.console.as_ref().filter(|_| app.settings.statistics);
+    let hours = console.ok_or(Trouble::NotFound)?.statistics.last(2 * SHOWN * 24).await?;
+    let words = visitor.words();
+    let days: Vec<Counts> = hours
+        .chunks(24)
+        .map(|day| day.iter().copied().fold(Counts::default(), Counts::plus))
+        .collect();
+    let sum =
+        days[days.len() - SHOWN as usize..].iter().copied().fold(Counts::default(), Counts::plus);
+    // What the filter stopped; the rest of the counts is what became of it.
+    let stopped = (sum.held + sum.rejected + sum.destroyed).max(1);
+    let body = html! {
+        h1 { (words.say("stats")) }
+        p.lede { (words.say("stats-text")) }
+        dl.details {
+            @for (word, read) in KINDS {
+                div {
+                    dt { (words.say(word)) }
+                    dd { (read(&sum)) " (" (read(&sum) * 100 / stopped) " %)" }
+                }
+            }
+        }
+        p.small { (words.say("stats-shares")) }
+        @for (word, read) in KINDS {
+            @let all: Vec<u64> = days.iter().map(read).collect();
+            (figure(words, word, &with_band(&all, 7, SHOWN as usize), "stats-begin"))
+        }
+        p.small { (words.say("admin-band")) }
+    };
+    // Of the whole service: no organisation leads it.
+    let brand = Brand::installation(app.settings.postmaster.as_ref());
+    let title = words.say("stats");
+    Ok(part::page(
+        &visitor,
+        &Page { brand: &brand, at: Path::Statistics, title, refresh: None, body },
+    ))
 }
 
 fn list(words: &Words, ids: &[&str]) -> Markup {

@@ -31,13 +31,14 @@ fluent_templates::static_loader! {
 
 /// The files that hold the portal's own sentences, in English: the list of
 /// all message ids.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     include_str!("../../web/translations/en/portal.ftl"),
     include_str!("../../web/translations/en/help.ftl"),
     include_str!("../../web/translations/en/admin.ftl"),
     include_str!("../../web/translations/en/blocking.ftl"),
     include_str!("../../web/translations/en/recipient.ftl"),
     include_str!("../../web/translations/en/appeal.ftl"),
+    include_str!("../../web/translations/en/decisions.ftl"),
 ];
 
 /// The sentences of findings, in English.
@@ -326,9 +327,15 @@ mod tests {
     /// Message id -> its text, of every portal file of a language's folder.
     fn messages(language: &str) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
-        for file in
-            ["portal.ftl", "help.ftl", "admin.ftl", "blocking.ftl", "recipient.ftl", "appeal.ftl"]
-        {
+        for file in [
+            "portal.ftl",
+            "help.ftl",
+            "admin.ftl",
+            "blocking.ftl",
+            "recipient.ftl",
+            "appeal.ftl",
+            "decisions.ftl",
+        ] {
             let path = format!("{}/web/translations/{language}/{file}", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path} is missing"));
             if let Err((_, faults)) = FluentResource::try_new(text.clone()) {

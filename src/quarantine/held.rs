@@ -259,6 +259,13 @@ impl Held {
         places.filter(move |(_, one)| one.state == state).map(|(slot, _)| slot)
     }
 
+    /// The copies' states in one line of the audit.
+    pub fn states(&self) -> String {
+        let mut all: Vec<&str> = self.recipients.iter().map(|one| one.state.as_str()).collect();
+        all.dedup();
+        all.join(", ")
+    }
+
     /// Who sent it, as reputation asks.
     pub fn sender(&self) -> Sender {
         Sender {

@@ -362,7 +362,7 @@ impl Releases {
     }
 
     /// A block of the recipient or his organisation, as it stands now.
-    fn refuses(&self, held: &Held, one: &HeldRecipient) -> bool {
+    pub fn refuses(&self, held: &Held, one: &HeldRecipient) -> bool {
         let Some(organisation) = self.inner.directory.organisation(&one.organisation) else {
             return true;
         };

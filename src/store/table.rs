@@ -40,6 +40,8 @@ pub enum Table {
     RecipientSession = 0x23,
     /// Appeals, by sender and campaign.
     Appeal = 0x24,
+    /// When administrators were told of appeals, by login.
+    AppealTold = 0x25,
     /// Administrators, by login.
     Account = 0x40,
     /// Their sessions, by the hash of the cookie's secret.
@@ -74,6 +76,8 @@ pub enum Table {
     Answered = 0x44,
     /// Hourly counts.
     Hour = 0x45,
+    /// Findings whose weight an operator took down, by id.
+    Demotion = 0x46,
 }
 
 /// An index over a table. The number stands on disk.
@@ -106,7 +110,7 @@ pub enum Index {
     HeldByRecipient = 0xa3,
     SessionByRecipient = 0xa4,
     SessionEnds = 0xa5,
-    /// Open appeals before decided ones, by deadline.
+    /// Open appeals by deadline, closed ones by when that was.
     AppealDue = 0xa6,
     AppealByHeld = 0xa7,
     SessionByLogin = 0xc0,

@@ -6,15 +6,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use reprieve::account::{Accounts, Cost};
+use reprieve::appeal::{self, Appeals};
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
 use reprieve::directory::{
     Choice, Contact, Digest, Directory, Organisation, OrganisationId, People, Rule, Sessions, Told,
 };
+use reprieve::filter::catalogue::Weights;
 use reprieve::filter::verdict::Door;
 use reprieve::filter::{Class, Finding};
 use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
 use reprieve::mail::{Address, Client, Domain, Envelope, Message, ReversePath};
 use reprieve::maillog::Maillog;
+use reprieve::notice::{self, Notices, Signer};
 use reprieve::portal::{Console, Portal, Recipients, Services, Settings};
 use reprieve::quarantine::{
     Fingerprint, Held, HeldRecipient, HeldSearch, Reference, State, Telling, stored,
@@ -34,6 +37,7 @@ pub struct Stage {
     pub links: Links,
     pub releases: Releases,
     pub console: Console,
+    pub appeals: Appeals,
     pub services: Services,
     pub recipients: Recipients,
     pub portal: Portal,
@@ -95,12 +99,44 @@ impl Stage {
             reputation: reputation.clone(),
             queue: queue.clone(),
             statistics: Statistics::new(store.clone(), clock.clone(), Maillog::default()),
+            weights: Weights::default(),
             suppression: reprieve::suppression::Suppression::new(store.clone(), clock.clone())
                 .in_folder(folder.path()),
             retry: Arc::new(|_| Box::pin(async { Ok(false) })),
             letters_stopped: Arc::new(|| Box::pin(async { Ok(false) })),
             keys: std::env::temp_dir().join("reprieve-no-keys"),
         };
+        // Without a key nothing is signed.
+        let keyless = std::env::temp_dir().join("reprieve-keyless");
+        std::fs::create_dir_all(&keyless).unwrap();
+        let notice_domain = Domain::parse("notice.example").unwrap();
+        let notices = Notices::new(
+            notice::Settings::new(notice_domain.clone()),
+            notice::Tools {
+                store: store.clone(),
+                clock: clock.clone(),
+                links: links.clone(),
+                directory: directory.clone(),
+                queue: queue.clone(),
+                suppression: console.suppression.clone(),
+                signer: Signer::open(&keyless, &notice_domain).unwrap(),
+                maillog: Maillog::default(),
+            },
+        );
+        let appeals = Appeals::new(
+            appeal::Settings::default(),
+            appeal::Tools {
+                store: store.clone(),
+                clock: clock.clone(),
+                directory: directory.clone(),
+                releases: releases.clone(),
+                flags: console.flags.clone(),
+                history: reputation.history().clone(),
+                accounts: console.accounts.clone(),
+                notices,
+                maillog: Maillog::default(),
+            },
+        );
         let recipients = Recipients {
             store: store.clone(),
             flags: console.flags.clone(),
@@ -118,7 +154,7 @@ impl Stage {
             ready: Arc::new(|| Ok(())),
             console: Some(console.clone()),
             recipients: Some(recipients.clone()),
-            appeals: None,
+            appeals: Some(appeals.clone()),
         };
         change(&mut services);
         let portal = Portal::new(settings, services.clone());
@@ -129,6 +165,7 @@ impl Stage {
             links,
             releases,
             console,
+            appeals,
             services,
             recipients,
             portal,

@@ -168,3 +168,45 @@ async fn the_document_names_what_is_served() {
         (StatusCode::NOT_FOUND, Some(404))
     );
 }
+
+#[tokio::test]
+async fn appeals_are_listed_asked_and_decided_once() {
+    let stage = console().await;
+    let held = crate::appeals::issue(&stage, |_| {}).await;
+    let appeal = crate::appeals::apply(&stage, held).await;
+    let decide = token(&stage, "anna", Role::Operator, Scope::Decide).await;
+    let foreign = Role::OrganisationAdmin(vec![organisation("other")]);
+    let foreign = token(&stage, "kim", foreign, Scope::Decide).await;
+    let read = token(&stage, "eve", Role::Operator, Scope::Read).await;
+    let list = ask(&stage, Method::GET, "/api/v1/appeals?limit=1", &decide, &[]).await;
+    assert_eq!(list.body["items"][0]["id"], appeal.id.to_string(), "{}", list.body);
+    let none = ask(&stage, Method::GET, "/api/v1/appeals", &foreign, &[]).await;
+    assert_eq!(none.body["items"].as_array().unwrap().len(), 0);
+    let path = format!("/api/v1/appeals/{}", appeal.id);
+    assert_eq!(ask(&stage, Method::GET, &path, &foreign, &[]).await.status, StatusCode::FORBIDDEN);
+    let grant = format!("{path}/grant");
+    let body = r#"{"scope":"campaign","days":30,"volume":100,"reason":"fine"}"#;
+    for token in [&foreign, &read] {
+        let refused = ask(&stage, Method::POST, &grant, token, &[("body", body)]).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    }
+    for bad in ["", "{}", r#"{"scope":"all"}"#, r#"{"scope":"campaign","days":0,"volume":1}"#] {
+        let refused = ask(&stage, Method::POST, &grant, &decide, &[("body", bad)]).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    let question = [("body", r#"{"text":"Since when?"}"#)];
+    let asked = ask(&stage, Method::POST, &format!("{path}/ask"), &decide, &question).await;
+    assert_eq!(asked.body["lines"][0]["text"], "Since when?", "{}", asked.body);
+    let key = [("idempotency-key", "one"), ("body", body)];
+    let granted = ask(&stage, Method::POST, &grant, &decide, &key).await;
+    assert_eq!((&granted.body["state"], &granted.body["freed"]), (&"granted".into(), &1.into()));
+    let again = ask(&stage, Method::POST, &grant, &decide, &key).await;
+    assert_eq!((again.status, &again.body), (StatusCode::OK, &granted.body));
+    let deny = [("body", r#"{"reason":"no"}"#)];
+    let late = ask(&stage, Method::POST, &format!("{path}/deny"), &decide, &deny).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert_eq!(late.kind, "application/problem+json");
+    assert_eq!(stage.states(held).await, [State::Releasing]);
+    let closed = ask(&stage, Method::GET, "/api/v1/appeals?state=closed", &read, &[]).await;
+    assert_eq!(closed.body["items"][0]["decision"]["by"], "anna (token test)");
+}

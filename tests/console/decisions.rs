@@ -16,7 +16,7 @@ async fn operator(stage: &Stage) -> Client<'_> {
 }
 
 /// Stores the bytes of a held message.
-async fn with_body(stage: &Stage, id: Uuid, text: &str) {
+pub async fn with_body(stage: &Stage, id: Uuid, text: &str) {
     let message = Message::new(text.replace('\n', "\r\n").into_bytes().into());
     let mut batch = Batch::new();
     let expires = stage.clock.now() + reprieve::clock::SignedDuration::from_hours(24);

@@ -4,12 +4,14 @@
 mod stage;
 
 mod api;
+mod appeals;
 mod blocking;
 mod client;
 mod decisions;
 mod doors;
 mod pace;
 mod roles;
+mod statistics;
 
 use reprieve::clock::{Clock, Timestamp};
 use reprieve::directory::OrganisationId;

@@ -85,7 +85,11 @@ async fn a_granted_campaign_is_delivered_but_to_who_blocks_it() {
     let page = Browser::default().open(&next).await.unwrap();
     assert!(page.words().contains("Your request has arrived"), "{}", page.words());
 
-    let question = Errand::Question { which: which.clone(), text: "Since when?".to_owned() };
+    let question = Errand::Question {
+        which: which.clone(),
+        by: "olga".to_owned(),
+        text: "Since when?".to_owned(),
+    };
     house.decide(question).await.unwrap();
     let page = Browser::default().open(&at).await.unwrap();
     assert!(page.words().contains("Since when?"), "{}", page.words());

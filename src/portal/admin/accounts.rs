@@ -1,4 +1,5 @@
-//! One's own account: sessions to look at and end, another password, out.
+//! One's own account: sessions to look at and end, where letters about
+//! appeals go, another password, out.
 
 use axum::http::StatusCode;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
@@ -6,8 +7,10 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::gate::{session_cookie, set_cookie};
-use super::{Acted, Admin, Place, Route, Section, Sheet, table};
+use super::table::{self, Column};
+use super::{Acted, Admin, Place, Route, Section, Sheet};
 use crate::account::{AccountError, BadPassword, Power};
+use crate::mail::Address;
 use crate::portal::error::Trouble;
 use crate::portal::words::Shown;
 
@@ -17,6 +20,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::act(&Place::Logout, Power::Own, post(log_out)),
         Route::act(&Place::EndSession, Power::Own, post(end_session)),
         Route::act(&Place::Password, Power::Own, post(password)),
+        Route::act(&Place::LettersTo, Power::Decide, post(letters_to)),
     ]
 }
 
@@ -31,47 +35,46 @@ impl From<AccountError> for Trouble {
 }
 
 async fn show(admin: Admin) -> Result<Markup, Trouble> {
-    page(&admin, None).await
+    page(&admin, None, None).await
 }
 
-async fn page(admin: &Admin, wrong: Option<&str>) -> Result<Markup, Trouble> {
+/// `wrong` about the password, `typed` an address that is none.
+async fn page(admin: &Admin, wrong: Option<&str>, typed: Option<&str>) -> Result<Markup, Trouble> {
     let words = admin.words();
     let now = admin.app().clock.now();
     let sessions = admin.console().accounts.sessions(&admin.account).await?;
-    let body = html! {
-        p { strong { (admin.account.login) } " · " (super::admins::role_shown(words, &admin.account.role)) }
-        h2 { (words.say("admin-sessions")) }
-        div.scroll tabindex="0" role="region" aria-label=(words.say("admin-sessions")) {
-            table.rows {
-                thead { tr {
-                    th scope="col" { (words.say("admin-last-seen")) }
-                    th scope="col" { (words.say("admin-since")) }
-                    th scope="col" { (words.say("admin-client")) }
-                    th scope="col" { (words.say("admin-browser")) }
-                    th scope="col" { span.hidden { (words.say("admin-actions")) } }
-                } }
-                tbody {
-                    @for session in &sessions {
-                        tr {
-                            td.time { (table::ago(words, session.last_seen, now)) }
-                            td.time { (table::ago(words, session.created_at, now)) }
-                            td { code { (session.client) } }
-                            td.main { (Shown(&session.agent)) }
-                            td {
-                                @if session.hash == admin.session.hash { (words.say("admin-this-session")) }
-                                @else {
-                                    form method="post" action=(Place::EndSession) {
-                                        (admin.token_field())
-                                        input type="hidden" name="session" value=(session.hash.short());
-                                        button.quiet type="submit" { (words.say("admin-end")) }
-                                    }
-                                }
-                            }
+    const COLUMNS: [Column; 5] = [
+        Column::Text("admin-last-seen"),
+        Column::Text("admin-since"),
+        Column::Text("admin-client"),
+        Column::Text("admin-browser"),
+        Column::Unsaid("admin-actions"),
+    ];
+    let rows = html! {
+        @for session in &sessions {
+            tr {
+                td.time { (table::ago(words, session.last_seen, now)) }
+                td.time { (table::ago(words, session.created_at, now)) }
+                td { code { (session.client) } }
+                td.main { (Shown(&session.agent)) }
+                td {
+                    @if session.hash == admin.session.hash { (words.say("admin-this-session")) }
+                    @else {
+                        form method="post" action=(Place::EndSession) {
+                            (admin.token_field())
+                            input type="hidden" name="session" value=(session.hash.short());
+                            button.quiet type="submit" { (words.say("admin-end")) }
                         }
                     }
                 }
             }
         }
+    };
+    let body = html! {
+        p { strong { (admin.account.login) } " · " (super::admins::role_shown(words, &admin.account.role)) }
+        h2 { (words.say("admin-sessions")) }
+        (table::rows(words, "admin-sessions", &COLUMNS, &rows))
+        @if admin.may(Power::Decide) { (address_form(admin, typed)) }
         h2 { (words.say("admin-change-password")) }
         form.narrow method="post" action=(Place::Password) {
             (admin.token_field())
@@ -88,6 +91,39 @@ async fn page(admin: &Admin, wrong: Option<&str>) -> Result<Markup, Trouble> {
     };
     let title = words.say("admin-account");
     Ok(admin.page(&Sheet { section: Section::Account, title, notice: None, body }))
+}
+
+/// Where letters about appeals go.
+fn address_form(admin: &Admin, typed: Option<&str>) -> Markup {
+    let words = admin.words();
+    let now = admin.account.address.as_ref().map(Address::display);
+    html! {
+        h2 { (words.say("admin-letters-to")) }
+        form.narrow method="post" action=(Place::LettersTo) {
+            (admin.token_field())
+            @if typed.is_some() { p.wrong #wrong-address role="alert" { (words.say("admin-address-wrong")) } }
+            label for="address" { (words.say("admin-address")) }
+            input #address name="address" type="text" inputmode="email" autocomplete="email" maxlength="254"
+                value=[typed.or(now.as_deref())] autofocus[typed.is_some()] aria-describedby="address-help";
+            p.help #address-help { (words.say("admin-letters-to-help")) }
+            button type="submit" { (words.say("admin-keep")) }
+        }
+    }
+}
+
+async fn letters_to(admin: Admin, form: Acted) -> Result<Response, Trouble> {
+    let typed = form.field("address").trim();
+    let address = match Address::parse(typed) {
+        _ if typed.is_empty() => None,
+        Ok(address) => Some(address),
+        Err(_) => {
+            let page = page(&admin, None, Some(typed)).await?;
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+        }
+    };
+    let entry = admin.entry("set-address");
+    admin.console().accounts.set_address(&entry, &admin.account.login, address).await?;
+    Ok(Redirect::to(&Place::Account.to_string()).into_response())
 }
 
 /// Every session of the account is over.
@@ -120,5 +156,5 @@ async fn password(admin: Admin, form: Acted) -> Result<Response, Trouble> {
         Err(AccountError::Password(_)) => "admin-password-long",
         Err(error) => return Err(error.into()),
     };
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&admin, Some(wrong)).await?).into_response())
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&admin, Some(wrong), None).await?).into_response())
 }

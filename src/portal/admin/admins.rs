@@ -5,11 +5,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::{Acted, Admin, Place, Route, Section, Sheet, table};
+use super::table::{self, Column};
+use super::{Acted, Admin, Place, Route, Section, Sheet};
 use crate::account::token::Scope;
 use crate::account::{Account, AccountError, Login, Power, Role, Secret};
 use crate::directory::OrganisationId;
 use crate::portal::error::Trouble;
+use crate::portal::part;
 use crate::portal::words::{Shown, Words};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -56,29 +58,30 @@ async fn page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Trouble> 
     let words = admin.words();
     let now = admin.app().clock.now();
     let all = admin.console().accounts.list().await?;
-    let body = html! {
-        div.scroll tabindex="0" role="region" aria-label=(words.say("admin-accounts")) {
-            table.rows {
-                thead { tr {
-                    th scope="col" { (words.say("admin-login")) }
-                    th scope="col" { (words.say("admin-role")) }
-                    th scope="col" { (words.say("admin-state")) }
-                    th scope="col" { (words.say("admin-last-login")) }
-                    @if admin.may(Power::Operate) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
-                } }
-                tbody {
-                    @for account in &all {
-                        tr {
-                            td.main { strong { (account.login) } }
-                            td { (role_shown(words, &account.role)) }
-                            td { (state(words, account)) }
-                            td.time { @if let Some(at) = account.last_login { (table::ago(words, at, now)) } }
-                            @if admin.may(Power::Operate) { td { (buttons(admin, account)) } }
-                        }
-                    }
-                }
+    const COLUMNS: [Column; 6] = [
+        Column::Text("admin-login"),
+        Column::Text("admin-role"),
+        Column::Text("admin-state"),
+        Column::Text("admin-letters-to"),
+        Column::Text("admin-last-login"),
+        Column::Unsaid("admin-actions"),
+    ];
+    let operates = admin.may(Power::Operate);
+    let rows = html! {
+        @for account in &all {
+            tr {
+                td.main { strong { (account.login) } }
+                td { (role_shown(words, &account.role)) }
+                td { (state(words, account)) }
+                td { @if let Some(address) = &account.address { (part::AddressShown(address)) } }
+                td.time { @if let Some(at) = account.last_login { (table::ago(words, at, now)) } }
+                @if operates { td { (buttons(admin, account)) } }
             }
         }
+    };
+    let columns = &COLUMNS[..5 + usize::from(operates)];
+    let body = html! {
+        (table::rows(words, "admin-accounts", columns, &rows))
         @if admin.may(Power::Operate) { (add_form(admin)) }
     };
     let title = words.say("admin-accounts");
@@ -205,39 +208,34 @@ async fn tokens_page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Tr
     let now = admin.app().clock.now();
     let mut all = admin.console().accounts.tokens().await?;
     all.retain(|token| admin.may(Power::Operate) || token.login == admin.account.login);
-    let body = html! {
-        p.soft { (words.say("admin-tokens-help")) }
-        @if all.is_empty() { (table::empty(words.say("admin-no-tokens"))) }
-        @else {
-            div.scroll tabindex="0" role="region" aria-label=(words.say("admin-tokens")) {
-                table.rows {
-                    thead { tr {
-                        th scope="col" { (words.say("admin-name-of")) }
-                        th scope="col" { (words.say("admin-login")) }
-                        th scope="col" { (words.say("admin-scope")) }
-                        th scope="col" { (words.say("admin-until")) }
-                        th scope="col" { span.hidden { (words.say("admin-actions")) } }
-                    } }
-                    tbody {
-                        @for token in &all {
-                            tr {
-                                td.main { (Shown(&token.name)) }
-                                td { (token.login) }
-                                td { (scope_word(words, token.scope)) }
-                                td.time { (table::ago(words, token.expires_at, now)) }
-                                td {
-                                    form method="post" action=(Place::RevokeToken) {
-                                        (admin.token_field())
-                                        input type="hidden" name="token" value=(token.hash.short());
-                                        button.danger type="submit" { (words.say("admin-revoke-token")) }
-                                    }
-                                }
-                            }
-                        }
+    const COLUMNS: [Column; 5] = [
+        Column::Text("admin-name-of"),
+        Column::Text("admin-login"),
+        Column::Text("admin-scope"),
+        Column::Text("admin-until"),
+        Column::Unsaid("admin-actions"),
+    ];
+    let rows = html! {
+        @for token in &all {
+            tr {
+                td.main { (Shown(&token.name)) }
+                td { (token.login) }
+                td { (scope_word(words, token.scope)) }
+                td.time { (table::ago(words, token.expires_at, now)) }
+                td {
+                    form method="post" action=(Place::RevokeToken) {
+                        (admin.token_field())
+                        input type="hidden" name="token" value=(token.hash.short());
+                        button.danger type="submit" { (words.say("admin-revoke-token")) }
                     }
                 }
             }
         }
+    };
+    let body = html! {
+        p.soft { (words.say("admin-tokens-help")) }
+        @if all.is_empty() { (table::empty(words.say("admin-no-tokens"))) }
+        @else { (table::rows(words, "admin-tokens", &COLUMNS, &rows)) }
         h2 { (words.say("admin-make-token")) }
         form.narrow method="post" action=(Place::Tokens) {
             (admin.token_field())

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 
-use super::table::{self, Address, ROWS};
+use super::table::{self, Address, Column, ROWS};
 use super::{Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::{Entry, Power};
 use crate::portal::error::Trouble;
@@ -75,12 +75,11 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let paged = after.is_some();
     let found = find(&admin, text, after, (ROWS, LOOKED_AT)).await?;
     let address = Address::new(Place::Audit).with("q", text);
+    let rows = (!found.entries.is_empty()).then(|| rows(&admin, &found.entries));
     let body = html! {
         (table::search(words, &address, words.say("admin-search-audit"), text))
         p { a href=(Address::new(Place::AuditCsv).with("q", text)) { (words.say("admin-export")) } }
-        @if found.entries.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
-        @else { (rows(&admin, &found.entries)) }
-        (table::pager(words, &address, paged, found.next.as_deref()))
+        (table::found(words, &address, rows.as_ref(), "admin-nothing-found", (paged, found.next.as_deref())))
     };
     let title = words.say("admin-audit");
     Ok(admin.page(&Sheet { section: Section::Audit, title, notice: None, body }))
@@ -88,38 +87,33 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
 
 /// Entries as a table; the overview shows the last few.
 pub(super) fn rows(admin: &Admin, entries: &[Entry]) -> Markup {
+    const COLUMNS: [Column; 6] = [
+        Column::Text("admin-when"),
+        Column::Text("admin-who"),
+        Column::Text("admin-what"),
+        Column::Text("admin-about"),
+        Column::Text("admin-why"),
+        Column::Text("admin-change"),
+    ];
     let words = admin.words();
     let now = admin.app().clock.now();
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(words.say("admin-audit")) {
-            table.rows {
-                thead { tr {
-                    th scope="col" { (words.say("admin-when")) }
-                    th scope="col" { (words.say("admin-who")) }
-                    th scope="col" { (words.say("admin-what")) }
-                    th scope="col" { (words.say("admin-about")) }
-                    th scope="col" { (words.say("admin-why")) }
-                    th scope="col" { (words.say("admin-change")) }
-                } }
-                tbody {
-                    @for entry in entries {
-                        tr {
-                            td.time { (table::ago(words, entry.at, now)) }
-                            td { (Shown(&entry.who)) }
-                            td { code { (entry.what) } }
-                            td.main { span.soft { (entry.kind) } " " (Shown(&entry.about)) }
-                            td { (Shown(&entry.why)) }
-                            td {
-                                (Shown(&entry.before))
-                                @if !entry.before.is_empty() && !entry.after.is_empty() { " → " }
-                                (Shown(&entry.after))
-                            }
-                        }
-                    }
+    let body = html! {
+        @for entry in entries {
+            tr {
+                td.time { (table::ago(words, entry.at, now)) }
+                td { (Shown(&entry.who)) }
+                td { code { (entry.what) } }
+                td.main { span.soft { (entry.kind) } " " (Shown(&entry.about)) }
+                td { (Shown(&entry.why)) }
+                td {
+                    (Shown(&entry.before))
+                    @if !entry.before.is_empty() && !entry.after.is_empty() { " → " }
+                    (Shown(&entry.after))
                 }
             }
         }
-    }
+    };
+    table::rows(words, "admin-audit", &COLUMNS, &body)
 }
 
 async fn export(admin: Admin, asked: Asked) -> Result<Response, Trouble> {

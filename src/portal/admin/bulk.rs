@@ -17,7 +17,7 @@ use maud::{Markup, html};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::message::{note, states};
+use super::message::note;
 use super::quarantine::{self, list_address, subject};
 use super::{Acted, Admin, Place, Route, Section, Sheet};
 use crate::account::{Login, Power};
@@ -213,7 +213,7 @@ async fn decide(admin: &Admin, act: Act, id: Uuid, why: &str) -> bool {
     let audit = admin.console().accounts.audit();
     let also = |batch: &mut Batch, before: &Held, after: &Held| {
         let entry = note(admin, act.as_str(), after).why(why);
-        audit.record(batch, entry.before(states(before)).after(states(after)));
+        audit.record(batch, entry.before(before.states()).after(after.states()));
     };
     let his = |one: &HeldRecipient| role.covers(&one.organisation);
     let releases = &admin.app().releases;

@@ -157,7 +157,7 @@ async fn release(
     let audit = case.admin.console().accounts.audit();
     let entry = |held: &Held| note(&case.admin, "release", held).why(why);
     let also = |batch: &mut Batch, before: &Held, after: &Held| {
-        audit.record(batch, entry(after).before(states(before)).after(states(after)));
+        audit.record(batch, entry(after).before(before.states()).after(after.states()));
     };
     let his = |one: &HeldRecipient| role.covers(&one.organisation);
     let done = case.admin.app().releases.release_copies(case.held.id, &his, &also).await;
@@ -174,7 +174,7 @@ async fn delete(
     let audit = case.admin.console().accounts.audit();
     let entry = |held: &Held| note(&case.admin, "delete", held).why(why);
     let also = |batch: &mut Batch, before: &Held, after: &Held| {
-        audit.record(batch, entry(after).before(states(before)).after(states(after)));
+        audit.record(batch, entry(after).before(before.states()).after(after.states()));
     };
     let his = |one: &HeldRecipient| role.covers(&one.organisation);
     let done = case.admin.app().releases.delete_copies(case.held.id, &his, &also).await;
@@ -203,13 +203,6 @@ pub(super) fn note(admin: &Admin, what: &str, held: &Held) -> Entry {
     let mut of: Vec<_> = held.recipients.iter().map(|one| one.organisation.clone()).collect();
     of.dedup();
     admin.entry(what).about("held", &about).of(of)
-}
-
-/// The copies' states in one line.
-pub(super) fn states(held: &Held) -> String {
-    let mut all: Vec<&str> = held.recipients.iter().map(|one| one.state.as_str()).collect();
-    all.dedup();
-    all.join(", ")
 }
 
 fn facts(case: &Case) -> Markup {
@@ -301,7 +294,7 @@ fn findings(words: &Words, held: &Held) -> Markup {
 }
 
 /// The results of RFC 8601 as they will stand in front of the message.
-fn authentication(words: &Words, held: &Held) -> Markup {
+pub(super) fn authentication(words: &Words, held: &Held) -> Markup {
     let line = held.trace.strip_prefix("Authentication-Results:");
     let line = line.map(|rest| match rest.find("\r\nReceived:") {
         Some(end) => &rest[..end],

@@ -8,9 +8,9 @@
 
 mod accounts;
 mod admins;
+mod appeals;
 mod audit;
 mod bulk;
-mod chart;
 mod gate;
 mod keys;
 mod login;
@@ -37,6 +37,7 @@ use uuid::Uuid;
 use super::limit::Limit;
 use super::{App, Inner};
 use crate::account::{Accounts, Power};
+use crate::filter::catalogue::Weights;
 use crate::link::KeyRing;
 use crate::quarantine::HeldSearch;
 use crate::queue::Queue;
@@ -78,6 +79,8 @@ pub struct Console {
     pub queue: Queue,
     pub suppression: Suppression,
     pub statistics: Statistics,
+    /// What findings weigh, with what operators took down.
+    pub weights: Weights,
     /// Attempts a queue's item now.
     pub retry: Retry,
     /// Whether letters to senders have stopped.
@@ -133,6 +136,7 @@ fn all() -> Vec<Route> {
         message::routes(),
         bulk::routes(),
         senders::routes(),
+        appeals::routes(),
         suppression::routes(),
         queue::routes(),
         statistics::routes(),

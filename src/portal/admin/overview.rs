@@ -4,10 +4,11 @@ use axum::routing::get;
 use maud::{Markup, html};
 
 use super::table;
-use super::{Admin, Place, Route, Section, Sheet, audit, statistics};
+use super::{Admin, Place, Route, Section, Sheet, appeals, audit, statistics};
 use crate::account::Power;
 use crate::clock::SignedDuration;
 use crate::link::ring::folder;
+use crate::portal::chart::KINDS;
 use crate::portal::error::Trouble;
 use crate::portal::words::Arguments;
 use crate::quarantine::{Search, State};
@@ -33,7 +34,10 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
     let waiting = Search { state: Some(State::Held), organisations, ..Search::default() };
     let held = console.search.keys(&waiting, None, COUNTED).await;
     let count = |count: usize, more: bool| format!("{count}{}", if more { "+" } else { "" });
-    let needs = if admin.may(Power::SeeAll) { needs(&admin).await? } else { Vec::new() };
+    let mut needs = appeals_wait(&admin);
+    if admin.may(Power::SeeAll) {
+        needs.extend(needs_of_all(&admin).await?);
+    }
     let all = admin.may(Power::SeeAll);
     let tiles = if all {
         tiles(&admin).await?
@@ -53,7 +57,7 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
             (tiles)
         }
         @if all {
-            (statistics::day(words, &hours, statistics::KINDS[0]))
+            (statistics::day(words, &hours, KINDS[0]))
             h2 { (words.say("admin-last-decisions")) }
             @if last.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
             @else { (audit::rows(&admin, &last)) }
@@ -75,13 +79,23 @@ async fn tiles(admin: &Admin) -> Result<Markup, Trouble> {
     })
 }
 
+/// Senders who wait for his decision.
+fn appeals_wait(admin: &Admin) -> Vec<Markup> {
+    let count = appeals::waiting(admin);
+    let said = Arguments::new().number("n", i64::try_from(count).unwrap_or(i64::MAX));
+    let line = || {
+        html! { a href=(Place::Appeals) { (admin.words().tell("admin-appeals-wait", &said)) } }
+    };
+    (count > 0).then(line).into_iter().collect()
+}
+
 /// What somebody should look at now, each in one sentence.
-async fn needs(admin: &Admin) -> Result<Vec<String>, Trouble> {
+async fn needs_of_all(admin: &Admin) -> Result<Vec<Markup>, Trouble> {
     let words = admin.words();
     let console = admin.console();
     let now = admin.app().clock.now();
     let mut needs = Vec::new();
-    let mut say = |id: &str| needs.push(words.say(id).to_string());
+    let mut say = |id: &str| needs.push(html! { (words.say(id)) });
     match console.store.health().state {
         StoreState::Ready => {}
         StoreState::Full => say("admin-need-disk"),
@@ -102,7 +116,7 @@ async fn needs(admin: &Admin) -> Result<Vec<String>, Trouble> {
         active.map(|key| now.duration_since(key.created)).filter(|age| *age > OLD_KEY)
     {
         let days = Arguments::new().number("n", age.as_secs() / 86_400);
-        needs.push(words.tell("admin-need-key", &days).plain());
+        needs.push(html! { (words.tell("admin-need-key", &days)) });
     }
     Ok(needs)
 }

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use uuid::Uuid;
 
-use super::table::{self, Address, ROWS};
+use super::table::{self, Address, Column, ROWS};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::portal::error::Trouble;
@@ -62,60 +62,57 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let load = console.queue.load().await?;
     let state = if failed_only { "failed" } else { "" };
     let address = Address::new(Place::Queue).with("state", state);
+    let rows = (!items.is_empty()).then(|| rows(&admin, &items));
     let chips = [("", words.say("admin-all")), ("failed", words.say("state-failed"))];
     let body = html! {
         p.soft { (words.say("admin-waiting")) ": " strong { (load.open) } }
         (table::chips(words.say("admin-state"), &address, "state", state, &chips))
-        @if items.is_empty() { (table::empty(words.say("admin-queue-empty"))) }
-        @else { (rows(&admin, &items)) }
-        (table::pager(words, &address, after.is_some(), next.as_deref()))
+        (table::found(words, &address, rows.as_ref(), "admin-queue-empty", (after.is_some(), next.as_deref())))
     };
     let title = words.say("admin-queue");
     Ok(admin.page(&Sheet { section: Section::Queue, title, notice: None, body }))
 }
 
 fn rows(admin: &Admin, items: &[Item]) -> Markup {
+    const COLUMNS: [Column; 8] = [
+        Column::Text("admin-since"),
+        Column::Text("admin-kind"),
+        Column::Text("admin-to"),
+        Column::Text("admin-state"),
+        Column::Number("admin-attempts"),
+        Column::Text("admin-next-attempt"),
+        Column::Text("admin-answer"),
+        Column::Unsaid("admin-actions"),
+    ];
+    let operates = admin.may(Power::Operate);
+    let body = html! { @for item in items { (row(admin, item, operates)) } };
+    table::rows(admin.words(), "admin-queue", &COLUMNS[..7 + usize::from(operates)], &body)
+}
+
+fn row(admin: &Admin, item: &Item, operates: bool) -> Markup {
     let words = admin.words();
     let now = admin.app().clock.now();
+    let id = item.id.to_string();
+    let answer = item.recipients.iter().find_map(|one| one.reply.as_deref());
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(words.say("admin-queue")) {
-            table.rows {
-                thead { tr {
-                    th scope="col" { (words.say("admin-since")) }
-                    th scope="col" { (words.say("admin-kind")) }
-                    th scope="col" { (words.say("admin-to")) }
-                    th scope="col" { (words.say("admin-state")) }
-                    th.number scope="col" { (words.say("admin-attempts")) }
-                    th scope="col" { (words.say("admin-next-attempt")) }
-                    th scope="col" { (words.say("admin-answer")) }
-                    @if admin.may(Power::Operate) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
-                } }
-                tbody {
-                    @for item in items {
-                        @let id = item.id.to_string();
-                        @let answer = item.recipients.iter().find_map(|one| one.reply.as_deref());
-                        tr {
-                            td.time { (table::ago(words, item.created_at, now)) }
-                            td {
-                                @if item.kind == Kind::Release { a href=(Place::Held(&item.held.to_string())) { (kind(words, item.kind)) } }
-                                @else { (kind(words, item.kind)) }
-                            }
-                            td { @for one in item.recipients.iter().take(3) { (part::AddressShown(&one.address)) " " } }
-                            td { (state_mark(words, item)) }
-                            td.number { (item.attempts) }
-                            td.time { @if item.is_open() { (table::ago(words, item.due_at, now)) } }
-                            td.main { @if let Some(answer) = answer { (Shown(answer)) } }
-                            @if admin.may(Power::Operate) {
-                                td {
-                                    form method="post" action=(Place::Retry(&id)) {
-                                        (admin.token_field())
-                                        button.quiet type="submit" { (words.say("admin-retry")) }
-                                        @if item.is_open() {
-                                            " " button.danger type="submit" formaction=(Place::GiveUp(&id)) { (words.say("admin-give-up")) }
-                                        }
-                                    }
-                                }
-                            }
+        tr {
+            td.time { (table::ago(words, item.created_at, now)) }
+            td {
+                @if item.kind == Kind::Release { a href=(Place::Held(&item.held.to_string())) { (kind(words, item.kind)) } }
+                @else { (kind(words, item.kind)) }
+            }
+            td { @for one in item.recipients.iter().take(3) { (part::AddressShown(&one.address)) " " } }
+            td { (state_mark(words, item)) }
+            td.number { (item.attempts) }
+            td.time { @if item.is_open() { (table::ago(words, item.due_at, now)) } }
+            td.main { @if let Some(answer) = answer { (Shown(answer)) } }
+            @if operates {
+                td {
+                    form method="post" action=(Place::Retry(&id)) {
+                        (admin.token_field())
+                        button.quiet type="submit" { (words.say("admin-retry")) }
+                        @if item.is_open() {
+                            " " button.danger type="submit" formaction=(Place::GiveUp(&id)) { (words.say("admin-give-up")) }
                         }
                     }
                 }

@@ -7,14 +7,15 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 
-use super::table::{self, Address, ROWS};
+use super::table::{self, Address, Column, ROWS};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
+use crate::clock::Timestamp;
 use crate::portal::error::Trouble;
 use crate::portal::part;
 use crate::portal::words::Words;
-use crate::reputation::{Proof, Scope, Standing, StandingState};
-use crate::store::Batch;
+use crate::reputation::{Flag, Proof, Scope, Standing, StandingState};
+use crate::store::{Batch, Row};
 
 /// Flags of a sender that are shown.
 const FLAGS: usize = 100;
@@ -83,41 +84,40 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let address = Address::new(Place::Senders).with("q", &text).with("state", now_state);
     let mut states = vec![("", words.say("admin-all"))];
     states.extend(STATES.iter().map(|(state, word)| (state.as_str(), words.say(word))));
-    let now = admin.app().clock.now();
+    let rows = (!page.senders.is_empty()).then(|| rows(&admin, &page.senders));
     let body = html! {
         (table::search(words, &address, words.say("admin-search-senders"), &text))
         (table::chips(words.say("admin-standing"), &address, "state", now_state, &states))
-        @if page.senders.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
-        @else {
-            div.scroll tabindex="0" role="region" aria-label=(words.say("admin-senders")) {
-                table.rows {
-                    thead { tr {
-                        th scope="col" { (words.say("admin-address")) }
-                        th scope="col" { (words.say("admin-proof")) }
-                        th scope="col" { (words.say("admin-standing")) }
-                        th.number scope="col" { (words.say("admin-releases")) }
-                        th.number scope="col" { (words.say("admin-revocations")) }
-                        th scope="col" { (words.say("admin-last-seen")) }
-                    } }
-                    tbody {
-                        @for one in &page.senders {
-                            tr {
-                                td.main { a.row href=(Place::Sender(&URL_SAFE_NO_PAD.encode(one.id()))) { (part::AddressShown(&one.address)) } }
-                                td { (proofs(words, one)) }
-                                td { (state_mark(words, one.state)) }
-                                td.number { (one.releases) }
-                                td.number { (one.revocations) }
-                                td.time { (table::ago(words, one.last_seen, now)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        (table::pager(words, &address, after.is_some(), page.next.as_deref()))
+        (table::found(words, &address, rows.as_ref(), "admin-nothing-found", (after.is_some(), page.next.as_deref())))
     };
     let title = words.say("admin-senders");
     Ok(admin.page(&Sheet { section: Section::Senders, title, notice: None, body }))
+}
+
+fn rows(admin: &Admin, all: &[Standing]) -> Markup {
+    const COLUMNS: [Column; 6] = [
+        Column::Text("admin-address"),
+        Column::Text("admin-proof"),
+        Column::Text("admin-standing"),
+        Column::Number("admin-releases"),
+        Column::Number("admin-revocations"),
+        Column::Text("admin-last-seen"),
+    ];
+    let words = admin.words();
+    let now = admin.app().clock.now();
+    let body = html! {
+        @for one in all {
+            tr {
+                td.main { a.row href=(Place::Sender(&URL_SAFE_NO_PAD.encode(one.id()))) { (part::AddressShown(&one.address)) } }
+                td { (proofs(words, one)) }
+                td { (state_mark(words, one.state)) }
+                td.number { (one.releases) }
+                td.number { (one.revocations) }
+                td.time { (table::ago(words, one.last_seen, now)) }
+            }
+        }
+    };
+    table::rows(words, "admin-senders", &COLUMNS, &body)
 }
 
 async fn found(admin: &Admin, id: &str) -> Result<Standing, Trouble> {
@@ -150,7 +150,7 @@ async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Tr
                 input #why type="text" name="why" required maxlength="300" placeholder=(words.say("admin-why"));
                 @for (state, word) in DECISIONS {
                     @if state != standing.state {
-                        button type="submit" name="state" value=(state.as_str()) class=(if state == StandingState::Trusted { "quiet" } else { "danger" }) {
+                        button type="submit" name="state" value=(state.as_str()) class=(if state == StandingState::Trusted { "quiet" } else { "danger" }) data-key=[(state == StandingState::Barred).then_some("b")] {
                             (words.say(word))
                         }
                     }
@@ -159,30 +159,26 @@ async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Tr
         }
         h2 { (words.say("admin-flags")) }
         @if flags.is_empty() { (table::empty(words.say("admin-no-flags"))) }
-        @else {
-            div.scroll tabindex="0" role="region" aria-label=(words.say("admin-flags")) {
-                table.rows {
-                    thead { tr {
-                        th scope="col" { (words.say("admin-when")) }
-                        th scope="col" { (words.say("admin-organisation")) }
-                        th scope="col" { (words.say("admin-to")) }
-                    } }
-                    tbody {
-                        @for flag in flags.iter().take(FLAGS) {
-                            tr {
-                                td.time { (table::ago(words, flag.record.at, now)) }
-                                td { (flag.record.organisation) }
-                                td.main { (part::AddressShown(&flag.record.recipient)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        @else { (flag_rows(words, &flags, now)) }
         p { a href=(Address::new(Place::Quarantine).with("q", &standing.address.to_string()).with("state", "all")) { (words.say("admin-his-mail")) } }
     };
     let title = words.say("admin-sender");
     Ok(admin.page(&Sheet { section: Section::Senders, title, notice: None, body }))
+}
+
+fn flag_rows(words: &Words, flags: &[Row<Flag>], now: Timestamp) -> Markup {
+    const COLUMNS: [Column; 3] =
+        [Column::Text("admin-when"), Column::Text("admin-organisation"), Column::Text("admin-to")];
+    let body = html! {
+        @for flag in flags.iter().take(FLAGS) {
+            tr {
+                td.time { (table::ago(words, flag.record.at, now)) }
+                td { (flag.record.organisation) }
+                td.main { (part::AddressShown(&flag.record.recipient)) }
+            }
+        }
+    };
+    table::rows(words, "admin-flags", &COLUMNS, &body)
 }
 
 async fn decide(

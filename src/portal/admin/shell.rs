@@ -6,6 +6,7 @@ use super::{Admin, Place};
 use crate::account::Power;
 use crate::portal::frame::Visitor;
 use crate::portal::part::{self, Head};
+use crate::portal::words::Arguments;
 
 /// A section of the rail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,7 @@ pub enum Section {
     Overview,
     Quarantine,
     Senders,
+    Appeals,
     Blocking,
     Queue,
     Statistics,
@@ -28,6 +30,7 @@ const RAIL: &[(Section, &str, Place<'static>, Power)] = &[
     (Section::Overview, "admin-overview", Place::Home, Power::See),
     (Section::Quarantine, "admin-quarantine", Place::Quarantine, Power::See),
     (Section::Senders, "admin-senders", Place::Senders, Power::SeeAll),
+    (Section::Appeals, "admin-appeals", Place::Appeals, Power::See),
     (Section::Blocking, "admin-blocking", Place::BlockingHome, Power::See),
     (Section::Queue, "admin-queue", Place::Queue, Power::SeeAll),
     (Section::Statistics, "admin-statistics", Place::Statistics, Power::SeeAll),
@@ -38,12 +41,14 @@ const RAIL: &[(Section, &str, Place<'static>, Power)] = &[
 ];
 
 /// The keys that the script knows, as `?` shows them.
-const KEYS: [(&str, &str); 6] = [
+const KEYS: [(&str, &str); 8] = [
     ("/", "admin-key-search"),
     ("j k", "admin-key-rows"),
     ("Enter", "admin-key-open"),
     ("x", "admin-key-choose"),
     ("r", "admin-key-release"),
+    ("b", "admin-key-block"),
+    ("g d", "admin-key-appeal"),
     ("?", "admin-key-help"),
 ];
 
@@ -71,6 +76,7 @@ impl Admin {
                                 li {
                                     a href=(place) aria-current=[(*section == sheet.section).then_some("page")] {
                                         (words.say(word))
+                                        @if *section == Section::Appeals { (self.appeals_waiting()) }
                                     }
                                 }
                             }
@@ -87,6 +93,17 @@ impl Admin {
             (keys(self))
         };
         document(&self.visitor, sheet.title, &inner)
+    }
+
+    /// How many appeals wait for him, as a number beside the word.
+    fn appeals_waiting(&self) -> Markup {
+        let count = super::appeals::waiting(self);
+        let said = Arguments::new().number("n", i64::try_from(count).unwrap_or(i64::MAX));
+        html! {
+            @if count > 0 {
+                span.count title=(self.words().tell("admin-appeals-wait", &said).plain()) { (count) }
+            }
+        }
     }
 
     fn rail_foot(&self) -> Markup {

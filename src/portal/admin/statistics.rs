@@ -1,53 +1,41 @@
 //! Statistics: a day, a week and a year of what happened to mail, with the
-//! four weeks before behind it, and how often each finding was overruled.
+//! four weeks before behind it; and how often each finding was overruled, with
+//! a button that takes its weight down.
 
-use axum::routing::get;
+use axum::response::Redirect;
+use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::chart::{Point, chart, with_band};
 use super::table::{self, Address};
-use super::{Admin, Asked, Place, Route, Section, Sheet};
+use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
+use crate::filter::demotion::{self, Demotion, DemotionError};
+use crate::portal::chart::{KINDS, Kind, WEEK, figure, with_band};
 use crate::portal::error::Trouble;
 use crate::portal::words::Words;
 use crate::quarantine::tally::Share;
 use crate::statistics::Counts;
+use crate::store::Batch;
 
-/// Hours of a week.
-const WEEK: u32 = 168;
 /// Weeks of a year.
 const YEAR: u32 = 52;
 
+/// What may be left of a finding's weight, in per cent, with its button.
+const LEFT: [(u8, &str); 3] =
+    [(50, "admin-halve"), (0, "admin-weigh-nothing"), (100, "admin-weigh-again")];
+
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::page(&Place::Statistics, Power::SeeAll, get(show))]
+    vec![
+        Route::page(&Place::Statistics, Power::SeeAll, get(show)),
+        Route::act(&Place::Demote, Power::Operate, post(demote)),
+    ]
 }
-
-/// One kind of count, with its word.
-type Kind = (&'static str, fn(&Counts) -> u64);
-
-pub(super) const KINDS: [Kind; 5] = [
-    ("count-held", |counts| counts.held),
-    ("count-released", |counts| counts.released),
-    ("count-delivered", |counts| counts.delivered),
-    ("count-rejected", |counts| counts.rejected),
-    ("count-destroyed", |counts| counts.destroyed),
-];
 
 /// The last 24 hours of a count with their band; the overview shows one too.
 pub(super) fn day(words: &Words, hours: &[Counts], (word, read): Kind) -> Markup {
     let all: Vec<u64> = hours.iter().map(read).collect();
     let points = with_band(&all, WEEK as usize, 24);
-    drawn(words, word, &points, "admin-day-ago")
-}
-
-fn drawn(words: &Words, word: &str, points: &[Point], begin: &str) -> Markup {
-    let ends = (&**words.say(begin), &**words.say("admin-now"));
-    html! {
-        figure.card {
-            figcaption { strong { (words.say(word)) } " " span.soft { (points.iter().map(|one| one.value).sum::<u64>()) } }
-            (chart(words.say(word), points, ends))
-        }
-    }
+    figure(words, word, &points, "admin-day-ago")
 }
 
 async fn show(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
@@ -62,6 +50,7 @@ async fn show(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
         "year" => statistics.last(WEEK * (YEAR + 4)).await?,
         _ => statistics.last(WEEK * 5).await?,
     };
+    let demoted = demotion::all(&admin.console().store).await?;
     let address = Address::new(Place::Statistics).with("span", span);
     let chips = [
         ("day", words.say("admin-day")),
@@ -80,7 +69,7 @@ async fn show(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
             }
         }
         (shares(words, &hours))
-        (findings(&admin, &overruled))
+        (findings(&admin, overruled, &demoted))
     };
     let title = words.say("admin-statistics");
     Ok(admin.page(&Sheet { section: Section::Statistics, title, notice: None, body }))
@@ -89,7 +78,7 @@ async fn show(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
 fn week(words: &Words, hours: &[Counts], (word, read): Kind) -> Markup {
     let all: Vec<u64> = hours.iter().map(read).collect();
     let points = with_band(&all, WEEK as usize, WEEK as usize);
-    drawn(words, word, &points, "admin-week-ago")
+    figure(words, word, &points, "admin-week-ago")
 }
 
 /// By week; behind each the four weeks before.
@@ -98,7 +87,7 @@ fn year(words: &Words, hours: &[Counts], (word, read): Kind) -> Markup {
     let mut weeks: Vec<u64> = weeks.collect();
     weeks.reverse();
     let points = with_band(&weeks, 1, YEAR as usize);
-    drawn(words, word, &points, "admin-year-ago")
+    figure(words, word, &points, "admin-year-ago")
 }
 
 /// What became of the past week's mail.
@@ -125,33 +114,99 @@ fn shares(words: &Words, hours: &[Counts]) -> Markup {
     }
 }
 
-fn findings(admin: &Admin, all: &[Share]) -> Markup {
+/// Each finding that held mail carries, or that was taken down.
+fn findings(admin: &Admin, mut all: Vec<Share>, demoted: &[Demotion]) -> Markup {
     let words = admin.words();
+    for one in demoted {
+        if !all.iter().any(|share| share.finding == one.finding) {
+            all.push(Share { finding: one.finding.clone(), held: 0, freed: 0 });
+        }
+    }
     html! {
         section.card aria-labelledby="overruled" {
             h2 #overruled { (words.say("admin-overruled")) }
             p.soft { (words.say("admin-overruled-help")) }
+            p.soft { (words.say("admin-demote-help")) }
             @if all.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
             @else {
-                table {
-                    thead { tr {
-                        th scope="col" { (words.say("admin-finding")) }
-                        th.number scope="col" { (words.say("count-held")) }
-                        th.number scope="col" { (words.say("admin-freed")) }
-                        th.number scope="col" { "%" }
-                    } }
-                    tbody {
-                        @for one in all {
-                            tr {
-                                td { code { (one.finding) } }
-                                td.number { (one.held) }
-                                td.number { (one.freed) }
-                                td.number { (u64::from(one.freed) * 100 / u64::from(one.held.max(1))) }
+                div.scroll tabindex="0" role="region" aria-labelledby="overruled" {
+                    table {
+                        thead { tr {
+                            th scope="col" { (words.say("admin-finding")) }
+                            th.number scope="col" { (words.say("count-held")) }
+                            th.number scope="col" { (words.say("admin-freed")) }
+                            th.number scope="col" { "%" }
+                            th.number scope="col" { (words.say("admin-weight")) }
+                            @if admin.may(Power::Operate) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
+                        } }
+                        tbody {
+                            @for one in &all {
+                                (finding(admin, one, demoted.iter().find(|other| other.finding == one.finding)))
                             }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+fn finding(admin: &Admin, share: &Share, demoted: Option<&Demotion>) -> Markup {
+    let words = admin.words();
+    let weight = admin.console().weights.of(&share.finding);
+    let left = demoted.map_or(100, |one| one.percent);
+    html! {
+        tr {
+            td {
+                code { (share.finding) }
+                @if let Some(one) = demoted {
+                    br; span.soft { (words.say("admin-demoted-by")) " " (one.by) ", " (table::ago(words, one.at, admin.app().clock.now())) }
+                }
+            }
+            td.number { (share.held) }
+            td.number { (share.freed) }
+            td.number { (u64::from(share.freed) * 100 / u64::from(share.held.max(1))) }
+            td.number {
+                @if let Some(weight) = weight {
+                    @if left < 100 { del { (format!("{weight:+.1}")) } " " }
+                    (format!("{:+.1}", weight * f32::from(left) / 100.0))
+                }
+            }
+            @if admin.may(Power::Operate) {
+                td {
+                    @if weight.is_some_and(|weight| weight != 0.0) {
+                        form.actions method="post" action=(Place::Demote) {
+                            (admin.token_field())
+                            input type="hidden" name="finding" value=(share.finding);
+                            @for (percent, word) in LEFT.into_iter().filter(|(percent, _)| *percent != left) {
+                                button.quiet type="submit" name="left" value=(percent) aria-label={ (words.say(word)) ": " (share.finding) } { (words.say(word)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn demote(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
+    let percent = LEFT.iter().map(|(percent, _)| *percent);
+    let percent = percent.into_iter().find(|one| one.to_string() == form.field("left"));
+    let demotion = Demotion {
+        finding: form.field("finding").to_owned(),
+        percent: percent.ok_or(Trouble::BadForm)?,
+        by: admin.account.login.to_string(),
+        at: admin.app().clock.now(),
+    };
+    let audit = admin.console().accounts.audit();
+    let also = |batch: &mut Batch, before: u8| {
+        let entry = admin.entry("demote-finding").about("finding", &demotion.finding);
+        let after = format!("{} % of its weight", demotion.percent);
+        audit.record(batch, entry.before(format!("{before} % of its weight")).after(after));
+    };
+    match demotion::demote(&admin.console().store, &demotion, &also).await {
+        Ok(()) => Ok(Redirect::to(&format!("{}#overruled", Place::Statistics))),
+        Err(DemotionError::Unknown(_)) => Err(Trouble::BadForm),
+        Err(DemotionError::Store(fault)) => Err(fault.into()),
     }
 }

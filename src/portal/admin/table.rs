@@ -1,4 +1,5 @@
-//! What lists share: search field, chips, pager, empty state, small times.
+//! What lists share: search field, chips, rows in their box, pager, empty
+//! state, small times.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -109,6 +110,55 @@ pub fn pager(words: &Words, address: &Address<'_>, paged: bool, next: Option<&[u
                 }
             }
         }
+    }
+}
+
+/// A column, by the word of its head.
+#[derive(Clone, Copy, Debug)]
+pub enum Column {
+    Text(&'static str),
+    /// Aligned right.
+    Number(&'static str),
+    /// What stands below speaks for itself; only readers are told.
+    Unsaid(&'static str),
+}
+
+/// Rows in a box of their own, which scrolls and not the page. `label` is
+/// the word for the whole.
+pub fn rows(words: &Words, label: &str, columns: &[Column], body: &Markup) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(words.say(label)) {
+            table.rows {
+                thead { tr {
+                    @for column in columns {
+                        @match column {
+                            Column::Text(word) => th scope="col" { (words.say(word)) },
+                            Column::Number(word) => th.number scope="col" { (words.say(word)) },
+                            Column::Unsaid(word) => th scope="col" { span.hidden { (words.say(word)) } },
+                        }
+                    }
+                } }
+                tbody { (body) }
+            }
+        }
+    }
+}
+
+/// What a page of a list found: its rows or, without any, the sentence
+/// `nothing`; and the way on.
+pub fn found(
+    words: &Words,
+    address: &Address<'_>,
+    rows: Option<&Markup>,
+    nothing: &str,
+    (paged, next): (bool, Option<&[u8]>),
+) -> Markup {
+    html! {
+        @match rows {
+            Some(rows) => (rows),
+            None => (empty(words.say(nothing))),
+        }
+        (pager(words, address, paged, next))
     }
 }
 

@@ -5,6 +5,7 @@
 //! page by cursor; an `Idempotency-Key` makes a POST safe to repeat; errors
 //! are problem documents (RFC 9457). Times are RFC 3339 in UTC.
 
+mod appeals;
 mod blocking;
 mod openapi;
 mod problem;
@@ -64,10 +65,14 @@ impl Caller {
         Ok(self.console()?.accounts.audit().note(entry).await?)
     }
 
-    /// An entry of the audit: the account, by this token.
+    /// The account, by this token.
+    pub fn who(&self) -> String {
+        format!("{} (token {})", self.account.login, self.token.name)
+    }
+
+    /// An entry of the audit.
     pub fn entry(&self, what: &str) -> Entry {
-        let who = format!("{} (token {})", self.account.login, self.token.name);
-        Entry::new(&who, what).from(self.visitor.client)
+        Entry::new(&self.who(), what).from(self.visitor.client)
     }
 }
 
@@ -91,6 +96,11 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/api/v1/held/{id}/delete", post(resources::delete))
         .route("/api/v1/senders", get(resources::senders))
         .route("/api/v1/senders/{id}/decide", post(resources::decide))
+        .route("/api/v1/appeals", get(appeals::list))
+        .route("/api/v1/appeals/{id}", get(appeals::one))
+        .route("/api/v1/appeals/{id}/ask", post(appeals::ask))
+        .route("/api/v1/appeals/{id}/grant", post(appeals::grant))
+        .route("/api/v1/appeals/{id}/deny", post(appeals::deny))
         .route("/api/v1/queue", get(resources::queue))
         .route("/api/v1/queue/{id}/retry", post(resources::retry))
         .route("/api/v1/queue/{id}/give-up", post(resources::give_up))

@@ -70,6 +70,47 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "get",
+        path: "/api/v1/appeals",
+        summary: "Appeals, the most urgent first; state is received, question or closed",
+        query: &["state", "after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/appeals/{id}",
+        summary: "One appeal: what its sender says, what is known of him, the conversation",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/appeals/{id}/ask",
+        summary: "Ask the sender something",
+        query: &[],
+        body: &["text"],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/appeals/{id}/grant",
+        summary: "Let the campaign or all mail of the identity (scope) through, for so many days \
+                  and messages, and deliver what is held",
+        query: &[],
+        body: &["scope", "days", "volume", "reason"],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/appeals/{id}/deny",
+        summary: "Deny it, with a reason that the sender reads",
+        query: &[],
+        body: &["reason"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
         path: "/api/v1/queue",
         summary: "Items of the queue, the oldest first; state=failed: what failed",
         query: &["state", "after", "limit"],
@@ -304,7 +345,7 @@ fn whole() -> Value {
         "info": {
             "title": "Reprieve",
             "version": "1",
-            "description": "Held messages, senders, queue and audit. Lists answer {items, next}; \
+            "description": "Held messages, senders, appeals, queue and audit. Lists answer {items, next}; \
                 next is the cursor for after. Errors are application/problem+json (RFC 9457).",
         },
         "security": [{ "bearer": [] }],
@@ -363,8 +404,12 @@ fn operation(one: &Operation) -> Value {
     if one.method == "post" {
         let key = json!({ "name": "Idempotency-Key", "in": "header", "schema": text });
         parameters.push(key);
+        let kind = |name: &str| match name {
+            "days" | "volume" => json!({ "type": "integer", "minimum": 1 }),
+            _ => text.clone(),
+        };
         let fields: Map<String, Value> =
-            one.body.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+            one.body.iter().map(|name| ((*name).to_owned(), kind(name))).collect();
         described["requestBody"] = json!({
             "content": { "application/json": {
                 "schema": { "type": "object", "properties": fields },

@@ -35,6 +35,11 @@ impl Problem {
     pub const METHOD: Self = Self::new(405, "Method not allowed", "see /api/v1/openapi.json");
     pub const DECIDED: Self =
         Self::new(409, "Decided already", "no copy waits any more; read the message again");
+    pub const APPEAL_DECIDED: Self = Self::new(
+        409,
+        "Decided already",
+        "somebody decided this appeal, or it expired; read it again",
+    );
     pub const BLOCKED: Self =
         Self::new(409, "Blocked", "the recipient or his organisation blocks this sender");
     pub const RUNNING: Self =

@@ -23,7 +23,7 @@ const ROWS: usize = 100;
 /// Entries of the audit that one search looks at.
 const LOOKED_AT: usize = 5000;
 
-type Answer = Result<Response, Problem>;
+pub type Answer = Result<Response, Problem>;
 
 /// What lists understand.
 #[derive(Debug, Default, Deserialize)]
@@ -31,19 +31,19 @@ type Answer = Result<Response, Problem>;
 pub struct List {
     q: String,
     class: String,
-    state: String,
+    pub state: String,
     after: String,
     limit: Option<usize>,
 }
 
 impl List {
-    fn limit(&self) -> usize {
+    pub fn limit(&self) -> usize {
         self.limit.unwrap_or(ROWS).clamp(1, ROWS)
     }
 
     /// # Errors
     /// 400 for what is no cursor.
-    fn after(&self) -> Result<Option<Vec<u8>>, Problem> {
+    pub fn after(&self) -> Result<Option<Vec<u8>>, Problem> {
         if self.after.is_empty() {
             return Ok(None);
         }
@@ -66,11 +66,11 @@ fn decision(body: &Bytes) -> Result<Decision, Problem> {
     serde_json::from_slice(body).map_err(|_| Problem::BAD_REQUEST)
 }
 
-fn ok(value: &Value) -> Response {
+pub fn ok(value: &Value) -> Response {
     json_text(200, value.to_string())
 }
 
-fn page(items: Vec<Value>, next: Option<Vec<u8>>) -> Response {
+pub fn page(items: Vec<Value>, next: Option<Vec<u8>>) -> Response {
     ok(
         &json!({ "items": Value::Array(items), "next": next.map(|next| URL_SAFE_NO_PAD.encode(next)) }),
     )
@@ -160,15 +160,10 @@ async fn decide_held(caller: &Caller, id: &str, body: &Bytes, what: &str) -> Ans
     let why = decision(body)?.why;
     let held = own(caller, id).await?;
     let audit = caller.console()?.accounts.audit();
-    let states = |held: &Held| {
-        let mut all: Vec<&str> = held.recipients.iter().map(|one| one.state.as_str()).collect();
-        all.dedup();
-        all.join(", ")
-    };
     let also = |batch: &mut Batch, before: &Held, after: &Held| {
         let about = format!("{} {}", after.reference, after.from_text);
         let entry = caller.entry(what).about("held", &about).why(&why);
-        audit.record(batch, entry.before(states(before)).after(states(after)));
+        audit.record(batch, entry.before(before.states()).after(after.states()));
     };
     let role = &caller.account.role;
     let his = |one: &HeldRecipient| role.covers(&one.organisation);

@@ -217,7 +217,8 @@ fn status(app: &App, asked: &Asked, appeal: &Appeal, wrong: Option<&str>) -> Mar
         Stands::Received => (Icon::Waiting, "appeal-received", "appeal-received-text"),
         Stands::Asked => (Icon::Question, "appeal-question", "appeal-question-text"),
         Stands::Granted => (Icon::Done, "appeal-granted", "appeal-granted-text"),
-        Stands::Denied => (Icon::Stopped, "appeal-denied", "appeal-denied-text"),
+        // An expired one lets him ask anew, so no page shows it.
+        Stands::Denied | Stands::Expired => (Icon::Stopped, "appeal-denied", "appeal-denied-text"),
     };
     let body = html! {
         h1 { (icon) (words.say(heading)) }

@@ -86,3 +86,16 @@ letter-appeal-received = Your request has arrived. A person decides about it. Th
 letter-appeal-question = There is a question about your request. Please answer it on this page:
 letter-appeal-granted = Your request has been granted. This page shows what is delivered, until when, and how many messages:
 letter-appeal-denied = Your request has been denied. This page shows the reason:
+letter-appeal-expired = Nobody decided about your request in time, so it is closed. If your mailing still waits, you can ask again on this page; or use the contact below:
+
+# What waits for an administrator.
+letter-admin-appeals-subject = { $count ->
+    [one] An appeal waits for you
+   *[other] { $count } appeals wait for you
+}
+letter-admin-appeals = { $count ->
+    [one] A mass mailer asks for a mailing to be delivered.
+   *[other] { $count } mass mailers ask for their mailings to be delivered.
+} Nothing of it is delivered until an administrator decides.
+letter-admin-appeals-until = to be decided by { $date }
+letter-admin-appeals-page = Here you see what they say and what is known of them, and decide. You get at most one such letter a day:

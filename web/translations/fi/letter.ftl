@@ -79,3 +79,16 @@ letter-appeal-received = Pyyntösi on saapunut. Ihminen päättää siitä. Täl
 letter-appeal-question = Pyyntöösi liittyy kysymys. Vastaa siihen tällä sivulla:
 letter-appeal-granted = Pyyntösi on hyväksytty. Tällä sivulla näet, mitä toimitetaan, mihin asti ja kuinka monta viestiä:
 letter-appeal-denied = Pyyntösi on hylätty. Syy on tällä sivulla:
+letter-appeal-expired = Kukaan ei päättänyt pyynnöstäsi ajoissa, joten se on suljettu. Jos lähetyksesi odottaa vielä, voit pyytää uudelleen tällä sivulla; tai ota yhteyttä alla olevaan osoitteeseen:
+
+# Mikä odottaa ylläpitäjää.
+letter-admin-appeals-subject = { $count ->
+    [one] Pyyntö odottaa päätöstäsi
+   *[other] { $count } pyyntöä odottaa päätöstäsi
+}
+letter-admin-appeals = { $count ->
+    [one] Joukkopostin lähettäjä pyytää, että hänen lähetyksensä toimitetaan.
+   *[other] { $count } joukkopostin lähettäjää pyytää, että heidän lähetyksensä toimitetaan.
+} Mitään ei toimiteta ennen kuin ylläpitäjä päättää.
+letter-admin-appeals-until = päätettävä viimeistään { $date }
+letter-admin-appeals-page = Tältä sivulta näet, mitä he kertovat ja mitä heistä tiedetään, ja voit päättää. Tällainen kirje tulee enintään kerran päivässä:

@@ -52,3 +52,10 @@ letter-appeal-received = 申請を受け付けました。担当者が判断し�
 letter-appeal-question = 申請について確認したいことがあります。次のページでご回答ください：
 letter-appeal-granted = 申請が認められました。配信される範囲、期限、通数は次のページでご覧いただけます：
 letter-appeal-denied = 申請は認められませんでした。理由は次のページでご覧いただけます：
+letter-appeal-expired = 期限までに判断されなかったため、申請は終了しました。配信をまだ希望される場合は、次のページからもう一度申請するか、下記の連絡先にお問い合わせください：
+
+# 管理者の判断を待つ申請。
+letter-admin-appeals-subject = 判断待ちの申請が{ $count }件あります
+letter-admin-appeals = 一斉配信の送信者から、配信の申請が{ $count }件届いています。管理者が判断するまで配信されません。
+letter-admin-appeals-until = 判断の期限：{ $date }
+letter-admin-appeals-page = 申請の内容とこちらで把握している情報は次のページでご覧になり、判断してください。このお知らせは1日1通までです：

@@ -1,13 +1,31 @@
 //! Charts as SVG, made on the server: a line, and behind it the least, the
-//! most and the mean of the four weeks before.
+//! most and the mean of the four weeks before. For the console and `/stats`.
 
 use maud::{Markup, html};
+
+use super::words::Words;
+use crate::statistics::Counts;
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 180;
 /// Room for the numbers at the left and the words below.
 const LEFT: u32 = 44;
 const BELOW: u32 = 20;
+
+/// Hours of a week.
+pub const WEEK: u32 = 168;
+
+/// One kind of count, with its word.
+pub type Kind = (&'static str, fn(&Counts) -> u64);
+
+/// What is counted, in the order in which it is shown.
+pub const KINDS: [Kind; 5] = [
+    ("count-held", |counts| counts.held),
+    ("count-released", |counts| counts.released),
+    ("count-delivered", |counts| counts.delivered),
+    ("count-rejected", |counts| counts.rejected),
+    ("count-destroyed", |counts| counts.destroyed),
+];
 
 /// One point and its reference, all of the same unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,9 +55,21 @@ pub fn with_band(all: &[u64], week: usize, shown: usize) -> Vec<Point> {
         .collect()
 }
 
+/// A chart with its word and its sum; `begin` is the word below its first
+/// point.
+pub fn figure(words: &Words, word: &str, points: &[Point], begin: &str) -> Markup {
+    let ends = (&**words.say(begin), &**words.say("admin-now"));
+    html! {
+        figure.card {
+            figcaption { strong { (words.say(word)) } " " span.soft { (points.iter().map(|one| one.value).sum::<u64>()) } }
+            (chart(words.say(word), points, ends))
+        }
+    }
+}
+
 /// `label` says to those who do not see it what it shows; `ends` are the words
 /// below its first and last point.
-pub fn chart(label: &str, points: &[Point], ends: (&str, &str)) -> Markup {
+fn chart(label: &str, points: &[Point], ends: (&str, &str)) -> Markup {
     let top = points.iter().map(|one| one.value.max(one.most)).max().unwrap_or(0).max(1);
     let down = |value: u64| {
         let room = u64::from(HEIGHT - BELOW - 8);
