@@ -21,7 +21,7 @@ use crate::queue::route::{self, Routes, TlsPolicy};
 use crate::queue::tls::ClientTls;
 use crate::queue::{self, Draft, Origin};
 use crate::release::{self, Denied, Releases};
-use crate::reputation::standing;
+use crate::reputation::{Vote, VoteKind, standing};
 use crate::store::Body;
 use crate::suppression::Suppression;
 
@@ -245,6 +245,10 @@ async fn a_released_message_arrives_exactly_with_its_trace_in_front() {
     assert_eq!(outcome.reply, "250 2.0.0 Ok: in memory");
     assert!(world.tools.queue.find(world.item_of(id).await).await.unwrap().is_none());
     assert!(world.is_idle().await);
+    let votes = world.tools.store.page::<Vote>(&[], 10).await.unwrap();
+    assert_eq!(votes.len(), 1, "what its recipient thinks of it is asked later");
+    assert_eq!((votes[0].record.about, votes[0].record.kind), (id, VoteKind::Silence));
+    assert!(votes[0].record.due > world.tools.clock.now());
 }
 
 #[tokio::test]

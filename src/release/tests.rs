@@ -6,7 +6,8 @@ use crate::filter::Class;
 use crate::mail::Address;
 use crate::quarantine::sample::held;
 use crate::queue;
-use crate::reputation::{Proof, Proofs, standing};
+use crate::reputation::vote::person_key;
+use crate::reputation::{Proof, Proofs, VoteKind, standing};
 use crate::store::Index;
 
 struct World {
@@ -54,6 +55,11 @@ impl World {
         self.releases.way(&held, ALL_RECIPIENTS).await.unwrap()
     }
 
+    async fn votes(&self) -> Vec<Vote> {
+        let rows = self.store.page::<Vote>(&[], 10).await.unwrap();
+        rows.into_iter().map(|row| row.record).collect()
+    }
+
     async fn release(&self, id: Uuid) -> Result<Held, Denied> {
         self.releases.release(id, ALL_RECIPIENTS).await
     }
@@ -66,6 +72,18 @@ impl World {
 
 fn proved(held: &mut Held) {
     held.proofs = Proofs::NONE.with(Proof::Dkim);
+}
+
+#[tokio::test]
+async fn r_07_a_sender_s_or_an_operator_s_release_teaches_nothing() {
+    let world = World::new(Vec::new());
+    let own = world.keep(proved).await;
+    world.release(own).await.unwrap();
+    let other = world.keep(|_| {}).await;
+    world.release(other).await.unwrap();
+    let last = world.keep(|_| {}).await;
+    world.releases.release_by_operator(last, ALL_RECIPIENTS).await.unwrap();
+    assert!(world.votes().await.is_empty());
 }
 
 #[tokio::test]
@@ -308,6 +326,10 @@ async fn a_recipient_frees_his_own_copy_only() {
     let organisation = &held.recipients[1].organisation;
     let regard = world.reputation.regard(&held.sender(), organisation).await;
     assert_eq!(regard, Ok(Regard::Unknown), "the sender earns nothing");
+    let votes = world.votes().await;
+    assert_eq!(votes.len(), 1, "one vote, however often he presses");
+    assert_eq!((votes[0].about, votes[0].kind, votes[0].spam), (id, VoteKind::Release, false));
+    assert_eq!(votes[0].person, person_key("bo@ours.example"));
     assert_eq!(world.releases.release_by_recipient(id, 2).await, Err(Denied::Unknown));
 
     for class in [Class::Malware, Class::Phishing] {
