@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use reprieve::clock::Clock;
 use reprieve::mail::Address;
 use reprieve::store::Store;
-use reprieve::suppression::{OWN, Server, Suppression, Way, socketmap};
+use reprieve::suppression::{OWN, Query, Server, Suppression, Way, socketmap};
 
 use stock::{Postfix, is_here};
 
@@ -58,6 +58,11 @@ async fn postfix_asks_the_socketmap_and_a_release_is_at_once() {
     assert!(refused.starts_with("554 5.7.1 "), "{refused}");
     assert!(refused.contains("delivery blocking list"), "{refused}");
     assert!(rcpt(&postfix, "anna@one.example").await.starts_with("250 "));
+
+    list.step().await.unwrap();
+    let blocked = Query { reason: "blocked".to_owned(), limit: 10, ..Query::default() };
+    let (log, _) = list.events(&blocked).await.unwrap();
+    assert_eq!(log.iter().map(|one| &one.address[..]).collect::<Vec<_>>(), [BLOCKED]);
 
     list.release(OWN, &address(BLOCKED), "test").await.unwrap();
     let taken = rcpt(&postfix, BLOCKED).await;

@@ -143,7 +143,7 @@ async fn blocking(page: &Page, looks: &Looks<'_>, base: &str) {
     page.open(&at(1, "upload")).await;
     page.tab_to("form[action$=register] button").await;
     page.press_enter().await;
-    page.shows_text("In force").await;
+    page.waits_for("section.job:not(:has(form)):not(:has(progress))").await;
     looks.well("blocking-registered").await;
     // A fixed plan: one address, and its blocking cancelled.
     page.open(&at(3, "find")).await;

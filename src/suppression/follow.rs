@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::event::Outcome;
 use super::record::{LogPosition, Way};
 use super::tail::{Reader, Tail};
-use super::{Refused, ServerId, Suppression};
+use super::{OWN, Refused, ServerId, Suppression};
 use crate::store::{Batch, Fault};
 
 /// Lines between two positions that are kept.
@@ -58,6 +58,9 @@ impl Follow {
     }
 
     async fn resume(&mut self) -> Result<Tail, Refused> {
+        if self.server != OWN && self.list.known(self.server).await?.is_none() {
+            return Err(Refused::NoServer(self.server));
+        }
         let key = self.path.display().to_string();
         let row = self.list.store().find::<LogPosition>(key.as_bytes()).await?;
         self.kept = row.map(|row| row.record);

@@ -23,6 +23,8 @@ use crate::store::{Batch, Fault, Record, Refusal, Row};
 pub(super) const TRIES: usize = 32;
 /// Refusals of live lookups that wait for the log; more are not logged.
 const REFUSALS: usize = 10_000;
+/// Of these, so many go into one batch.
+const REFUSED_AT_ONCE: usize = 500;
 
 /// What became of one message to one recipient.
 #[derive(Clone, Debug)]
@@ -160,14 +162,18 @@ impl Suppression {
     pub(super) async fn note_refused(&self) -> Result<(), Fault> {
         let refused =
             std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut batch = Batch::new();
-        for (server, address) in &refused {
-            let Ok(address) = Address::parse_utf8(address) else { continue };
-            let mut noted = Noted::new(*server, address, self.clock.now(), Outcome::Blocked);
-            ANSWER.clone_into(&mut noted.response);
-            batch.insert(&noted.event());
+        let refused: Vec<_> = refused.into_iter().collect();
+        for some in refused.chunks(REFUSED_AT_ONCE) {
+            let mut batch = Batch::new();
+            for (server, address) in some {
+                let Ok(address) = Address::parse_utf8(address) else { continue };
+                let mut noted = Noted::new(*server, address, self.clock.now(), Outcome::Blocked);
+                ANSWER.clone_into(&mut noted.response);
+                batch.insert(&noted.event());
+            }
+            self.write(batch).await?;
         }
-        self.write(batch).await
+        Ok(())
     }
 
     async fn learn(
