@@ -24,7 +24,7 @@ fn every_answer_has_its_class() {
             UnknownUser,
         ),
         (rcpt, "550 no such user here", UnknownUser),
-        (None, "550 Empfänger existiert nicht", UnknownUser),
+        (rcpt, "550 Empfänger existiert nicht", UnknownUser),
         (None, "550 Rejected by header based manually Blocked Senders", Rejecting),
         (None, "550 This user is not allowed to receive external mail", Rejecting),
         (rcpt, "551 not our customer", UnknownUser),
