@@ -134,7 +134,9 @@ fn by_words(said: &str, facts: &Facts) -> Option<Class> {
     if has(said, words::SENDER) || matches!(subject, Some((1, 7 | 8))) {
         return Some(OurFault);
     }
-    if has(said, words::NO_HOST) && !before_rcpt {
+    // "The recipient does not accept mail" is no word about his domain.
+    let closed = said.contains("domain") && said.contains("does not accept mail");
+    if (closed || has(said, words::NO_HOST)) && !before_rcpt {
         return Some(UnknownHost);
     }
     if has(said, words::LOCAL_TROUBLE) {

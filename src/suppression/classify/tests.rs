@@ -25,6 +25,8 @@ fn every_answer_has_its_class() {
         ),
         (rcpt, "550 no such user here", UnknownUser),
         (rcpt, "550 Empfänger existiert nicht", UnknownUser),
+        (rcpt, "550 5.7.1 Recipient does not accept mail from you", Rejecting),
+        (rcpt, "550 5.7.1 This domain does not accept mail", UnknownHost),
         (None, "550 Rejected by header based manually Blocked Senders", Rejecting),
         (None, "550 This user is not allowed to receive external mail", Rejecting),
         (rcpt, "551 not our customer", UnknownUser),

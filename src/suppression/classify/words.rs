@@ -269,6 +269,7 @@ pub(super) const NOT_MEMBER: &[&str] = &[
     "because the recipient is not accepting mail",
     "denied by the recipient",
     "recipient has blocked",
+    "recipient does not accept",
     "recipient's mailbox is not accepting",
     "is not accepting mail from you",
     "user has blocked",
@@ -281,7 +282,6 @@ pub(super) const NOT_MEMBER: &[&str] = &[
     "not allowed to send to this recipient",
     "not allowed to receive external",
     "does not accept external",
-    "only accepts mail from",
 ];
 
 /// Our sender's address is refused.
@@ -349,7 +349,6 @@ pub(super) const NO_HOST: &[&str] = &[
     "indicated no smtp service",
     "null mx",
     "nullmx",
-    "does not accept mail",
     "bad destination system address",
     "bad destination host",
     "recipient domain must exist",
