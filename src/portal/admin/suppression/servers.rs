@@ -34,7 +34,7 @@ pub(super) fn forms(admin: &Admin, server: &Server) -> Markup {
                     input #name type="text" name="name" value=(server.name) required maxlength="60";
                     (organisations(admin, "organisation", server.organisation.as_ref().map(|one| one.as_str())))
                 }
-                p { label { input type="checkbox" name="fixed" value="yes" checked[server.settings.fixed]; " " (words.say("server-fixed")) } }
+                p { label.inline { input type="checkbox" name="fixed" value="yes" checked[server.settings.fixed]; " " (words.say("server-fixed")) } }
                 button type="submit" { (words.say("blocking-save")) }
             }
             @if matches!(server.way, Way::Download(_)) {

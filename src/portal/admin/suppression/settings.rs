@@ -45,39 +45,41 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
         }
         @if settings.fixed { p.notice { (words.say("fixed-plan-text")) } }
         @if soon >= MANY { p.notice role="status" { (words.say("blocking-many")) " " strong { (soon) } } }
-        form method="post" action=(Place::Blocking(&id, "save")) {
+        form.settings method="post" action=(Place::Blocking(&id, "save")) {
             (admin.token_field())
             fieldset disabled[settings.fixed || !admin.may(Power::Decide)] {
                 legend { (words.say("blocking-tab-settings")) }
                 p {
-                    label { input type="checkbox" name="immediate" value="yes" checked[settings.immediate]; " " (words.say("blocking-immediate")) }
+                    label.inline { input type="checkbox" name="immediate" value="yes" checked[settings.immediate]; " " (words.say("blocking-immediate")) }
                 }
-                p {
-                    label for="at" { (words.say("blocking-daily-at")) } " "
+                p.pair {
+                    label for="at" { (words.say("blocking-daily-at")) }
                     input #at type="time" name="at" required value={ (format!("{:02}:{:02}", settings.daily_at / 60, settings.daily_at % 60)) };
-                    " " label.hidden for="zone" { (words.say("blocking-zone")) }
+                }
+                p.pair {
+                    label for="zone" { (words.say("blocking-zone")) }
                     input #zone type="text" name="zone" required value=(settings.zone) maxlength="60";
                 }
-                p {
-                    label for="watch" { (words.say("blocking-watch")) } " "
+                p.pair {
+                    label for="watch" { (words.say("blocking-watch")) }
                     input #watch type="number" name="watch" min="1" max="3650" value=(number(settings.watch_days));
                 }
-                p {
-                    label for="most" { (words.say("blocking-most")) } " "
+                p.pair {
+                    label for="most" { (words.say("blocking-most")) }
                     input #most type="number" name="most" min="1" value=(number(settings.releases_per_day));
                 }
-                p {
-                    label for="hours" { (words.say("blocking-strike")) } " "
+                p.pair {
+                    label for="hours" { (words.say("blocking-strike")) }
                     input #hours type="number" name="hours" min="0" max="720" required value=(settings.strike_hours);
                 }
                 @for (class, rule) in REASONS.iter().zip(settings.reasons) {
                     @let word = class.as_str();
-                    p {
-                        label { input type="checkbox" name=(word) value="yes" checked[rule.enabled]; " " (words.say(reason_word(word))) }
-                        " " label { (words.say("blocking-after")) " " input type="number" name={ (word) "-after" } min="1" max="1000" required value=(rule.after); }
+                    p.pair {
+                        label.inline { input type="checkbox" name=(word) value="yes" checked[rule.enabled]; (words.say(reason_word(word))) }
+                        label.inline { (words.say("blocking-after")) input type="number" name={ (word) "-after" } min="1" max="1000" required value=(rule.after); }
                     }
                 }
-                p { label { input type="checkbox" name="cancel" value="yes"; " " (words.say("blocking-cancel")) } }
+                p { label.inline { input type="checkbox" name="cancel" value="yes";  (words.say("blocking-cancel")) } }
                 button type="submit" { (words.say("blocking-save")) }
             }
         }

@@ -75,8 +75,8 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
                 label for="file" { (words.say("upload-file")) }
                 input #file type="file" name="file" required accept=".csv,.tsv,.txt,text/csv,text/plain";
             }
-            button type="submit" { (words.say("upload-send")) }
             p.help { (words.say("upload-help")) }
+            button type="submit" { (words.say("upload-send")) }
         }
         @if !jobs.is_empty() {
             div data-refresh=[moving.then_some(2)] {
@@ -151,8 +151,8 @@ fn acts(admin: &Admin, server: &Server, job: &Job) -> Markup {
         form.actions method="post" action=(Place::Blocking(&id, "register")) {
             (admin.token_field())
             input type="hidden" name="upload" value=(job.id);
-            label { input type="radio" name="when" value="run" checked[!at_once]; " " (words.say("upload-next-run")) }
-            label { input type="radio" name="when" value="now" checked[at_once]; " " (words.say("upload-at-once")) }
+            label.inline { input type="radio" name="when" value="run" checked[!at_once]; " " (words.say("upload-next-run")) }
+            label.inline { input type="radio" name="when" value="now" checked[at_once]; " " (words.say("upload-at-once")) }
             button type="submit" { (words.say("upload-register")) }
             " " button.quiet type="submit" formaction=(Place::Blocking(&id, "drop")) { (words.say("upload-drop")) }
         }

@@ -53,7 +53,7 @@ pub(super) async fn page(
     let body = html! {
         dl.facts {
             div { dt { (words.say("blocking-way")) } dd { code { (way) } } }
-            div { dt { (words.say("blocking-version")) } dd { (server.version) } }
+            @if files { div { dt { (words.say("blocking-version")) } dd { (server.version) } } }
             @if let Some(at) = server.acknowledged_at {
                 div { dt { (words.say("blocking-acknowledged")) } dd { (server.acknowledged) " · " (table::ago(words, at, now)) } }
             }
@@ -103,7 +103,7 @@ pub(super) async fn page(
         @if !breakers.is_empty() {
             h2 { (words.say("blocking-breakers")) }
             @for one in &breakers {
-                form.actions method="post" action=(Place::Blocking(&one.server.to_string(), "close-breaker")) {
+                form.pair method="post" action=(Place::Blocking(&one.server.to_string(), "close-breaker")) {
                     (admin.token_field())
                     input type="hidden" name="domain" value=(one.domain);
                     strong { (Shown(&one.domain)) } " " (one.unknown) " / " (one.all) " "
