@@ -145,7 +145,7 @@ impl Notices {
         let Some(address) = row.record.rfc5322_from.clone() else { return Ok(()) };
         let mut noted = Noted::new(OWN, address, self.now(), Outcome::Complained);
         noted.id = held.to_string();
-        noted.response = "the recipient complained of the letter".to_owned();
+        "the recipient complained of the letter".clone_into(&mut noted.response);
         tools.suppression.note(&noted).await.map(|_| ())
     }
 

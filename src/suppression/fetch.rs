@@ -143,7 +143,7 @@ mod tests {
     use crate::store::Store;
     use crate::suppression::distribute::Drift;
 
-    async fn read(fetched: Fetched) -> (u64, String) {
+    fn read(fetched: Fetched) -> (u64, String) {
         let Fetched::List(version, mut file) = fetched else { panic!("{fetched:?}") };
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
@@ -165,7 +165,7 @@ mod tests {
             let fetched = list.fetch(id, wrong, None).await.unwrap();
             assert!(matches!(fetched, Fetched::Unknown), "{id} {fetched:?}");
         }
-        let (version, text) = read(list.fetch(3, &token, None).await.unwrap()).await;
+        let (version, text) = read(list.fetch(3, &token, None).await.unwrap());
         assert_eq!(version, 1);
         assert!(text.lines().any(|line| line == "a@b.example"), "{text}");
         assert_eq!(list.drift(3).await.unwrap(), Drift::Behind { has: 0, last: 1 });
@@ -178,16 +178,16 @@ mod tests {
         list.step().await.unwrap();
         let server = list.server(3).await.unwrap().record;
         assert_eq!(server.trouble.as_deref(), Some("it has not fetched version 2"));
-        let (version, text) = read(list.fetch(3, &token, Some(1)).await.unwrap()).await;
+        let (version, text) = read(list.fetch(3, &token, Some(1)).await.unwrap());
         assert_eq!((version, text.contains("a@b.example")), (2, false));
         assert!(matches!(list.fetch(3, &token, Some(2)).await.unwrap(), Fetched::Same(2)));
         assert_eq!(list.server(3).await.unwrap().record.trouble, None);
 
         list.roll_back(3, 1).await.unwrap();
-        let (version, text) = read(list.fetch(3, &token, Some(2)).await.unwrap()).await;
+        let (version, text) = read(list.fetch(3, &token, Some(2)).await.unwrap());
         assert_eq!((version, text.contains("a@b.example")), (1, true));
         // A version that was never made acknowledges nothing.
-        read(list.fetch(3, &token, Some(9)).await.unwrap()).await;
+        read(list.fetch(3, &token, Some(9)).await.unwrap());
         assert_eq!(list.server(3).await.unwrap().record.acknowledged, 2);
     }
 }

@@ -79,10 +79,8 @@ impl Suppression {
     /// [`Fault`] if the store cannot read.
     pub async fn events(&self, query: &Query) -> Result<(Vec<Event>, Option<Vec<u8>>), Fault> {
         let wanted = Wanted::of(query);
-        let needle = match query.exact {
-            true => format!("<{}>", query.part.trim()),
-            false => query.part.trim().to_owned(),
-        };
+        let part = query.part.trim();
+        let needle = if query.exact { format!("<{part}>") } else { part.to_owned() };
         let wants = move |seen: Seen<'_>| wanted.wants(seen.facts);
         let arena = &self.arenas.events;
         self.rows(arena, needle, (query.after.clone(), query.limit), wants).await

@@ -97,8 +97,9 @@ fn refused(server: ServerId, words: &str, at: Timestamp) -> Option<Noted> {
     }
     let address = Address::parse_utf8(between(envelope, " to=<", ">")?).ok()?;
     let mut noted = Noted::new(server, address, at, Outcome::Blocked);
-    noted.response = cut(reply).to_owned();
-    noted.return_path = envelope.split_once('>').map_or("", |(from, _)| from).to_owned();
+    cut(reply).clone_into(&mut noted.response);
+    let from = envelope.split_once('>').map_or("", |(from, _)| from);
+    from.clone_into(&mut noted.return_path);
     words.clone_into(&mut noted.id);
     Some(noted)
 }

@@ -163,8 +163,10 @@ impl Suppression {
         let unwritable = |error: io::Error| Refused::File(error.to_string());
         std::fs::create_dir_all(&uploads.folder).map_err(unwritable)?;
         let id = Uuid::now_v7();
-        let options = File::options().write(true).create_new(true).mode(0o600).to_owned();
-        let file = options.open(uploads.folder.join(id.to_string())).map_err(unwritable)?;
+        let path = uploads.folder.join(id.to_string());
+        let mut options = File::options();
+        let file = options.write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(unwritable)?;
         Ok((id, file))
     }
 
@@ -194,7 +196,7 @@ impl Suppression {
         });
         uploads.add(Arc::clone(&job)).inspect_err(|_| self.unspool(id))?;
         let (list, reading) = (self.clone(), Arc::clone(&job));
-        self.work(&uploads.turn, move |runtime| {
+        work(&uploads.turn, move |runtime| {
             let found = Counted::open(&reading)
                 .and_then(|file| runtime.block_on(list.preview(&reading.upload, file)));
             reading.enter(match found {
@@ -214,7 +216,7 @@ impl Suppression {
         let uploads = self.uploads()?;
         let Some(before) = job.take() else { return Ok(false) };
         let (list, job) = (self.clone(), Arc::clone(job));
-        self.work(&uploads.turn, move |runtime| {
+        work(&uploads.turn, move |runtime| {
             let upload = Upload { at_once, ..job.upload.clone() };
             let done =
                 Counted::open(&job).and_then(|file| runtime.block_on(list.register(&upload, file)));
@@ -252,21 +254,17 @@ impl Suppression {
         let none = || Refused::File("no folder for uploads is set".to_owned());
         self.uploads.as_ref().ok_or_else(none)
     }
+}
 
-    /// On a thread of its own: reading a million rows leaves no gap in which
-    /// others could be served.
-    fn work(
-        &self,
-        turn: &Arc<Semaphore>,
-        work: impl FnOnce(&tokio::runtime::Handle) + Send + 'static,
-    ) {
-        let turn = Arc::clone(turn);
-        tokio::spawn(async move {
-            let _turn = turn.acquire_owned().await;
-            let runtime = tokio::runtime::Handle::current();
-            let _ = tokio::task::spawn_blocking(move || work(&runtime)).await;
-        });
-    }
+/// On a thread of its own: reading a million rows leaves no gap in which
+/// others could be served.
+fn work(turn: &Arc<Semaphore>, work: impl FnOnce(&tokio::runtime::Handle) + Send + 'static) {
+    let turn = Arc::clone(turn);
+    tokio::spawn(async move {
+        let _turn = turn.acquire_owned().await;
+        let runtime = tokio::runtime::Handle::current();
+        let _ = tokio::task::spawn_blocking(move || work(&runtime)).await;
+    });
 }
 
 /// A spooled file that says how far it was read.

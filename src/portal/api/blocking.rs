@@ -182,7 +182,7 @@ pub enum Act {
 }
 
 /// Does it, effective for every reader at once.
-pub async fn act(caller: Caller, id: &str, act: Act, body: &[u8]) -> Answer {
+pub async fn act(caller: &Caller, id: &str, act: Act, body: &[u8]) -> Answer {
     let (what, done) = match act {
         Act::Block => ("block-address", "blocked"),
         Act::Release => ("release-address", "released"),
@@ -191,19 +191,19 @@ pub async fn act(caller: Caller, id: &str, act: Act, body: &[u8]) -> Answer {
     caller.needs(Power::Decide, what).await?;
     // Whose list may not be browsed may still release an address he knows.
     let server = match act {
-        Act::Release => server(&caller, id).await?,
-        Act::Block | Act::Unexempt => browsed(&caller, id).await?,
+        Act::Release => server(caller, id).await?,
+        Act::Block | Act::Unexempt => browsed(caller, id).await?,
     };
     let one: One = serde_json::from_slice(body).map_err(|_| Problem::BAD_REQUEST)?;
     let address = csv::address(&one.address).map_err(|_| Problem::BAD_REQUEST)?;
-    let (list, by) = (list_of(&caller)?, caller.account.login.as_str());
+    let (list, by) = (list_of(caller)?, caller.account.login.as_str());
     let carried_out = match act {
         Act::Block => list.add(server.id, &address).await,
         Act::Release => list.release(server.id, &address, by).await,
         Act::Unexempt => list.unexempt(server.id, &address).await,
     };
     carried_out.map_err(refused)?;
-    record(&caller, &server, what, &one.address).await?;
+    record(caller, &server, what, &one.address).await?;
     Ok(json_text(200, json!({ done: one.address }).to_string()))
 }
 

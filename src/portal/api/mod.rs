@@ -118,7 +118,7 @@ pub(super) fn router(app: &App) -> Router<App> {
 fn blocking_routes() -> Router<App> {
     let act = |act: Act| {
         post(async move |caller: Caller, Captured(id): Captured<String>, body: Bytes| {
-            blocking::act(caller, &id, act, &body).await
+            blocking::act(&caller, &id, act, &body).await
         })
     };
     let upload = "/api/v1/servers/{id}/uploads/{upload}";

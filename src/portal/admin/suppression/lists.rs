@@ -61,7 +61,7 @@ async fn show(
     server: &Server,
     asked: &Asked,
     notice: Option<Markup>,
-    list: List<'_>,
+    list: &List<'_>,
 ) -> Result<Markup, Trouble> {
     let words = admin.words();
     let part = part_of(asked);
@@ -150,7 +150,7 @@ async fn show_blocked(
         next: last.map(|one| one.address.canonical().to_string().into_bytes()),
         above,
     };
-    show(admin, server, asked, notice, list).await
+    show(admin, server, asked, notice, &list).await
 }
 
 async fn show_exemptions(
@@ -190,7 +190,7 @@ async fn show_exemptions(
         next,
         above: html! {},
     };
-    show(admin, server, asked, notice, list).await
+    show(admin, server, asked, notice, &list).await
 }
 
 /// The words for a reason, or for the class of a failure.
