@@ -248,12 +248,9 @@ impl Roll {
             drop(inner);
             let mut count = 1;
             if begin < end || !changes.is_empty() {
-                let lines = old.as_ref().map_or("", |old| &old.text).split_terminator('\n');
-                let mut text = String::new();
-                for address in in_order(lines, more[begin..end].iter().copied(), &changes) {
-                    text.push_str(address);
-                    text.push('\n');
-                }
+                let more = more[begin..end].iter().map(|one| (*one, true));
+                let changed = changes.iter().map(|(address, listed)| (address.as_str(), *listed));
+                let text = rewritten(old.as_deref(), more.chain(changed).collect());
                 let fresh = cut(&text);
                 count = fresh.len();
                 let mut inner = self.write();
@@ -335,7 +332,7 @@ impl Roll {
             let inner = self.read();
             (inner.arena.clone(), inner.changes.clone())
         };
-        for address in in_order(arena.iter(), std::iter::empty(), &changes) {
+        for address in in_order(&arena, &changes) {
             each(address);
         }
     }
@@ -349,22 +346,43 @@ impl Roll {
     }
 }
 
-/// Both and the changes above them, sorted, each once.
+/// The text of a chunk with these changes; of two about an address the last
+/// one counts. What stands between them is copied as it is.
+fn rewritten(old: Option<&Chunk>, mut changes: Vec<(&str, bool)>) -> String {
+    changes.sort_by_key(|(address, _)| *address);
+    let (lines, mut from) = (old.map_or("", |old| &*old.text), 0);
+    let more: usize = changes.iter().map(|(address, _)| address.len() + 1).sum();
+    let mut text = String::with_capacity(lines.len() + more);
+    for (nth, (address, listed)) in changes.iter().enumerate() {
+        if changes.get(nth + 1).is_some_and(|(next, _)| next == address) {
+            continue;
+        }
+        let at = old.map_or(0, |old| old.not_before(address));
+        text.push_str(&lines[from..at]);
+        let stands = old.is_some_and(|old| at < lines.len() && old.line(at) == *address);
+        from = if stands { at + address.len() + 1 } else { at };
+        if *listed {
+            text.push_str(address);
+            text.push('\n');
+        }
+    }
+    text.push_str(&lines[from..]);
+    text
+}
+
+/// The chunks' addresses and the changes above them, sorted, each once.
 fn in_order<'a>(
-    old: impl Iterator<Item = &'a str>,
-    more: impl Iterator<Item = &'a str>,
+    arena: &'a Arena,
     changes: &'a BTreeMap<String, bool>,
 ) -> impl Iterator<Item = &'a str> {
-    let (mut one, mut two) = (old.peekable(), more.peekable());
-    let mut three = changes.iter().peekable();
+    let mut one = arena.iter().peekable();
+    let mut two = changes.iter().peekable();
     std::iter::from_fn(move || {
         loop {
-            let heads =
-                [one.peek().copied(), two.peek().copied(), three.peek().map(|(a, _)| a.as_str())];
+            let heads = [one.peek().copied(), two.peek().map(|(a, _)| a.as_str())];
             let least = heads.into_iter().flatten().min()?;
             one.next_if(|head| *head == least);
-            two.next_if(|head| *head == least);
-            if three.next_if(|(a, _)| a.as_str() == least).is_none_or(|(_, listed)| *listed) {
+            if two.next_if(|(a, _)| a.as_str() == least).is_none_or(|(_, listed)| *listed) {
                 return Some(least);
             }
         }
