@@ -3,7 +3,8 @@
 //! `cargo bench --bench store -- INDEX HELD [SECONDS] [FOLDER]` fills a store
 //! with HELD records, measures 32 submitters of one record (about 1 KiB, three
 //! index keys) with a message of 10 KiB, then the starts after a clean stop
-//! and after kill -9, and the rebuild of the index. It prints one line each.
+//! and after kill -9, and the rebuild of the index. What the console searches
+//! follows in memory and is filled at each start. It prints one line each.
 
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
+use reprieve::store::arena::{Arena, Entry};
 use reprieve::store::{
     Batch, Body, BodyId, EmbeddedSettings, Index, IndexEngine, Record, Store, Table,
 };
@@ -66,11 +68,13 @@ fn main() {
     println!("{} in {}", index.name(), folder.display());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("tokio");
     let store = open(&folder, index, "new");
+    searched(&runtime, &store);
     report(&runtime, &store, "fill", held, None, 1000);
     report(&runtime, &store, "10 KiB", u64::MAX, Some(Duration::from_secs(seconds)), 10_240);
     runtime.block_on(store.close());
     drop(store);
     let store = open(&folder, index, "clean");
+    searched(&runtime, &store);
     drop(store);
     killed(&folder, index);
     open(&folder, index, "after kill -9");
@@ -87,6 +91,37 @@ fn open(folder: &Path, index: IndexEngine, what: &str) -> Store {
     let seconds = began.elapsed().as_secs_f64();
     println!("start {what}: {seconds:.2} s, {opened:?}, {} MiB", resident());
     store
+}
+
+/// Brings the console's search into memory, and looks for what nobody has.
+fn searched(runtime: &tokio::runtime::Runtime, store: &Store) {
+    let arena = Arena::follow::<Held>(store, false, entry);
+    let began = Instant::now();
+    runtime.block_on(arena.fill::<Held>(store, entry)).expect("it is read");
+    let filled = began.elapsed();
+    let began = Instant::now();
+    let found = arena.find("nobody has this", None, 50, |_| true);
+    println!(
+        "search of {} filled in {:.1} s, {} MiB of its own; {} found in {:?}; {} MiB, {} at most",
+        arena.len(),
+        filled.as_secs_f64(),
+        arena.bytes() >> 20,
+        found.keys.len(),
+        began.elapsed(),
+        resident(),
+        memory("VmHWM:")
+    );
+}
+
+/// As much text as a held message has: a name, two addresses, a subject.
+fn entry(held: &Held) -> Entry {
+    let n = held.due;
+    let text = format!(
+        "kari katto <kari{n}@katto.example> an offer for the repair of your roof, number {n} \
+         bounce-{n}@mailer.example anna.{n}@example.fi"
+    );
+    let order = i64::try_from(held.id.as_u128() >> 80).expect("48 bits");
+    Entry { text, facts: 1, groups: vec![1], marks: vec![1, 2, 3], order }
 }
 
 fn report(
@@ -106,13 +141,15 @@ fn report(
         waits.get(nth).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
     };
     println!(
-        "{what}: {} commits, {:.0}/s, p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, {} MiB",
+        "{what}: {} commits, {:.0}/s, p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, {} MiB, \
+         {} at most",
         waits.len(),
         waits.len() as f64 / seconds,
         at(0.5),
         at(0.99),
         at(0.999),
-        resident()
+        resident(),
+        memory("VmHWM:")
     );
 }
 
@@ -173,8 +210,12 @@ fn text(length: usize) -> Bytes {
 
 /// Resident memory, in MiB.
 fn resident() -> u64 {
+    memory("VmRSS:")
+}
+
+fn memory(kind: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("0 0");
+    let line = status.lines().find(|line| line.starts_with(kind)).unwrap_or("0 0");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
