@@ -42,9 +42,9 @@ struct Chunk {
 
 impl Chunk {
     fn of(text: &str) -> Self {
-        let (mut starts, mut count, mut at) = (Vec::new(), 0, 0);
+        let (mut starts, mut count, mut at) = (Vec::new(), 0_usize, 0);
         for line in text.split_inclusive('\n') {
-            if count % STRIDE == 0 {
+            if count.is_multiple_of(STRIDE) {
                 starts.push(u32::try_from(at).expect("it was cut far below 4 GiB"));
             }
             count += 1;

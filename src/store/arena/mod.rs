@@ -131,7 +131,9 @@ impl Arena {
         if !times.is_sorted() {
             times.sort_unstable();
             let unsorted = std::mem::take(&mut rows);
-            times.iter().for_each(|(_, place)| rows.take(&unsorted, *place, false));
+            for (_, place) in &times {
+                rows.take(&unsorted, *place, false);
+            }
         }
         self.adopt(rows);
         Ok(())
@@ -146,7 +148,9 @@ impl Arena {
             let removed = std::mem::take(&mut *self.removed());
             let few = late.len() + removed.len() <= FEW || round == ROUNDS;
             let writing = few.then_some(rows);
-            removed.iter().for_each(|key| read.remove(key));
+            for key in &removed {
+                read.remove(key);
+            }
             read.put_all(&late, self.moving);
             if let Some(mut rows) = writing {
                 *rows = read;

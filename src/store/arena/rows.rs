@@ -167,7 +167,7 @@ impl Rows {
                 let marks = self.marks.take(marks);
                 self.marks.release(row.marks);
                 let (block, at) = split(place);
-                self.blocks[block as usize].rows[at] = Row { facts, marks, ..row };
+                self.blocks[block as usize].rows[at] = Row { marks, facts, ..row };
                 return;
             }
         }
@@ -184,7 +184,7 @@ impl Rows {
         let open = last.filter(|block| self.blocks[*block as usize].rows.len() < ROWS);
         let at = open.unwrap_or_else(|| self.begin());
         let block = &mut self.blocks[at as usize];
-        block.push(key, text, |text, key| Row { text, key, facts, groups, marks });
+        block.push(key, text, |text, key| Row { text, key, groups, marks, facts });
         if block.rows.len() == ROWS {
             block.shrink();
         }
@@ -441,5 +441,5 @@ fn split(place: u32) -> (u32, usize) {
 
 /// Which of the tables: by bits that a table itself does not look at first.
 fn table(hash: u64) -> usize {
-    (hash >> 48) as usize % TABLES
+    usize::try_from(hash >> 48).expect("16 bits") % TABLES
 }
