@@ -16,12 +16,15 @@ use super::{Entry, Found, Seen, fold};
 
 /// Of a row's number, how many bits tell it from the others of its block.
 const BITS: u32 = 8;
-/// Rows of one block.
+/// Rows of one block, at most.
 const ROWS: usize = 1 << BITS;
+/// Bytes of text in one block, at most if it has more rows than one. All have
+/// the same room from the start: growing would leave holes between them.
+const TEXT: usize = 16 << 10;
 /// Blocks of one arena.
 const BLOCKS: usize = 1 << (32 - BITS);
 /// Blocks that one look at the arena takes in.
-const STEP: usize = 64;
+const STEP: usize = 128;
 /// Tables, so that none of them is large when it grows.
 const TABLES: usize = 64;
 /// The groups of a row that was dropped.
@@ -180,14 +183,17 @@ impl Rows {
     }
 
     fn append(&mut self, key: &[u8], text: &[u8], facts: u64, groups: u32, marks: u32) {
-        let last = self.order.last().copied();
-        let open = last.filter(|block| self.blocks[*block as usize].rows.len() < ROWS);
-        let at = open.unwrap_or_else(|| self.begin());
+        let at = match self.order.last() {
+            Some(&last) if self.blocks[last as usize].takes(text) => last,
+            last => {
+                if let Some(&last) = last {
+                    self.blocks[last as usize].shrink();
+                }
+                self.begin()
+            }
+        };
         let block = &mut self.blocks[at as usize];
         block.push(key, text, |text, key| Row { text, key, groups, marks, facts });
-        if block.rows.len() == ROWS {
-            block.shrink();
-        }
         self.live += 1;
         let place = number(at, block.rows.len() - 1);
         let hash = self.hasher.hash_one(key);
@@ -207,7 +213,9 @@ impl Rows {
             u32::try_from(at).expect("seen above")
         });
         self.serial += 1;
-        self.blocks[at as usize].serial = self.serial;
+        let block = &mut self.blocks[at as usize];
+        block.serial = self.serial;
+        block.text.reserve_exact(TEXT);
         self.order.push(at);
         at
     }
@@ -390,6 +398,11 @@ impl Block {
         let end = |bytes: &[u8]| u32::try_from(bytes.len()).expect("256 records are below 4 GiB");
         self.rows.push(row(end(&self.text), end(&self.keys)));
         self.live += 1;
+    }
+
+    /// Whether there is room for one more row.
+    fn takes(&self, text: &[u8]) -> bool {
+        self.rows.len() < ROWS && self.text.len() + text.len() < TEXT
     }
 
     fn shrink(&mut self) {
