@@ -36,6 +36,16 @@ pub struct Page<'a> {
     pub body: Markup,
 }
 
+/// Writes nothing: makes room for what follows in a template, which else grows
+/// by halves, and is moved each time.
+pub struct Room(pub usize);
+
+impl Render for Room {
+    fn render_to(&self, buffer: &mut String) {
+        buffer.reserve(self.0);
+    }
+}
+
 /// The pictures beside words; never alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
@@ -90,6 +100,7 @@ pub fn page(visitor: &Visitor, page: &Page<'_>) -> Markup {
         visitor,
         &head,
         &html! {
+            (Room(page.body.0.len() + 2048))
             header {
                 span.mark aria-hidden="true" { (name.chars().next().unwrap_or('R')) }
                 span.name { (name) }
@@ -115,6 +126,7 @@ pub fn document(visitor: &Visitor, head: &Head<'_>, body: &Markup) -> Markup {
     let words = visitor.words();
     let assets = visitor.assets();
     html! {
+        (Room(body.0.len() + 1024))
         (DOCTYPE)
         html lang=(words.tag()) {
             head {
@@ -152,6 +164,7 @@ pub fn language(visitor: &Visitor, one: &Words, at: impl Render) -> Markup {
 fn foot(visitor: &Visitor, page: &Page<'_>) -> Markup {
     let words = visitor.words();
     html! {
+        (Room(2048))
         footer {
             @if let Some(contact) = page.brand.contact() {
                 p { (words.say("contact")) " " (contact_line(words, contact)) }
@@ -213,6 +226,7 @@ impl Render for AddressShown<'_> {
 /// "today 10:04 UTC (14 minutes ago)": the script makes it local time.
 pub fn moment(words: &Words, at: Timestamp, now: Timestamp) -> Markup {
     html! {
+        (Room(256))
         time datetime=(at) title=(exact(at)) data-local="full" data-today=(today(words, "T").plain()) {
             @if utc(at).date() == utc(now).date() { (today(words, &utc_clock(at))) }
             @else { (date_time(words, at)) }

@@ -7,7 +7,7 @@ use super::entered::Entered;
 use super::{BULK, NOT_MINE, PERSONAL, outcome};
 use crate::filter::Class;
 use crate::portal::nonce::Stale;
-use crate::portal::part::{self, AddressShown, Icon};
+use crate::portal::part::{self, AddressShown, Icon, Room};
 use crate::portal::path::{Path, Step};
 use crate::portal::words::{Arguments, Said, Shown, Words};
 use crate::release::Way;
@@ -53,6 +53,7 @@ pub fn page(entered: &Entered, case: &Case, asked: &Asked<'_>) -> Markup {
         _ => "waiting",
     };
     let body = html! {
+        (Room(4096))
         h1 { (Icon::Waiting) (words.say(heading)) }
         (lede(words, "waiting-lede", &Case::named(case.waiting())))
         (details(words, case))
@@ -110,6 +111,7 @@ pub fn others(words: &Words, named: &Named<'_>) -> Said {
 pub fn details(words: &Words, case: &Case) -> Markup {
     let held = &case.held;
     html! {
+        (Room(1024))
         dl.details {
             div {
                 dt { (words.say("subject")) }
@@ -163,6 +165,7 @@ pub fn reasons(words: &Words, case: &Case) -> Markup {
         .take(MOST_REASONS)
         .collect();
     html! {
+        (Room(1024))
         section aria-labelledby="why" {
             h2 #why { (words.say("why")) }
             ul.reasons {
@@ -186,6 +189,7 @@ fn declaration(entered: &Entered, asked: &Asked<'_>) -> Markup {
         (PERSONAL, "what-personal", "declare-personal"),
     ];
     html! {
+        (Room(1536))
         form.declare method="post" action=(entered.path(Step::Declare)) {
             fieldset aria-describedby=[asked.wrong.map(|_| "wrong")] {
                 legend { (words.say("declare")) }
