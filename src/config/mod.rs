@@ -11,12 +11,14 @@ mod engines;
 mod lists;
 mod organisation;
 mod reader;
+mod reference;
 mod sections;
 mod value;
 
 pub use blocking::Blocking;
 pub use engines::Engines;
-pub use reader::{Known, Mistake};
+pub use reader::{Effective, Known, Mistake};
+pub use reference::meanings;
 pub use sections::{
     Appeals, Delivery, Dns, Filter, Hop, Index, Keys, Listen, Log, LogFormat, Milter, MilterAt,
     Networks, NextHop, Notice, Place, Portal, Protocol, Ready, Release, Route, SmarthostAuth, Smtp,
@@ -34,7 +36,7 @@ use toml::{Table, Value};
 
 use crate::directory::{Directory, Organisation};
 use crate::reputation::standing::Settings as ReputationSettings;
-use reader::Section;
+use reader::{Heard, Section};
 
 /// Everything that an operator can decide, checked.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub struct Config {
     pub suppression: Blocking,
     pub dns: Dns,
     pub log: Log,
+    /// Every key with the value that is in force, in the order of reading.
+    pub effective: Vec<Effective>,
 }
 
 /// Why a configuration cannot be used.
@@ -113,7 +117,7 @@ impl Config {
         for one in overrides {
             set(&mut table, one).ok_or_else(|| ConfigError::Override(one.clone()))?;
         }
-        let asked = Rc::new(RefCell::new(BTreeSet::new()));
+        let asked = Rc::new(RefCell::new(Heard::default()));
         let mut root = Section::root(table, Rc::clone(&asked));
         let filter = Filter::read(root.section("filter")?)?;
         let mut config = Self {
@@ -135,12 +139,14 @@ impl Config {
             suppression: Blocking::read(root.section("suppression")?)?,
             dns: Dns::read(root.section("dns")?)?,
             log: Log::read(root.section("log")?)?,
+            effective: Vec::new(),
         };
         root.finish()?;
         config.check_organisations()?;
         config.resolve_paths(folder);
-        let asked = asked.borrow().clone();
-        Ok((config, asked))
+        let heard = asked.take();
+        config.effective = heard.values;
+        Ok((config, heard.known))
     }
 
     fn check_organisations(&self) -> Result<(), Mistake> {

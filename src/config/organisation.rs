@@ -10,9 +10,6 @@ use crate::directory::{
 };
 use crate::mail::{Address, Domain};
 
-const CHOICES: &[(&str, Choice)] =
-    &[("deliver", Choice::Deliver), ("hold", Choice::Hold), ("reject", Choice::Reject)];
-
 /// Every organisation; there must be one at least.
 pub(super) fn read(
     root: &mut Section,
@@ -38,6 +35,8 @@ fn one(mut section: Section, hold_first_contact: bool) -> Result<Organisation, M
     let telephone = section.optional("telephone", "\"+358 9 123 4567\"", value::text)?;
     let hours = section.optional("hours", "\"weekdays 8-16\"", value::text)?;
     let rules = section.list("rule", "sender")?;
+    let choices = Choice::ALL.map(|choice| (choice.as_str(), choice));
+    let told = Told::ALL.map(|told| (told.as_str(), told));
     let organisation = Organisation {
         id,
         name,
@@ -47,18 +46,11 @@ fn one(mut section: Section, hold_first_contact: bool) -> Result<Organisation, M
         host: section.optional("host", "\"release.example.com\"", host)?,
         colour: section.optional("colour", "\"#0b6e4f\"", value::colour)?,
         retention_days: section.or("retention", "\"14 days\"", retention)?,
-        told: section.or(
-            "told",
-            "\"letter\"",
-            value::word(&[
-                ("letter", Told::Letter),
-                ("reply", Told::Reply),
-                ("defer", Told::Defer),
-            ]),
-        )?,
-        marketing: section.or("marketing", "\"deliver\"", value::word(CHOICES))?,
-        poll: section.or("poll", "\"deliver\"", value::word(CHOICES))?,
-        social: section.or("social", "\"deliver\"", value::word(CHOICES))?,
+        told: section.or("told", "\"letter\"", value::word(&told))?,
+        marketing: section.or("marketing", "\"deliver\"", value::word(&choices))?,
+        poll: section.or("poll", "\"deliver\"", value::word(&choices))?,
+        social: section.or("social", "\"deliver\"", value::word(&choices))?,
+        mass: section.or("mass", "\"hold\"", value::word(&choices))?,
         hold_first_contact: section
             .optional(
                 "first_contact",
@@ -69,6 +61,8 @@ fn one(mut section: Section, hold_first_contact: bool) -> Result<Organisation, M
         rules: rules.into_iter().map(rule).collect::<Result<_, _>>()?,
         digest: digest(&mut section)?,
         people_choose: section.or("people_choose", "true", value::flag)?,
+        sentence: section.optional("sentence", "\"Ring us at any time.\"", sentence)?,
+        logo: None,
     };
     section.finish()?;
     Ok(organisation)
@@ -142,6 +136,15 @@ fn pattern(value: &Value) -> Result<Pattern, String> {
         Domain::parse(text).map(Pattern::Domain)
     };
     pattern.map_err(|error| format!("{value} is neither an address nor a domain ({error})"))
+}
+
+/// One line that letters and pages can carry.
+fn sentence(value: &Value) -> Result<String, String> {
+    let text = value::text(value)?;
+    if text.chars().count() > 300 || text.chars().any(crate::mail::display::is_invisible) {
+        return Err(format!("{value} is not one line of at most 300 characters"));
+    }
+    Ok(text)
 }
 
 fn retention(value: &Value) -> Result<u16, String> {

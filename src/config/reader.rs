@@ -30,8 +30,29 @@ pub struct Known {
     pub default: Option<String>,
 }
 
-/// Every key that was asked for, over all sections.
-pub(super) type Asked = Rc<RefCell<BTreeSet<Known>>>;
+/// A key with the value that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// Its full name as mistakes say it: `organisation "example".name`.
+    pub key: String,
+    /// The same without what tells several apart: `organisation.name`.
+    pub name: String,
+    /// As TOML text; `None` if it has none, or may not be shown.
+    pub value: Option<String>,
+    /// Whether the file says it; else it is the default.
+    pub written: bool,
+    /// Never shown.
+    pub secret: bool,
+}
+
+/// Every key that was asked for, over all sections, and what it was.
+#[derive(Default)]
+pub(super) struct Heard {
+    pub known: BTreeSet<Known>,
+    pub values: Vec<Effective>,
+}
+
+pub(super) type Asked = Rc<RefCell<Heard>>;
 
 /// A table that is being read.
 pub(super) struct Section {
@@ -142,7 +163,7 @@ impl Section {
         };
         let names: Vec<String> = {
             let asked = self.asked.borrow();
-            let below = asked.iter().filter_map(|known| known.key.strip_prefix(&self.path));
+            let below = asked.known.iter().filter_map(|known| known.key.strip_prefix(&self.path));
             below.map(|rest| rest.split('.').next().unwrap_or(rest).to_owned()).collect()
         };
         let wrong = "is not a key that reprieve knows";
@@ -170,8 +191,21 @@ impl Section {
     fn take(&mut self, key: &str, default: Option<&str>) -> Option<Value> {
         let known =
             Known { key: format!("{}{key}", self.path), default: default.map(ToOwned::to_owned) };
-        self.asked.borrow_mut().insert(known);
-        self.left.remove(key)
+        let value = self.left.remove(key);
+        let mut asked = self.asked.borrow_mut();
+        asked.values.push(self.effective(key, value.as_ref(), default));
+        asked.known.insert(known);
+        value
+    }
+
+    fn effective(&self, key: &str, value: Option<&Value>, default: Option<&str>) -> Effective {
+        let name = format!("{}{key}", self.path);
+        // A file that holds a password may be named, a password may not.
+        let secret = key.ends_with("password") && !key.starts_with("smarthost");
+        let written = value.is_some();
+        let value = value.map(ToString::to_string).or(default.map(ToOwned::to_owned));
+        let value = value.filter(|_| !secret).map(|value| masked(&name, value));
+        Effective { key: format!("{}{key}", self.place), name, value, written, secret }
     }
 
     fn inner(&self, key: &str, place: &str, table: Table) -> Self {
@@ -182,6 +216,20 @@ impl Section {
             asked: Rc::clone(&self.asked),
         }
     }
+}
+
+/// Some providers of DNS lists put the customer's key into the zone: long
+/// labels there are not shown.
+fn masked(name: &str, value: String) -> String {
+    if name != "filter.lists" {
+        return value;
+    }
+    let labels = value.split('.').map(|label| {
+        let bare = label.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let long = bare.len() >= 20 && bare.bytes().all(|b| b.is_ascii_alphanumeric());
+        if long { label.replace(bare, "…") } else { label.to_owned() }
+    });
+    labels.collect::<Vec<_>>().join(".")
 }
 
 /// The name that was probably meant.

@@ -157,7 +157,7 @@ pub(super) fn list<T>(one: impl Fn(&Value) -> Parsed<T>) -> impl Fn(&Value) -> P
 }
 
 /// One of a few words.
-pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&Value) -> Parsed<T> {
+pub(super) fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Value) -> Parsed<T> {
     move |value| {
         let found = words.iter().find(|(word, _)| value.as_str() == Some(word));
         found.map(|(_, meaning)| *meaning).ok_or_else(|| {

@@ -2,17 +2,21 @@
 //! organisations' rules, and how each organisation wants its mail treated.
 //!
 //! Organisations are in memory, built from the configuration;
-//! [`Directory::replace`] swaps them whole. A domain belongs to at most one.
-//! What people decide (recipients' choices, rules) lives in the store, with a
-//! view in memory: [`People`] writes both.
+//! [`Directory::replace`] swaps them whole, and what the console changed about
+//! them lies over that ([`overlay`]). A domain belongs to at most one. What
+//! people decide (recipients' choices, rules) lives in the store, with a view
+//! in memory: [`People`] writes both.
 
+pub mod overlay;
 pub mod people;
 mod recipient;
 mod rule;
 #[cfg(test)]
 pub mod sample;
+pub mod search;
 pub mod session;
 
+pub use overlay::{Overlay, Overlays};
 pub use people::{People, PeopleError};
 pub use recipient::{Choices, Frequency, Recipient, Rhythm};
 pub use rule::{Claim, Pattern, Rule, RuleAction, StoredRule};
@@ -82,6 +86,8 @@ pub struct Organisation {
     pub marketing: Choice,
     pub poll: Choice,
     pub social: Choice,
+    /// Near-duplicates to many from a sender without standing.
+    pub mass: Choice,
     /// Hold the first mail of senders without standing.
     pub hold_first_contact: bool,
     pub rules: Vec<Rule>,
@@ -89,6 +95,10 @@ pub struct Organisation {
     /// Whether each recipient may choose for himself about marketing, polls
     /// and social mail.
     pub people_choose: bool,
+    /// A sentence of its own in letters to senders and on their pages.
+    pub sentence: Option<String>,
+    /// The picture that leads its pages; only the console sets one.
+    pub logo: Option<Arc<overlay::Logo>>,
 }
 
 /// How an organisation's recipients are told what was held for them, unless
@@ -117,10 +127,14 @@ pub struct Directory {
     view: Arc<RwLock<View>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Organisations {
+    /// As they count: what is written, with the overlays over it.
     all: Vec<Arc<Organisation>>,
+    /// As the configuration has them, in the same order.
+    written: Vec<Arc<Organisation>>,
     by_domain: HashMap<Domain, usize>,
+    overlays: HashMap<OrganisationId, Overlay>,
 }
 
 /// Why a set of organisations is refused.
@@ -148,6 +162,40 @@ impl OrganisationId {
 impl fmt::Display for OrganisationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Choice {
+    pub const ALL: [Self; 3] = [Self::Deliver, Self::Hold, Self::Reject];
+
+    /// The word in the configuration and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deliver => "deliver",
+            Self::Hold => "hold",
+            Self::Reject => "reject",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+}
+
+impl Told {
+    pub const ALL: [Self; 3] = [Self::Letter, Self::Reply, Self::Defer];
+
+    /// The word in the configuration and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Letter => "letter",
+            Self::Reply => "reply",
+            Self::Defer => "defer",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
     }
 }
 
@@ -196,26 +244,44 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Swaps all organisations at once.
+    /// Swaps all organisations at once; what the console changed stays over
+    /// them.
     ///
     /// # Errors
     /// As [`Directory::new`]; nothing is changed then.
     pub fn replace(&self, organisations: Vec<Organisation>) -> Result<(), DirectoryError> {
-        let mut fresh = Organisations::default();
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh =
+            Organisations { overlays: inner.overlays.clone(), ..Organisations::default() };
         for organisation in organisations {
-            if fresh.all.iter().any(|other| other.id == organisation.id) {
+            if fresh.written.iter().any(|other| other.id == organisation.id) {
                 return Err(DirectoryError::IdTwice(organisation.id));
             }
-            let place = fresh.all.len();
+            let place = fresh.written.len();
             for domain in &organisation.domains {
                 if fresh.by_domain.insert(domain.clone(), place).is_some() {
                     return Err(DirectoryError::DomainTwice(domain.clone()));
                 }
             }
-            fresh.all.push(Arc::new(organisation));
+            fresh.written.push(Arc::new(organisation));
         }
-        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        fresh.lay();
+        *inner = Arc::new(fresh);
         Ok(())
+    }
+
+    /// Lays what the console changed over its organisation.
+    fn lay(&self, overlay: Overlay) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = Organisations::clone(&inner);
+        fresh.overlays.insert(overlay.organisation.clone(), overlay);
+        fresh.lay();
+        *inner = Arc::new(fresh);
+    }
+
+    /// An organisation as the configuration has it.
+    pub fn written(&self, id: &OrganisationId) -> Option<Arc<Organisation>> {
+        self.current().written.iter().find(|organisation| organisation.id == *id).cloned()
     }
 
     /// The organisation that `domain` belongs to, if it is served. Subdomains
@@ -306,5 +372,16 @@ impl Directory {
 
     fn current(&self) -> Arc<Organisations> {
         Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Organisations {
+    /// Puts the overlays over what is written.
+    fn lay(&mut self) {
+        let over = |written: &Arc<Organisation>| match self.overlays.get(&written.id) {
+            Some(overlay) => Arc::new(overlay.over(written)),
+            None => Arc::clone(written),
+        };
+        self.all = self.written.iter().map(over).collect();
     }
 }

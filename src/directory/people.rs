@@ -6,128 +6,27 @@
 //! behind it. Recipients are learned from mail: the view remembers a new one
 //! at once, [`People::step`] writes him down.
 
-use std::collections::HashMap;
+mod rules;
+mod view;
+
+pub use rules::RuleChange;
+pub(super) use view::View;
+
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::rule::Ruleset;
-use super::{
-    Choices, Claim, Directory, OrganisationId, Pattern, Recipient, RuleAction, StoredRule,
-};
+use super::{Directory, OrganisationId, Recipient, StoredRule};
 use crate::clock::{Clock, Timestamp};
 use crate::mail::Address;
 use crate::store::{Batch, Fault, Index, Record, Refusal, Row, Store};
 
-/// New recipients that wait to be written; more are learned from later mail.
-const LEARNED: usize = 20_000;
 /// How often a decision is made again when another came first.
 const TRIES: usize = 8;
 
-/// What the hot path reads.
-#[derive(Default)]
-pub(super) struct View {
-    rules: HashMap<OrganisationId, HashMap<Option<Address>, Ruleset>>,
-    people: HashMap<Address, Choices>,
-    /// Alias -> mailbox.
-    aliases: HashMap<Address, Address>,
-    /// Member -> shared mailboxes.
-    shared: HashMap<Address, Vec<Address>>,
-    learned: HashMap<Address, OrganisationId>,
-}
-
-impl View {
-    pub fn rule(
-        &self,
-        organisation: &OrganisationId,
-        recipient: &Address,
-        claim: &Claim<'_>,
-    ) -> Option<RuleAction> {
-        let sets = self.rules.get(organisation)?;
-        let whole = sets.get(&None).and_then(|set| set.ask(claim));
-        if whole == Some(RuleAction::Block) {
-            return whole;
-        }
-        let base = recipient.base();
-        let own = self.aliases.get(&base).cloned().unwrap_or(base);
-        sets.get(&Some(own)).and_then(|set| set.ask(claim)).or(whole)
-    }
-
-    pub fn choices(&self, recipient: &Address) -> Choices {
-        let base = recipient.base();
-        let own = self.aliases.get(&base).unwrap_or(&base);
-        self.people.get(own).copied().unwrap_or_default()
-    }
-
-    pub fn mailbox(&self, address: &Address) -> Address {
-        let base = address.base();
-        self.aliases.get(&base).cloned().unwrap_or(base)
-    }
-
-    pub fn readable_by(&self, mailbox: &Address) -> Vec<Address> {
-        let mut all = vec![mailbox.clone()];
-        all.extend(self.shared.get(mailbox).into_iter().flatten().cloned());
-        let aliases = self.aliases.iter().filter(|(_, owner)| all.contains(owner));
-        let aliases: Vec<Address> = aliases.map(|(alias, _)| alias.clone()).collect();
-        all.extend(aliases);
-        all
-    }
-
-    pub fn is_shared(&self, mailbox: &Address) -> bool {
-        self.shared.values().flatten().any(|one| one == mailbox)
-    }
-
-    pub fn knows(&self, base: &Address) -> bool {
-        self.people.contains_key(base)
-            || self.aliases.contains_key(base)
-            || self.learned.contains_key(base)
-    }
-
-    pub fn learn(&mut self, base: Address, organisation: &OrganisationId) {
-        if self.learned.len() < LEARNED && !self.knows(&base) {
-            self.learned.insert(base, organisation.clone());
-        }
-    }
-
-    /// `old`: the recipient as the view knows him, if it does.
-    fn put(&mut self, old: Option<&Recipient>, recipient: &Recipient) {
-        self.learned.remove(&recipient.address);
-        for alias in old.iter().flat_map(|old| &old.aliases) {
-            self.aliases.remove(alias);
-        }
-        for alias in &recipient.aliases {
-            self.aliases.insert(alias.clone(), recipient.address.clone());
-        }
-        for member in old.iter().flat_map(|old| &old.members) {
-            if let Some(shared) = self.shared.get_mut(member) {
-                shared.retain(|mailbox| *mailbox != recipient.address);
-            }
-        }
-        for member in &recipient.members {
-            let shared = self.shared.entry(member.clone()).or_default();
-            shared.push(recipient.address.clone());
-        }
-        self.people.insert(recipient.address.clone(), recipient.choices());
-    }
-
-    fn set(&mut self, rule: &StoredRule) {
-        let sets = self.rules.entry(rule.organisation.clone()).or_default();
-        sets.entry(rule.recipient.clone()).or_default().put(&rule.sender, rule.action);
-    }
-
-    fn unset(&mut self, rule: &StoredRule) {
-        let Some(sets) = self.rules.get_mut(&rule.organisation) else { return };
-        if let Some(set) = sets.get_mut(&rule.recipient) {
-            set.take(&rule.sender);
-            if set.is_empty() {
-                sets.remove(&rule.recipient);
-            }
-        }
-        if sets.is_empty() {
-            self.rules.remove(&rule.organisation);
-        }
-    }
-}
+/// Adds to a decision's batch what belongs to it, with the record before and
+/// after; `None` where there is none.
+pub type Also<'a, R> = &'a (dyn Fn(&mut Batch, Option<&R>, Option<&R>) + Sync);
 
 /// Why a change of the directory was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -140,13 +39,6 @@ pub enum PeopleError {
     Foreign(Address),
     #[error(transparent)]
     Store(#[from] Fault),
-}
-
-/// A change of the rules that a batch makes.
-#[derive(Clone, Debug)]
-pub enum RuleChange {
-    Set(StoredRule),
-    Unset(StoredRule),
 }
 
 /// Recipients and rules in the store. Clones share everything.
@@ -279,6 +171,19 @@ impl People {
         address: &Address,
         change: impl Fn(&mut Recipient),
     ) -> Result<Recipient, PeopleError> {
+        self.decide(address, change, &|_, _, _| {}).await
+    }
+
+    /// The same in one batch with what `also` adds.
+    ///
+    /// # Errors
+    /// [`PeopleError`].
+    pub async fn decide(
+        &self,
+        address: &Address,
+        change: impl Fn(&mut Recipient),
+        also: Also<'_, Recipient>,
+    ) -> Result<Recipient, PeopleError> {
         let _writing = self.writing.lock().await;
         for _ in 0..TRIES {
             let row = self.find(address).await?.ok_or(PeopleError::Unknown)?;
@@ -293,6 +198,7 @@ impl People {
             recipient.digest_at = self.next_digest(&recipient, self.clock.now());
             let mut batch = Batch::new();
             batch.update(&row, &recipient);
+            also(&mut batch, Some(&row.record), Some(&recipient));
             match self.store.commit(batch).await {
                 Ok(_) => {
                     self.directory.view(|view| view.put(Some(&row.record), &recipient));
@@ -324,137 +230,12 @@ impl People {
         }
         Ok(())
     }
-
-    /// The rules of one recipient, or those of the whole organisation.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn rules(
-        &self,
-        organisation: &OrganisationId,
-        recipient: Option<&Address>,
-        limit: usize,
-    ) -> Result<Vec<StoredRule>, Fault> {
-        let recipient = recipient.map(|one| self.directory.mailbox(one));
-        let prefix = StoredRule::prefix(organisation, recipient.as_ref());
-        let mut end = StoredRule::TABLE.key(&prefix);
-        // The prefix ends with a zero byte.
-        *end.last_mut().expect("a key has a table byte") = 1;
-        let rows = self.store.scan(&StoredRule::TABLE.key(&prefix), &end, limit).await?;
-        rows.into_iter().map(|(_, value)| Row::read(value).map(|row| row.record)).collect()
-    }
-
-    /// Makes a rule; the last one about the same sender counts.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read or write.
-    pub async fn set_rule(
-        &self,
-        organisation: &OrganisationId,
-        recipient: Option<&Address>,
-        sender: Pattern,
-        action: RuleAction,
-    ) -> Result<StoredRule, Fault> {
-        let rule = self.rule(organisation, recipient, sender, action);
-        for _ in 0..TRIES {
-            let mut batch = Batch::new();
-            let change = self.put_rule(&mut batch, rule.clone()).await?;
-            if self.commit(batch, vec![change]).await? {
-                return Ok(rule);
-            }
-        }
-        Err(Fault::Unavailable("the rule changes too fast; try again".to_owned()))
-    }
-
-    /// A rule of now, not written yet.
-    pub fn rule(
-        &self,
-        organisation: &OrganisationId,
-        recipient: Option<&Address>,
-        sender: Pattern,
-        action: RuleAction,
-    ) -> StoredRule {
-        StoredRule {
-            organisation: organisation.clone(),
-            recipient: recipient.map(|one| self.directory.mailbox(one)),
-            sender: sender.canonical(),
-            action,
-            since: self.clock.now(),
-            by_flag: false,
-        }
-    }
-
-    /// Adds a rule to `batch`, which [`People::commit`] must carry out.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn put_rule(&self, batch: &mut Batch, rule: StoredRule) -> Result<RuleChange, Fault> {
-        let row: Option<Row<StoredRule>> = self.store.find(&rule.key()).await?;
-        batch.upsert(row.as_ref(), &rule);
-        Ok(RuleChange::Set(rule))
-    }
-
-    /// Adds the end of a rule to `batch`, which [`People::commit`] must carry
-    /// out; `None`: there is none.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn drop_rule(
-        &self,
-        batch: &mut Batch,
-        rule: &StoredRule,
-    ) -> Result<Option<RuleChange>, Fault> {
-        let row: Option<Row<StoredRule>> = self.store.find(&rule.key()).await?;
-        Ok(row.map(|row| {
-            batch.remove(&row);
-            RuleChange::Unset(row.record)
-        }))
-    }
-
-    /// Ends a rule.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read or write.
-    pub async fn remove_rule(&self, rule: &StoredRule) -> Result<(), Fault> {
-        for _ in 0..TRIES {
-            let mut batch = Batch::new();
-            let Some(change) = self.drop_rule(&mut batch, rule).await? else { return Ok(()) };
-            if self.commit(batch, vec![change]).await? {
-                return Ok(());
-            }
-        }
-        Err(Fault::Unavailable("the rule changes too fast; try again".to_owned()))
-    }
-
-    /// Carries out a batch that changes rules, and shows intake what it
-    /// changed; `false`: another change came first.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot write.
-    pub async fn commit(&self, batch: Batch, changes: Vec<RuleChange>) -> Result<bool, Fault> {
-        let _writing = self.writing.lock().await;
-        match self.store.commit(batch).await {
-            Ok(_) => {
-                self.directory.view(|view| {
-                    for change in &changes {
-                        match change {
-                            RuleChange::Set(rule) => view.set(rule),
-                            RuleChange::Unset(rule) => view.unset(rule),
-                        }
-                    }
-                });
-                Ok(true)
-            }
-            Err(Refusal::Conflict(_)) => Ok(false),
-            Err(refusal) => Err(Fault::Unavailable(refusal.to_string())),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::sample;
+    use crate::directory::{Claim, Pattern, RuleAction, sample};
 
     fn address(text: &str) -> Address {
         Address::parse(text).unwrap()

@@ -87,6 +87,10 @@ pub struct Recipient {
     /// Up to when digests have told what was held.
     #[cbor(n(14), with = "crate::store::record::micros")]
     pub told_until: Timestamp,
+    /// The administrator who made him known; `None`: mail did, which the next
+    /// hop took for him.
+    #[n(15)]
+    pub by: Option<String>,
 }
 
 impl Recipient {
@@ -107,6 +111,7 @@ impl Recipient {
             members: Vec::new(),
             digest_at: None,
             told_until: now,
+            by: None,
         }
     }
 

@@ -13,7 +13,7 @@ use minicbor::{Decode, Encode};
 use super::OrganisationId;
 use crate::clock::Timestamp;
 use crate::mail::{Address, Domain, Network};
-use crate::store::{Record, Table};
+use crate::store::{Index, Record, Table};
 
 /// A block or an allowance, for one recipient or the whole organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,15 @@ pub struct StoredRule {
     /// A flag made it, and undoing the flag ends it.
     #[n(5)]
     pub by_flag: bool,
+    /// The reason that an administrator gave.
+    #[n(6)]
+    pub why: Option<String>,
+    /// It ends by itself then; `None`: it does not.
+    #[cbor(n(7), with = "crate::store::record::maybe_micros")]
+    pub until: Option<Timestamp>,
+    /// The administrator who made it; `None`: the recipient himself.
+    #[n(8)]
+    pub by: Option<String>,
 }
 
 impl<'a> Claim<'a> {
@@ -153,6 +162,11 @@ impl StoredRule {
         let recipient = recipient.map(|one| one.base().to_string()).unwrap_or_default();
         format!("{organisation}\0{recipient}\0").into_bytes()
     }
+
+    /// The index key of an end.
+    pub fn end_key(at: Timestamp) -> Vec<u8> {
+        at.as_microsecond().to_be_bytes().to_vec()
+    }
 }
 
 impl Record for StoredRule {
@@ -168,6 +182,10 @@ impl Record for StoredRule {
         };
         key.extend_from_slice(sender.as_bytes());
         key
+    }
+
+    fn index_keys(&self) -> Vec<(Index, Vec<u8>)> {
+        self.until.map(|until| (Index::RuleEnds, Self::end_key(until))).into_iter().collect()
     }
 }
 

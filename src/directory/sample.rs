@@ -23,10 +23,13 @@ pub fn organisation(name: &str) -> Organisation {
         marketing: Choice::Deliver,
         poll: Choice::Deliver,
         social: Choice::Deliver,
+        mass: Choice::Hold,
         hold_first_contact: false,
         rules: Vec::new(),
         digest: Digest::default(),
         people_choose: true,
+        sentence: None,
+        logo: None,
     }
 }
 

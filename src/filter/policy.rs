@@ -81,7 +81,12 @@ pub fn decide(examination: &Examination, view: &View<'_>, thresholds: &Threshold
     }
     // Rate: a replay of what a trusted sender once signed is not his mail.
     if is(Class::Mass) && !allowed && (!trusted || examination.found("replayed")) {
-        return hold(Class::Mass, Door::Appeal);
+        match view.organisation.mass {
+            Choice::Hold => return hold(Class::Mass, Door::Appeal),
+            Choice::Reject => return reject(Class::Mass),
+            // Judged as any other mail.
+            Choice::Deliver => {}
+        }
     }
     let known = view.correspondent && proved;
     let limit = thresholds.hold + if known { thresholds.correspondent } else { 0.0 };

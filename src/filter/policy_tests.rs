@@ -41,10 +41,13 @@ fn organisation(choice: Choice, hold_first_contact: bool) -> Organisation {
         marketing: choice,
         poll: choice,
         social: choice,
+        mass: Choice::Hold,
         hold_first_contact,
         rules: vec![],
         digest: crate::directory::Digest::default(),
         people_choose: true,
+        sentence: None,
+        logo: None,
     }
 }
 
@@ -366,5 +369,27 @@ fn invariants(exam: &Examination, view: &View<'_>, judged: Judgement) {
         let lifted = view.regard == Regard::Trusted
             || (view.rule == Some(RuleAction::Allow) && exam.sender.is_proved());
         assert!(lifted, "{}", context());
+    }
+}
+
+#[test]
+fn an_organisation_says_what_becomes_of_mass_mail() {
+    let examined = examination(&[Class::Mass], 0.0, true);
+    for (mass, verdict, class) in [
+        (Choice::Hold, Verdict::Hold, Class::Mass),
+        (Choice::Reject, Verdict::Reject, Class::Mass),
+        (Choice::Deliver, Verdict::Accept, Class::Clean),
+    ] {
+        let organisation = Organisation { mass, ..organisation(Choice::Deliver, false) };
+        let view = View {
+            organisation: &organisation,
+            rule: None,
+            choices: Choices::default(),
+            regard: Regard::Unknown,
+            correspondent: false,
+            role_address: false,
+        };
+        let judged = decide(&examined, &view, &Thresholds::default());
+        assert_eq!((judged.verdict, judged.class), (verdict, class));
     }
 }

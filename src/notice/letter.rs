@@ -52,6 +52,8 @@ pub(super) fn waiting(frame: &Frame<'_>, held: &Held, link: &str) -> Vec<u8> {
             &Arguments::from([("reference".into(), held.reference.to_string().into())]),
         )),
     ];
+    let own = frame.organisation.sentence.as_deref().map(display::visible);
+    let own = own.map(Paragraph::Text);
     let subject = linkless(&held.subject);
     let subject = if subject.is_empty() {
         words.say("letter-subject-none", &Arguments::new())
@@ -62,6 +64,9 @@ pub(super) fn waiting(frame: &Frame<'_>, held: &Held, link: &str) -> Vec<u8> {
     if let Some(id) = threading(&held.message_id) {
         builder = builder.in_reply_to(id).references(id);
     }
+    let [first, see, link, until, rest @ ..] = paragraphs;
+    let paragraphs: Vec<Paragraph> =
+        [first, see, link, until].into_iter().chain(own).chain(rest).collect();
     finish(builder, &words, &paragraphs)
 }
 

@@ -1,12 +1,11 @@
 //! Finding held messages by a part of an address or subject, by class and
 //! state, the latest first: over an arena in memory, never the table.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::{Held, HeldRecipient, Reference, State};
 use crate::directory::OrganisationId;
+use crate::directory::search::Numbers;
 use crate::filter::Class;
 use crate::store::arena::{Arena, Entry, Found, Seen, fold};
 use crate::store::{Fault, Index, Store};
@@ -44,10 +43,6 @@ pub(super) struct Names {
     organisations: Numbers<OrganisationId>,
     pub findings: Numbers<String>,
 }
-
-/// Names as numbers, in the order in which they were met.
-#[derive(Clone)]
-pub(super) struct Numbers<T>(Arc<Mutex<HashMap<T, u32>>>);
 
 impl Search {
     /// Whether a copy is one of those looked for, its text aside.
@@ -139,34 +134,6 @@ impl HeldSearch {
             all.extend(row.filter(|held| held.recipients.iter().any(|one| own.wants(one))));
         }
         Ok(all)
-    }
-}
-
-impl<T> Default for Numbers<T> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-impl<T: Clone + Eq + Hash> Numbers<T> {
-    fn of<'a>(&self, names: impl IntoIterator<Item = &'a T>) -> Vec<u32>
-    where
-        T: 'a,
-    {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = |name: &T| {
-            let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-            known.get(name).copied().unwrap_or_else(|| *known.entry(name.clone()).or_insert(next))
-        };
-        names.into_iter().map(number).collect()
-    }
-
-    /// Every name, in the order of the numbers.
-    pub fn all(&self) -> Vec<T> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<(&T, &u32)> = known.iter().collect();
-        all.sort_unstable_by_key(|(_, number)| **number);
-        all.into_iter().map(|(name, _)| name.clone()).collect()
     }
 }
 

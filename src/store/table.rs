@@ -42,6 +42,8 @@ pub enum Table {
     Appeal = 0x24,
     /// When administrators were told of appeals, by login.
     AppealTold = 0x25,
+    /// What the console changed about organisations, by their id.
+    Overlay = 0x26,
     /// Administrators, by login.
     Account = 0x40,
     /// Their sessions, by the hash of the cookie's secret.
@@ -78,6 +80,8 @@ pub enum Table {
     Hour = 0x45,
     /// Findings whose weight an operator took down, by id.
     Demotion = 0x46,
+    /// Decisions about many messages that are being carried out, by id.
+    Job = 0x47,
 }
 
 /// An index over a table. The number stands on disk.
@@ -113,6 +117,8 @@ pub enum Index {
     /// Open appeals by deadline, closed ones by when that was.
     AppealDue = 0xa6,
     AppealByHeld = 0xa7,
+    /// Rules by the time at which they end.
+    RuleEnds = 0xa8,
     SessionByLogin = 0xc0,
     /// Suppressed addresses by server and the time of their release.
     SuppressedUntil = 0xe0,

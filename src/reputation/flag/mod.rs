@@ -203,7 +203,7 @@ impl Flags {
                 flag.pattern(),
                 RuleAction::Block,
             );
-            changes.extend(self.people.drop_rule(&mut batch, &rule).await?);
+            changes.extend(self.people.drop_flagged(&mut batch, &rule).await?);
         }
         if let Some(before) = flag.ended.take() {
             self.give_back(&mut batch, row, before, now).await?;

@@ -209,6 +209,18 @@ async fn an_own_block_stays_when_the_flag_is_undone() {
 }
 
 #[tokio::test]
+async fn a_block_that_somebody_made_after_the_flag_stays_when_it_is_undone() {
+    let world = World::new(1).await;
+    let anna = address("anna@ours.example");
+    let flags = &world.flags;
+    flags.flag(&proved(), &ours(), &anna, FlagBy::Person, None).await.unwrap();
+    let block = pattern(&proved(), &address("kari@far.example"));
+    world.people.set_rule(&ours(), Some(&anna), block, RuleAction::Block).await.unwrap();
+    flags.undo(&proved(), &ours(), &anna).await.unwrap();
+    assert!(world.blocks(&anna, &proved()));
+}
+
+#[tokio::test]
 async fn with_nothing_proved_only_the_network_s_standing_in_the_house_ends() {
     let world = World::new(1).await;
     let anna = address("anna@ours.example");
