@@ -11,8 +11,10 @@ use driver::{Driver, Page, Scheme, Size};
 use reprieve::account::Login;
 use reprieve::appeal::{Claimed, Decider, State as Stands, Tab};
 use reprieve::clock::Clock;
+use reprieve::directory::{OrganisationId, Pattern, RuleAction, StoredRule};
 use reprieve::filter::Class;
-use reprieve::portal::Settings;
+use reprieve::mail::Domain;
+use reprieve::portal::{ConfigKey, Settings};
 use reprieve::quarantine::{Reference, State};
 use reprieve::statistics::{Counts, hour_of};
 use stage::Stage;
@@ -105,6 +107,11 @@ async fn walk(size: Size, scheme: Scheme) {
         ("senders", "Senders"),
         ("queue", "Queue"),
         ("statistics", "Statistics"),
+        ("organisations", "Organisations"),
+        ("organisations/example", "Organisation"),
+        ("recipients", "Recipients"),
+        ("rules", "Rules"),
+        ("settings", "Settings"),
         ("accounts", "Accounts"),
         ("tokens", "API tokens"),
         ("account", "My account"),
@@ -112,7 +119,7 @@ async fn walk(size: Size, scheme: Scheme) {
     ] {
         page.open(&format!("{base}/admin/{path}")).await;
         page.shows(heading).await;
-        looks.well(path).await;
+        looks.well(&path.replace('/', "-")).await;
     }
     blocking(&page, &looks, &base).await;
     page.close().await;
@@ -204,6 +211,31 @@ async fn furnish(stage: &Stage) {
             })
             .await;
     }
+    let organisation = OrganisationId::new("example").unwrap();
+    let people = &stage.recipients.people;
+    for name in ["anna", "bo", "a-rather-long-name-of-a-department"] {
+        let address = stage::address(&format!("{name}@example.fi"));
+        people.of(&address, &organisation).await.unwrap();
+    }
+    let block = Pattern::Domain(Domain::parse("shop.example").unwrap());
+    let why = Some("Asked for by the board".to_owned());
+    let rule = people.rule(&organisation, None, block, RuleAction::Block);
+    people.make_rule(&StoredRule { why, ..rule }, &|_, _, _| {}).await.unwrap();
+    stage.console.recipients.fill().await.unwrap();
+    stage.console.rules.fill().await.unwrap();
+    let change = |overlay: &mut reprieve::directory::Overlay| overlay.put("hours", "weekdays 9–15");
+    stage.console.overlays.change(&organisation, change, &|_, _, _| {}).await.unwrap();
+    let key = |key: &str, value: &str, written| ConfigKey {
+        key: key.to_owned(),
+        meaning: "From this score on a message is held.".to_owned(),
+        value: Some(value.to_owned()),
+        written,
+        secret: false,
+    };
+    stage.console.settings.set(vec![
+        key("filter.hold", "5.0", false),
+        key("organisation \"example\".name", "\"Example Oy\"", true),
+    ]);
     let now = hour_of(stage.clock.now());
     for hour in 0..5 * 168u32 {
         let wave = u64::from(20 + (hour * 7) % 24 + (hour / 24) % 7 * 3);

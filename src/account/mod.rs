@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod idempotency;
+pub mod job;
 pub mod login;
 pub mod password;
 pub mod recovery;

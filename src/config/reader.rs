@@ -224,12 +224,13 @@ fn masked(name: &str, value: String) -> String {
     if name != "filter.lists" {
         return value;
     }
-    let labels = value.split('.').map(|label| {
-        let bare = label.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let long = bare.len() >= 20 && bare.bytes().all(|b| b.is_ascii_alphanumeric());
-        if long { label.replace(bare, "…") } else { label.to_owned() }
-    });
-    labels.collect::<Vec<_>>().join(".")
+    let mut shown = String::new();
+    for part in value.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let bare = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        shown.push_str(if bare.len() < 20 { bare } else { "…" });
+        shown.push_str(&part[bare.len()..]);
+    }
+    shown
 }
 
 /// The name that was probably meant.

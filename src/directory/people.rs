@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use super::{Directory, OrganisationId, Recipient, StoredRule};
 use crate::clock::{Clock, Timestamp};
 use crate::mail::Address;
-use crate::store::{Batch, Fault, Index, Record, Refusal, Row, Store};
+use crate::store::{Batch, Fault, Index, Refusal, Row, Store};
 
 /// How often a decision is made again when another came first.
 const TRIES: usize = 8;

@@ -10,7 +10,10 @@ use crate::appeal::{self, Appeal, Appeals};
 use crate::clock::{Clock, SignedDuration};
 use crate::config::{self, Config};
 use crate::delivery::{self, Delivery};
-use crate::directory::{self, Directory, DirectoryError, People, Recipient, Sessions, StoredRule};
+use crate::directory::search::Search;
+use crate::directory::{
+    self, Directory, DirectoryError, Overlay, Overlays, People, Recipient, Sessions, StoredRule,
+};
 use crate::filter::demotion::{Demotion, Demotions};
 use crate::filter::{self, Filter, catalogue, content, dns, engine, policy, similar};
 use crate::intake::direction::Networks;
@@ -81,6 +84,7 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Breaker>(),
         Schema::of::<Recipient>(),
         Schema::of::<StoredRule>(),
+        Schema::of::<Overlay>(),
         Schema::of::<Flag>(),
         Schema::of::<Vote>(),
         Schema::of::<Lesson>(),
@@ -93,6 +97,7 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Hour>(),
         Schema::of::<Demotion>(),
         Schema::of::<account::idempotency::Answered>(),
+        Schema::of::<account::job::Job>(),
         Schema::of::<account::Entry>(),
     ];
     all.extend(Suppression::schemas());
@@ -123,6 +128,10 @@ pub(super) struct Rooms {
     pub appeals: Appeals,
     pub search: HeldSearch,
     pub senders: SenderSearch,
+    pub recipients: Search<Recipient>,
+    pub rules: Search<StoredRule>,
+    /// What the console shows of the configuration.
+    pub settings: portal::Effective,
     pub statistics: Statistics,
     /// Set once the doors are to close: `/health/ready` says so.
     pub stopping: Arc<AtomicBool>,
@@ -153,6 +162,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
 
     demotions.follow(&store).await?;
     let people = People::open(store.clone(), clock.clone(), directory.clone()).await?;
+    let overlays = Overlays::open(store.clone(), directory.clone()).await?;
     let reputation = Reputation::new(store.clone(), clock.clone(), config.reputation);
     reputation.history().load().await?;
     let history = reputation.history().clone();
@@ -263,6 +273,10 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let stopping = Arc::new(AtomicBool::new(false));
     let search = HeldSearch::new(store.clone());
     let senders = SenderSearch::new(store.clone());
+    let settings = portal::Effective::default();
+    settings.set(effective(config));
+    let recipients = Search::new(store.clone());
+    let rules = Search::new(store.clone());
     let statistics = Statistics::new(store.clone(), clock.clone(), maillog.clone());
     let console = portal::Console {
         accounts: accounts.clone(),
@@ -270,6 +284,12 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         ring: ring.clone(),
         search: search.clone(),
         senders: senders.clone(),
+        overlays,
+        recipients: recipients.clone(),
+        rules: rules.clone(),
+        digest: digest(&notices),
+        settings: settings.clone(),
+        jobs: account::job::Jobs::new(store.clone()),
         reputation: reputation.clone(),
         flags: flags.clone(),
         queue: queue.clone(),
@@ -328,6 +348,9 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         appeals,
         search,
         senders,
+        recipients,
+        rules,
+        settings,
         statistics,
         store,
         opened,
@@ -358,6 +381,19 @@ fn log_queued(list: &Suppression) -> queue::Enqueued {
             list.note_queued(batch, &noted);
         }
     })
+}
+
+/// Each key of the configuration as the console shows it.
+pub(super) fn effective(config: &Config) -> Vec<portal::ConfigKey> {
+    let meanings = config::meanings();
+    let shown = |one: &config::Effective| portal::ConfigKey {
+        key: one.key.clone(),
+        meaning: meanings.get(&one.name).cloned().unwrap_or_default(),
+        value: one.value.clone(),
+        written: one.written,
+        secret: one.secret,
+    };
+    config.effective.iter().map(shown).collect()
 }
 
 /// The served domains, as patterns that the blocking list never holds.
@@ -577,6 +613,15 @@ fn letters_stopped(notices: &Notices) -> portal::Stopped {
     Arc::new(move || {
         let notices = notices.clone();
         Box::pin(async move { Ok(notices.breaker().await?.is_open()) })
+    })
+}
+
+/// The console's "send his digest now".
+fn digest(notices: &Notices) -> portal::SendDigest {
+    let notices = notices.clone();
+    Arc::new(move |address| {
+        let notices = notices.clone();
+        Box::pin(async move { notices.digest_now(&address).await })
     })
 }
 

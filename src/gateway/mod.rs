@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use crate::filter::{self, Filter, policy};
 use crate::intake::smtp;
 use crate::maillog::Maillog;
+use crate::portal;
 use crate::suppression::follow::Follow;
 use build::Rooms;
 
@@ -123,6 +124,12 @@ impl Gateway {
         report(maillog, "organisations", directory.replace(config.organisations.clone()));
         notices.set_ready(ready::letters_may_go(config));
         self.rooms.suppression.set_own_domains(build::own_domains(config));
+        // The other keys count after a restart only.
+        let is_organisation = |one: &portal::ConfigKey| one.key.starts_with("organisation");
+        let mut shown = self.rooms.settings.all().to_vec();
+        shown.retain(|one| !is_organisation(one));
+        shown.extend(build::effective(config).into_iter().filter(is_organisation));
+        self.rooms.settings.set(shown);
     }
 
     /// The log and its counters.
@@ -147,13 +154,18 @@ impl Gateway {
 
     fn start_workers(&mut self) {
         let (search, senders) = (self.rooms.search.clone(), self.rooms.senders.clone());
+        let (recipients, rules) = (self.rooms.recipients.clone(), self.rooms.rules.clone());
+        let portal = self.rooms.portal.clone();
         let list = self.rooms.suppression.clone();
         let maillog = self.rooms.maillog.clone();
         self.working.spawn(async move {
             let filled = async {
                 search.fill().await?;
                 senders.fill().await?;
-                list.fill().await
+                list.fill().await?;
+                recipients.fill().await?;
+                rules.fill().await?;
+                portal.go_on().await
             };
             if let Err(fault) = filled.await {
                 maillog.step_failed("search", &fault.to_string());
@@ -325,7 +337,11 @@ impl Keeping {
         if let Err(fault) = self.sessions.tidy(PURGED).await {
             self.maillog.step_failed("sessions", &fault.to_string());
         }
-        if let Err(fault) = self.people.step().await {
+        let directory = async {
+            while self.people.end_due_rules(PURGED).await? > 0 {}
+            self.people.step().await
+        };
+        if let Err(fault) = directory.await {
             self.maillog.step_failed("directory", &fault.to_string());
         }
         if let Err(fault) = self.statistics.step().await {

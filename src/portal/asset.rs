@@ -21,7 +21,7 @@ const CONSOLE_STYLE: &str =
 const CONSOLE_SCRIPT: &str = include_str!("../../web/admin.js");
 const ICON: &str = include_str!("../../web/icon.svg");
 
-const FOREVER: &str = "public, max-age=31536000, immutable";
+pub const FOREVER: &str = "public, max-age=31536000, immutable";
 /// The accent of organisations that chose none.
 const ACCENT: Colour = Colour([0x1d, 0x5b, 0x79]);
 /// The grounds of style.css that accents stand on.
@@ -115,6 +115,12 @@ impl Colour {
         Some(Self([r, g, b]))
     }
 
+    /// Whether text of this colour on white, and white text on it, can be read
+    /// as it is (WCAG 2.2, 1.4.3 level AA).
+    pub fn is_readable(self) -> bool {
+        self.contrast(Self([255; 3])) >= 4.5
+    }
+
     fn style_sheet(self) -> String {
         let light = self.readable_on(LIGHT_GROUND);
         let dark = self.readable_on(DARK_GROUND);
@@ -183,6 +189,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pale_colours_cannot_be_read_on_white() {
+        let readable = |text| Colour::parse(text).unwrap().is_readable();
+        assert!(readable("#0b6e4f") && readable("#000000") && readable("#767676"));
+        assert!(!readable("#ffd700") && !readable("#777777") && !readable("#ffffff"));
     }
 
     #[test]

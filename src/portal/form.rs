@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::multipart::MultipartError;
+use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, header};
 use futures_util::StreamExt;
 
@@ -29,6 +30,7 @@ pub struct Bounds {
 /// The fields of a form.
 pub struct Form {
     fields: Vec<(String, String)>,
+    files: Vec<(String, Bytes)>,
     cross_site: bool,
 }
 
@@ -43,6 +45,12 @@ impl Form {
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let found = self.fields.iter().filter(move |(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The file of this name, unless none was chosen.
+    pub fn file(&self, name: &str) -> Option<&Bytes> {
+        let found = self.files.iter().find(|(other, _)| other == name);
+        found.map(|(_, bytes)| bytes).filter(|bytes| !bytes.is_empty())
     }
 
     /// Whether the browser says that another site sent it.
@@ -68,14 +76,42 @@ impl Form {
         let cross_site = cross_site(request.headers(), app);
         let (parts, body) = request.into_parts();
         let body = read(body, bounds.bytes).await?;
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let has_files = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
         let request = Request::from_parts(parts, Body::from(body));
+        if has_files {
+            let form = multipart(request, cross_site, bounds.fields).await;
+            return form.map_err(|_| Trouble::BadForm);
+        }
         let form = axum::Form::<Vec<(String, String)>>::from_request(request, &()).await;
         let axum::Form(fields) = form.map_err(|_| Trouble::BadForm)?;
         if fields.len() > bounds.fields {
             return Err(Trouble::BadForm);
         }
-        Ok(Self { fields, cross_site })
+        Ok(Self { fields, files: Vec::new(), cross_site })
     }
+}
+
+/// A form with files (RFC 7578), whose body was read and is within bounds.
+async fn multipart(
+    request: Request,
+    cross_site: bool,
+    most: usize,
+) -> Result<Form, MultipartError> {
+    let mut form = Form { fields: Vec::new(), files: Vec::new(), cross_site };
+    let Ok(mut parts) = Multipart::from_request(request, &()).await else { return Ok(form) };
+    while let Some(part) = parts.next_field().await? {
+        let name = part.name().unwrap_or_default().to_owned();
+        if form.fields.len() + form.files.len() == most {
+            break;
+        }
+        if part.file_name().is_some() {
+            form.files.push((name, part.bytes().await?));
+        } else {
+            form.fields.push((name, part.text().await?));
+        }
+    }
+    Ok(form)
 }
 
 async fn read(body: Body, most: usize) -> Result<Bytes, Trouble> {

@@ -9,6 +9,7 @@ mod admin;
 mod api;
 mod asset;
 mod chart;
+mod decisions;
 mod error;
 mod form;
 mod frame;
@@ -44,7 +45,7 @@ use crate::release::Releases;
 use crate::reputation::Network;
 #[doc(hidden)]
 pub use admin::powers as console_powers;
-pub use admin::{Console, Retry, Stopped};
+pub use admin::{ConfigKey, Console, Effective, Retry, SendDigest, Stopped};
 use asset::Assets;
 use error::Trouble;
 use limit::Limit;
@@ -62,7 +63,7 @@ pub type Lost = Arc<dyn Fn(Address, Network) -> BoxFuture<'static, ()> + Send + 
 pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// The patterns of all routes: their names in the log.
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 21] = [
     "/",
     "/r",
     "/r/{token}",
@@ -83,6 +84,7 @@ const ROUTES: [&str; 20] = [
     "/health/ready",
     "/robots.txt",
     "/assets/{name}",
+    "/logo/{name}",
 ];
 /// Letters that `/lost` asks for per address and per network in an hour.
 const LOST_AN_HOUR: u32 = 3;
@@ -155,7 +157,8 @@ struct Inner {
     lost_by_network: Limit<Network>,
     lost_by_address: Limit<Address>,
     doors: admin::Doors,
-    jobs: admin::Jobs,
+    /// Of the decisions about many messages.
+    turn: admin::Turn,
 }
 
 impl Deref for Inner {
@@ -204,7 +207,7 @@ impl Portal {
             lost_by_network: Limit::new(LOST_AN_HOUR, 3600),
             lost_by_address: Limit::new(LOST_AN_HOUR, 3600),
             doors: admin::Doors::new(),
-            jobs: admin::Jobs::new(),
+            turn: admin::Turn::new(),
         };
         Self { app: Arc::new(app) }
     }
@@ -215,6 +218,15 @@ impl Portal {
         let proxies = self.app.settings.trusted_proxies.clone();
         let is_proxy = move |ip: IpAddr| proxies.iter().any(|net| net.contains(&ip));
         serve::serve(self.router(), listener, bounds, is_proxy, shutdown).await;
+    }
+
+    /// Goes on with decisions about many messages that a restart interrupted;
+    /// the console's search must be filled.
+    ///
+    /// # Errors
+    /// [`Fault`](crate::store::Fault) if the store cannot read.
+    pub async fn go_on(&self) -> Result<(), crate::store::Fault> {
+        admin::go_on(&self.app).await
     }
 
     /// The routes, for tests and for other listeners.
@@ -240,6 +252,7 @@ impl Portal {
             .route(&Path::Lost.to_string(), get(public::lost).post(public::send_lost))
             .route(&Path::Robots.to_string(), get(public::robots))
             .route(&Path::Asset(Path::NAME).to_string(), get(public::asset))
+            .route(&Path::Logo(Path::NAME).to_string(), get(public::logo))
             .merge(admin::router(app))
             .merge(api::router(app))
             .fallback(|| async { Trouble::NotFound })

@@ -102,13 +102,21 @@ pub fn page(visitor: &Visitor, page: &Page<'_>) -> Markup {
         &html! {
             (Room(page.body.0.len() + 2048))
             header {
-                span.mark aria-hidden="true" { (name.chars().next().unwrap_or('R')) }
+                @match organisation.and_then(logo_name) {
+                    Some(logo) => { img.logo src=(Path::Logo(&logo)) alt=""; }
+                    None => { span.mark aria-hidden="true" { (name.chars().next().unwrap_or('R')) } }
+                }
                 span.name { (name) }
             }
             main #main tabindex="-1" data-refresh=[page.refresh] { (page.body) }
             (foot(visitor, page))
         },
     )
+}
+
+/// As [`Path::Logo`] names it.
+pub fn logo_name(organisation: &Organisation) -> Option<String> {
+    organisation.logo.as_ref().map(|logo| format!("{}-{}", organisation.id, logo.version))
 }
 
 /// What a document's head says.
@@ -166,6 +174,9 @@ fn foot(visitor: &Visitor, page: &Page<'_>) -> Markup {
     html! {
         (Room(2048))
         footer {
+            @if let Some(sentence) = page.brand.organisation().and_then(|one| one.sentence.as_ref()) {
+                p { (Shown(sentence)) }
+            }
             @if let Some(contact) = page.brand.contact() {
                 p { (words.say("contact")) " " (contact_line(words, contact)) }
             }

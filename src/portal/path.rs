@@ -46,6 +46,8 @@ pub enum Path<'a> {
     Robots,
     /// A file whose name carries the hash of its content.
     Asset(&'a str),
+    /// An organisation's logo: its id and the hash of the picture.
+    Logo(&'a str),
 }
 
 /// How the sender comes to his page.
@@ -154,6 +156,7 @@ impl Path<'_> {
             Self::Live => all(&["/health/live"]),
             Self::Ready => all(&["/health/ready"]),
             Self::Robots => all(&["/robots.txt"]),
+            Self::Logo(name) => all(&["/logo/", name]),
             Self::Asset(name) => all(&["/assets/", name]),
         }
     }

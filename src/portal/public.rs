@@ -2,11 +2,12 @@
 //! public statistics, which name nobody.
 
 use axum::extract::{Path as Captured, State};
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
 use super::App;
+use super::asset::FOREVER;
 use super::chart::{KINDS, figure, with_band};
 use super::error::Trouble;
 use super::form::Form;
@@ -14,6 +15,7 @@ use super::frame::Visitor;
 use super::part::{self, Brand, Icon, Page};
 use super::path::Path;
 use super::words::Words;
+use crate::directory::OrganisationId;
 use crate::mail::Address;
 use crate::reputation::Network;
 use crate::statistics::Counts;
@@ -34,6 +36,23 @@ pub async fn asset(
     Captured(name): Captured<String>,
 ) -> Result<Response, Trouble> {
     app.assets.serve(&name).ok_or(Trouble::NotFound)
+}
+
+/// The name holds the picture's hash, so it never changes.
+pub async fn logo(
+    State(app): State<App>,
+    Captured(name): Captured<String>,
+) -> Result<Response, Trouble> {
+    let (id, version) = name.rsplit_once('-').ok_or(Trouble::NotFound)?;
+    let id = OrganisationId::new(id).ok_or(Trouble::NotFound)?;
+    let organisation = app.directory.organisation(&id).ok_or(Trouble::NotFound)?;
+    let logo = organisation.logo.as_ref().filter(|logo| logo.version == version);
+    let logo = logo.ok_or(Trouble::NotFound)?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(logo.kind.media_type())),
+        (header::CACHE_CONTROL, HeaderValue::from_static(FOREVER)),
+    ];
+    Ok((headers, logo.bytes.clone()).into_response())
 }
 
 /// "For blocked senders".

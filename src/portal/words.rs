@@ -31,7 +31,7 @@ fluent_templates::static_loader! {
 
 /// The files that hold the portal's own sentences, in English: the list of
 /// all message ids.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     include_str!("../../web/translations/en/portal.ftl"),
     include_str!("../../web/translations/en/help.ftl"),
     include_str!("../../web/translations/en/admin.ftl"),
@@ -39,6 +39,7 @@ const OWN: [&str; 7] = [
     include_str!("../../web/translations/en/recipient.ftl"),
     include_str!("../../web/translations/en/appeal.ftl"),
     include_str!("../../web/translations/en/decisions.ftl"),
+    include_str!("../../web/translations/en/organisation.ftl"),
 ];
 
 /// The sentences of findings, in English.
@@ -340,6 +341,7 @@ mod tests {
             "recipient.ftl",
             "appeal.ftl",
             "decisions.ftl",
+            "organisation.ftl",
         ] {
             let path = format!("{}/web/translations/{language}/{file}", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path} is missing"));

@@ -5,11 +5,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use reprieve::account::job::Jobs;
 use reprieve::account::{Accounts, Cost};
 use reprieve::appeal::{self, Appeals};
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
+use reprieve::directory::search::Search;
 use reprieve::directory::{
-    Choice, Contact, Digest, Directory, Organisation, OrganisationId, People, Rule, Sessions, Told,
+    Choice, Contact, Digest, Directory, Organisation, OrganisationId, Overlays, People, Rule,
+    Sessions, Told,
 };
 use reprieve::filter::catalogue::Weights;
 use reprieve::filter::verdict::Door;
@@ -18,7 +21,7 @@ use reprieve::link::{ALL_RECIPIENTS, KeyRing, Links, Purpose, Token};
 use reprieve::mail::{Address, Client, Domain, Envelope, Message, ReversePath};
 use reprieve::maillog::Maillog;
 use reprieve::notice::{self, Notices, Signer};
-use reprieve::portal::{Console, Portal, Recipients, Services, Settings};
+use reprieve::portal::{Console, Effective, Portal, Recipients, Services, Settings};
 use reprieve::quarantine::{
     Fingerprint, Held, HeldRecipient, HeldSearch, Reference, State, Telling, stored,
 };
@@ -26,7 +29,7 @@ use reprieve::queue::{self, Queue};
 use reprieve::release::{self, Releases};
 use reprieve::reputation::{Flags, Proof, Proofs, Reputation, SenderSearch, standing};
 use reprieve::statistics::Statistics;
-use reprieve::store::{Batch, Body, Store};
+use reprieve::store::{Batch, Body, Fault, Store};
 use uuid::Uuid;
 
 /// Everything around one portal.
@@ -89,6 +92,12 @@ impl Stage {
             ring: links.ring().clone(),
             search: HeldSearch::new(store.clone()),
             senders: SenderSearch::new(store.clone()),
+            overlays: waited(Overlays::open(store.clone(), directory.clone())),
+            recipients: Search::new(store.clone()),
+            rules: Search::new(store.clone()),
+            settings: Effective::default(),
+            jobs: Jobs::new(store.clone()),
+            digest: Arc::new(|_| Box::pin(async { Ok(true) })),
             flags: Flags::new(
                 store.clone(),
                 clock.clone(),
@@ -257,10 +266,13 @@ pub fn organisation() -> Organisation {
         marketing: Choice::Deliver,
         poll: Choice::Deliver,
         social: Choice::Deliver,
+        mass: Choice::Hold,
         hold_first_contact: false,
         rules: Vec::new(),
         digest: Digest::default(),
         people_choose: true,
+        sentence: None,
+        logo: None,
     }
 }
 
@@ -321,11 +333,17 @@ pub fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// On a thread of its own: a store on disk answers only where a runtime waits.
 fn people(store: Store, clock: Clock, directory: Directory) -> People {
-    let open = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(People::open(store, clock, directory)).unwrap()
-    };
-    std::thread::spawn(open).join().unwrap()
+    waited(People::open(store, clock, directory))
+}
+
+/// On a thread of its own: a store on disk answers only where a runtime waits.
+fn waited<T: Send>(open: impl Future<Output = Result<T, Fault>> + Send) -> T {
+    std::thread::scope(|scope| {
+        let open = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(open).unwrap()
+        });
+        open.join().unwrap()
+    })
 }

@@ -95,7 +95,7 @@ impl<'s> Client<'s> {
         self.ask_as(Method::POST, path, KIND, Body::from(body)).await
     }
 
-    async fn ask_as(&mut self, method: Method, path: &str, kind: &str, body: Body) -> Answer {
+    pub async fn ask_as(&mut self, method: Method, path: &str, kind: &str, body: Body) -> Answer {
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use reprieve::account::Role;
+use reprieve::account::job::Job;
 use reprieve::mail::{Envelope, Message};
 use reprieve::quarantine::{State, stored};
 use reprieve::store::{Batch, Body};
@@ -219,4 +220,53 @@ async fn a_09_many_are_decided_with_a_preview_and_progress() {
     let audit = stage.console.accounts.audit().page(&[], 100).await.unwrap();
     assert_eq!(audit.iter().filter(|one| one.what == "release").count(), 12);
     assert_eq!(audit.iter().filter(|one| one.what == "bulk-release").count(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_a_restart_interrupted_goes_on_where_it_was() {
+    let stage = console().await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(stage.hold(|_| {}).await.0);
+    }
+    let mut client = operator(&stage).await;
+    let login = reprieve::account::Login::parse("anna").unwrap();
+    // As it stood when the process ended: one was looked at, three are left.
+    let job = Job::new(login, "release", "night", stage.clock.now()).about(&ids);
+    let job = Job { done: 1, ..job };
+    assert!(stage.console.jobs.add(&job, |_| {}).await.unwrap());
+    stage.clock.advance(reprieve::clock::SignedDuration::from_secs(1));
+    stage.portal.go_on().await.unwrap();
+    let place = format!("/admin/many/{}", job.id);
+    let mut page = client.get(&place).await;
+    while page.body.contains("data-refresh") {
+        tokio::task::yield_now().await;
+        page = client.get(&place).await;
+    }
+    assert!(page.body.contains("4 of 4 done, 0 left"), "{}", page.body);
+    assert_eq!(stage.states(ids[0]).await, [State::Held], "it was counted before");
+    for id in &ids[1..] {
+        assert_eq!(stage.states(*id).await, [State::Releasing]);
+    }
+    let audit = stage.console.accounts.audit().page(&[], 100).await.unwrap();
+    let told = |one: &&reprieve::account::Entry| one.what == "release" && one.who == "anna";
+    assert_eq!(audit.iter().filter(told).count(), 3);
+    stage.portal.go_on().await.unwrap();
+    assert!(stage.console.jobs.open().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_job_of_somebody_who_may_no_longer_decide_ends() {
+    let stage = console().await;
+    let (id, _) = stage.hold(|_| {}).await;
+    let mut client = operator(&stage).await;
+    let login = reprieve::account::Login::parse("nobody").unwrap();
+    let job = Job::new(login, "delete", "", stage.clock.now()).about(&[id]);
+    stage.console.jobs.add(&job, |_| {}).await.unwrap();
+    stage.portal.go_on().await.unwrap();
+    let place = format!("/admin/many/{}", job.id);
+    while client.get(&place).await.body.contains("data-refresh") {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.states(id).await, [State::Held]);
 }

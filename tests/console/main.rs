@@ -10,6 +10,7 @@ mod client;
 mod decisions;
 mod doors;
 mod pace;
+mod people;
 mod roles;
 mod statistics;
 

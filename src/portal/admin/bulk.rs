@@ -2,13 +2,12 @@
 //! the page is closed, shows how far it is, and can be stopped.
 //!
 //! Work is done one message at a time, each a decision and an audit entry of
-//! its own, at most 10,000 in one go and a few in the queue, so nobody else
-//! waits. It lives as long as the service runs; what was not reached then is
-//! still held.
+//! its own, at most 10,000 in one go and a few jobs in the queue, so nobody
+//! else waits. A job is a record: a restart interrupts it, and it goes on
+//! where it was. It acts with the role that its administrator has then, and
+//! ends when he may not log in any more.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::Path as Captured;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -17,21 +16,22 @@ use maud::{Markup, html};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::message::note;
+use super::message::{Act, note};
 use super::quarantine::{self, list_address, subject};
-use super::{Acted, Admin, Place, Route, Section, Sheet};
-use crate::account::{Login, Power};
+use super::{Acted, Admin, Console, Place, Route, Section, Sheet};
+use crate::account::job::{Job, PICKED};
+use crate::account::{Account, Entry, Power};
+use crate::filter::Class;
+use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::words::{Arguments, Shown};
-use crate::quarantine::{Held, HeldRecipient, Search, State};
-use crate::store::Batch;
+use crate::quarantine::{Held, Search, State};
+use crate::store::Fault;
 
 /// Messages of one job.
 const MOST: usize = 10_000;
-/// Jobs that wait or run.
-const QUEUED: usize = 4;
-/// Ended jobs that are remembered.
-const REMEMBERED: usize = 20;
+/// Messages after which its numbers are written.
+const STEP: usize = 25;
 /// Messages that the preview names.
 const NAMED: usize = 10;
 
@@ -45,73 +45,19 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// All jobs of this process.
-pub struct Jobs {
-    all: Mutex<VecDeque<Arc<Job>>>,
-    turn: Arc<Semaphore>,
-}
+/// One job at a time.
+#[derive(Clone)]
+pub struct Turn(Arc<Semaphore>);
 
-struct Job {
-    id: Uuid,
-    login: Login,
-    act: Act,
-    total: usize,
-    done: AtomicUsize,
-    /// Decided by somebody else, blocked by its recipient, or gone.
-    left: AtomicUsize,
-    stopped: AtomicBool,
-    ended: AtomicBool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Act {
-    Release,
-    Delete,
-}
-
-impl Act {
-    fn of(form: &Acted) -> Result<Self, Trouble> {
-        match form.field("act") {
-            "release" => Ok(Self::Release),
-            "delete" => Ok(Self::Delete),
-            _ => Err(Trouble::BadForm),
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Release => "release",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-impl Jobs {
+impl Turn {
     pub fn new() -> Self {
-        Self { all: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
+        Self(Arc::new(Semaphore::new(1)))
     }
+}
 
-    fn find(&self, id: &str) -> Option<Arc<Job>> {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().find(|job| job.id.to_string() == id).cloned()
-    }
-
-    /// # Errors
-    /// [`Trouble::TooMany`] if enough wait already.
-    fn add(&self, job: Arc<Job>) -> Result<(), Trouble> {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.iter().filter(|job| !job.ended.load(Ordering::Relaxed)).count() >= QUEUED {
-            return Err(Trouble::TooMany);
-        }
-        while all.len() >= REMEMBERED {
-            let Some(old) = all.iter().position(|job| job.ended.load(Ordering::Relaxed)) else {
-                break;
-            };
-            all.remove(old);
-        }
-        all.push_back(job);
-        Ok(())
-    }
+/// What the form's button says.
+fn act_of(form: &Acted) -> Result<Act, Trouble> {
+    Act::parse(form.field("act")).ok_or(Trouble::BadForm)
 }
 
 /// What a form is about: the rows that were picked, or all that the filter
@@ -119,7 +65,8 @@ impl Jobs {
 async fn chosen(admin: &Admin, form: &Acted) -> (Search, Vec<Uuid>) {
     let search = quarantine::search_of(admin, |name| form.field(name));
     let waiting = Search { state: Some(State::Held), ..search };
-    let picked: Vec<Uuid> = form.all("pick").filter_map(|id| id.parse().ok()).take(MOST).collect();
+    let picked: Vec<Uuid> =
+        form.all("pick").filter_map(|id| id.parse().ok()).take(PICKED).collect();
     if !picked.is_empty() || form.field("whole").is_empty() {
         return (waiting, picked);
     }
@@ -129,7 +76,7 @@ async fn chosen(admin: &Admin, form: &Acted) -> (Search, Vec<Uuid>) {
 }
 
 async fn preview(admin: Admin, form: Acted) -> Result<Response, Trouble> {
-    let act = Act::of(&form)?;
+    let act = act_of(&form)?;
     let (search, ids) = chosen(&admin, &form).await;
     if ids.is_empty() {
         return Ok(Redirect::to(&list_address(&search).to_string()).into_response());
@@ -158,7 +105,7 @@ async fn preview(admin: Admin, form: Acted) -> Result<Response, Trouble> {
             } @else {
                 input type="hidden" name="whole" value="1";
                 input type="hidden" name="q" value=(search.text);
-                input type="hidden" name="class" value=(search.class.map_or("", crate::filter::Class::as_str));
+                input type="hidden" name="class" value=(search.class.map_or("", Class::as_str));
             }
             label.hidden for="why" { (words.say("admin-why")) }
             input #why type="text" name="why" required maxlength="300" placeholder=(words.say("admin-why"));
@@ -172,78 +119,133 @@ async fn preview(admin: Admin, form: Acted) -> Result<Response, Trouble> {
 }
 
 async fn run(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
-    let act = Act::of(&form)?;
-    let (_, ids) = chosen(&admin, &form).await;
-    let job = Arc::new(Job {
-        id: Uuid::now_v7(),
-        login: admin.account.login.clone(),
-        act,
-        total: ids.len(),
-        done: AtomicUsize::new(0),
-        left: AtomicUsize::new(0),
-        stopped: AtomicBool::new(false),
-        ended: AtomicBool::new(false),
-    });
-    let jobs = &admin.app().jobs;
-    jobs.add(Arc::clone(&job))?;
-    let why = form.field("why").to_owned();
-    let entry = admin.entry(&format!("bulk-{}", act.as_str())).about("job", &job.id.to_string());
-    let entry = entry.why(&why).after(format!("{} messages", ids.len()));
-    admin.console().accounts.audit().note(entry).await?;
-    let turn = Arc::clone(&jobs.turn);
-    let place = Place::Job(&job.id.to_string()).to_string();
-    tokio::spawn(async move {
-        let _turn = turn.acquire_owned().await;
-        for id in ids {
-            if job.stopped.load(Ordering::Relaxed) {
-                break;
-            }
-            let done = decide(&admin, job.act, id, &why).await;
-            let count = if done { &job.done } else { &job.left };
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        job.ended.store(true, Ordering::Relaxed);
-    });
-    Ok(Redirect::to(&place))
+    let act = act_of(&form)?;
+    let (search, ids) = chosen(&admin, &form).await;
+    let console = admin.console();
+    let login = admin.account.login.clone();
+    let job = Job::new(login, act.as_str(), form.field("why"), admin.app().clock.now());
+    let job = if form.field("whole").is_empty() {
+        job.about(&ids)
+    } else {
+        let total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let class = search.class.map_or("", Class::as_str).to_owned();
+        Job { total, text: search.text, class, ..job }
+    };
+    let job = Job { client: Some(admin.visitor.client), ..job };
+    let id = job.id;
+    let entry = admin.entry(&format!("bulk-{}", act.as_str())).about("job", &id.to_string());
+    let entry = entry.why(&job.why).after(format!("{} messages", job.total));
+    let audit = console.accounts.audit();
+    if !console.jobs.add(&job, |batch| audit.record(batch, entry)).await? {
+        return Err(Trouble::TooMany);
+    }
+    tokio::spawn(work(admin.app().clone(), id));
+    Ok(Redirect::to(&Place::Job(&id.to_string()).to_string()))
 }
 
-/// `false`: nothing was changed about it.
-async fn decide(admin: &Admin, act: Act, id: Uuid, why: &str) -> bool {
-    let role = &admin.account.role;
-    let audit = admin.console().accounts.audit();
-    let also = |batch: &mut Batch, before: &Held, after: &Held| {
-        let entry = note(admin, act.as_str(), after).why(why);
-        audit.record(batch, entry.before(before.states()).after(after.states()));
-    };
-    let his = |one: &HeldRecipient| role.covers(&one.organisation);
-    let releases = &admin.app().releases;
-    match act {
-        Act::Release => releases.release_copies(id, &his, &also).await.is_ok(),
-        Act::Delete => releases.delete_copies(id, &his, &also).await.is_ok(),
+/// Goes on with the jobs that a restart interrupted; the search must be
+/// filled.
+pub(in crate::portal) async fn go_on(app: &App) -> Result<(), Fault> {
+    let Some(console) = &app.console else { return Ok(()) };
+    for job in console.jobs.open().await? {
+        tokio::spawn(work(app.clone(), job.id));
+    }
+    Ok(())
+}
+
+/// Works on one job until it ends. What the store refuses is logged, and the
+/// next start goes on.
+async fn work(app: App, id: Uuid) {
+    let Some(console) = &app.console else { return };
+    let _turn = app.turn.0.acquire().await;
+    loop {
+        match step(&app, console, id).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(fault) => return app.log.step_failed("bulk", &fault.to_string()),
+        }
     }
 }
 
+/// The next few messages; `false`: it has ended.
+async fn step(app: &App, console: &Console, id: Uuid) -> Result<bool, Fault> {
+    let Some(job) = console.jobs.find(id).await? else { return Ok(false) };
+    let account = console.accounts.find(&job.login).await?;
+    let account = account.filter(|one| !one.disabled && one.role.may(Power::Decide));
+    let (Some(account), Some(act), false) = (account, Act::parse(&job.act), job.stopped) else {
+        console.jobs.change(id, |job| job.ended = true).await?;
+        return Ok(false);
+    };
+    let ids = next(console, &account, &job).await;
+    if ids.is_empty() {
+        console.jobs.change(id, |job| job.ended = true).await?;
+        return Ok(false);
+    }
+    let (mut done, mut left) = (0, 0);
+    for held in &ids {
+        if decide(app, &account, &job, act, *held).await { done += 1 } else { left += 1 }
+    }
+    let last = ids.last().map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+    let counted = |job: &mut Job| {
+        job.done += done;
+        job.left += left;
+        job.cursor.clone_from(&last);
+    };
+    Ok(console.jobs.change(id, counted).await?.is_some())
+}
+
+/// What it looks at next.
+async fn next(console: &Console, account: &Account, job: &Job) -> Vec<Uuid> {
+    let seen = usize::try_from(job.seen()).unwrap_or(usize::MAX);
+    if let Some(picked) = job.picked() {
+        return picked.into_iter().skip(seen).take(STEP).collect();
+    }
+    let total = usize::try_from(job.total).unwrap_or(usize::MAX);
+    let class = quarantine::class_named(&job.class);
+    let organisations = account.role.organisations().map(<[_]>::to_vec);
+    let search = Search { text: job.text.clone(), class, state: Some(State::Held), organisations };
+    let after = Some(job.cursor.as_slice()).filter(|cursor| !cursor.is_empty());
+    let few = STEP.min(total.saturating_sub(seen));
+    let found = console.search.keys(&search, after, few).await;
+    found.keys.iter().filter_map(|key| Uuid::from_slice(key).ok()).collect()
+}
+
+/// `false`: nothing was changed about it.
+async fn decide(app: &App, account: &Account, job: &Job, act: Act, id: Uuid) -> bool {
+    match app.releases.held(id).await {
+        // It came after the preview.
+        Ok(Some(held)) if held.received_at > job.began => return false,
+        Ok(Some(_)) => {}
+        _ => return false,
+    }
+    let entry = |what: &str, held: &Held| {
+        let entry = Entry::new(job.login.as_str(), what);
+        let entry = job.client.map_or(entry.clone(), |client| entry.from(client));
+        note(entry, held).why(&job.why)
+    };
+    act.carry_out(app, &account.role, id, &entry).await.is_ok()
+}
+
 /// His own job, or any for an operator.
-fn his(admin: &Admin, id: &str) -> Result<Arc<Job>, Trouble> {
-    let job = admin.app().jobs.find(id).ok_or(Trouble::NotFound)?;
+async fn his(admin: &Admin, id: &str) -> Result<Job, Trouble> {
+    let id: Uuid = id.parse().map_err(|_| Trouble::NotFound)?;
+    let job = admin.console().jobs.find(id).await?.ok_or(Trouble::NotFound)?;
     let may = job.login == admin.account.login || admin.may(Power::Operate);
     if may { Ok(job) } else { Err(Trouble::NotFound) }
 }
 
 async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Trouble> {
-    let job = his(&admin, &id)?;
+    let job = his(&admin, &id).await?;
     let words = admin.words();
-    let (done, left) = (job.done.load(Ordering::Relaxed), job.left.load(Ordering::Relaxed));
-    let ended = job.ended.load(Ordering::Relaxed);
-    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let ended = job.ended;
     let arguments = Arguments::new()
-        .number("done", number(done))
-        .number("total", number(job.total))
-        .number("left", number(left));
+        .number("done", i64::from(job.done))
+        .number("total", i64::from(job.total))
+        .number("left", i64::from(job.left));
     let body = html! {
         div data-refresh=[(!ended).then_some(2)] {
             p role="status" { (words.tell("admin-progress", &arguments)) }
-            progress max=(job.total) value=(done + left) aria-label=(words.say("admin-bulk")) {}
+            progress max=(job.total) value=(job.seen()) aria-label=(words.say("admin-bulk")) {}
         }
         @if ended { p { a.button href=(Place::Quarantine) { (words.say("admin-back")) } } }
         @else {
@@ -259,7 +261,7 @@ async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Tr
 }
 
 async fn stop(admin: Admin, Captured(id): Captured<String>, _: Acted) -> Result<Redirect, Trouble> {
-    let job = his(&admin, &id)?;
-    job.stopped.store(true, Ordering::Relaxed);
+    let job = his(&admin, &id).await?;
+    admin.console().jobs.change(job.id, |job| job.stopped = true).await?;
     Ok(Redirect::to(&Place::Job(&id).to_string()))
 }

@@ -19,15 +19,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{Console, Place};
 use crate::account::{Account, Entry, Power, Secret, Session};
 use crate::directory::OrganisationId;
+use crate::directory::overlay::LOGO;
 use crate::link::KeyRing;
 use crate::portal::App;
+use crate::portal::decisions::{Decider, Declined};
 use crate::portal::error::Trouble;
 use crate::portal::form::{Bounds, Form};
 use crate::portal::frame::{Visitor, cookie};
 use crate::portal::words::Words;
 
-/// A bulk action names each message that was chosen.
-const FORM: Bounds = Bounds { bytes: 64 * 1024, fields: 300 };
+/// A bulk action names each message that was chosen; a logo is a file.
+const FORM: Bounds = Bounds { bytes: LOGO + 16 * 1024, fields: 300 };
 const LABEL: &str = "reprieve console form v1";
 
 type Powers = Arc<HashMap<String, (Option<Power>, Option<Power>)>>;
@@ -164,6 +166,29 @@ impl Admin {
         is_form_token(&self.console().ring, LABEL, self.session.hash.as_bytes(), text)
     }
 
+    /// He, as one who decides.
+    pub fn decider(&self) -> Decider {
+        let login = self.account.login.to_string();
+        Decider {
+            app: self.app().clone(),
+            role: self.account.role.clone(),
+            who: login.clone(),
+            login,
+            client: self.visitor.client,
+        }
+    }
+
+    /// The page for what was declined; what is not his is recorded.
+    ///
+    /// # Errors
+    /// [`Trouble::Unavailable`] if it cannot be recorded.
+    pub async fn declined(&self, declined: Declined) -> Result<Trouble, Trouble> {
+        if let Declined::Foreign(what) = &declined {
+            self.refused(what).await?;
+        }
+        Ok(declined.into())
+    }
+
     /// The token of this session's forms.
     pub fn form_token(&self) -> String {
         form_token(&self.console().ring, LABEL, self.session.hash.as_bytes())
@@ -192,6 +217,16 @@ impl FromRequestParts<App> for Admin {
 impl Acted {
     pub fn field(&self, name: &str) -> &str {
         self.0.field(name)
+    }
+
+    /// Whether the form has this field at all.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.all(name).next().is_some()
+    }
+
+    /// The file of this name.
+    pub fn file(&self, name: &str) -> Option<&bytes::Bytes> {
+        self.0.file(name)
     }
 
     /// Every field of this name.

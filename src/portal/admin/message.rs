@@ -12,14 +12,18 @@ use uuid::Uuid;
 
 use super::quarantine::{class_word, state_mark, subject};
 use super::{Acted, Admin, Place, Route, Section, Sheet, table};
-use crate::account::{Entry, Power};
+use crate::account::{Entry, Power, Role};
+use crate::directory::Pattern;
 use crate::filter::preview::{Preview, preview};
 use crate::mail::Message;
+use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::part;
 use crate::portal::words::{Shown, Words};
 use crate::quarantine::{Held, HeldRecipient, State, Telling, stored};
 use crate::release::{Denied, Way};
+use crate::reputation::Vote;
+use crate::reputation::flag::pattern;
 use crate::store::Batch;
 
 /// Header fields that are shown.
@@ -32,6 +36,8 @@ pub(super) fn routes() -> Vec<Route> {
         Route::act(&Place::Release(id), Power::Decide, post(release)),
         Route::act(&Place::Delete(id), Power::Decide, post(delete)),
         Route::act(&Place::Read(id), Power::Read, post(read)),
+        Route::act(&Place::Block(id), Power::Decide, post(block)),
+        Route::act(&Place::Train(id), Power::Decide, post(train)),
     ]
 }
 
@@ -66,7 +72,7 @@ impl Case {
         let words = self.admin.words();
         let view = html! {
             (facts(self))
-            @if self.own().any(|one| one.state == State::Held) && self.admin.may(Power::Decide) {
+            @if self.admin.may(Power::Decide) {
                 (actions(self))
             }
             div.split {
@@ -127,7 +133,7 @@ async fn read(
     if why.is_empty() {
         return Ok(case.page(Some("admin-reason-needed"), &ask_to_read(&case), &seen));
     }
-    let entry = note(&case.admin, "read-body", &case.held).why(why);
+    let entry = note(case.admin.entry("read-body"), &case.held).why(why);
     case.admin.console().accounts.audit().note(entry).await?;
     let words = case.admin.words();
     let body = html! {
@@ -147,21 +153,53 @@ async fn read(
     Ok(case.page(None, &body, &seen))
 }
 
+/// What is done with the copies that still wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    Release,
+    Delete,
+}
+
+impl Act {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Delete => "delete",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Release, Self::Delete].into_iter().find(|act| act.as_str() == word)
+    }
+
+    /// Decides about the copies that the role covers; `entry` begins the
+    /// audit's entry, which is written in the same batch.
+    pub async fn carry_out(
+        self,
+        app: &App,
+        role: &Role,
+        id: Uuid,
+        entry: &(dyn Fn(&str, &Held) -> Entry + Sync),
+    ) -> Result<Held, Denied> {
+        let audit = app.console.as_ref().ok_or(Denied::Unknown)?.accounts.audit();
+        let also = |batch: &mut Batch, before: &Held, after: &Held| {
+            let entry = entry(self.as_str(), after);
+            audit.record(batch, entry.before(before.states()).after(after.states()));
+        };
+        let his = |one: &HeldRecipient| role.covers(&one.organisation);
+        match self {
+            Self::Release => app.releases.release_copies(id, &his, &also).await,
+            Self::Delete => app.releases.delete_copies(id, &his, &also).await,
+        }
+    }
+}
+
 async fn release(
     admin: Admin,
     Captured(id): Captured<String>,
     form: Acted,
 ) -> Result<Response, Trouble> {
-    let case = Case::open(admin, &id).await?;
-    let (role, why) = (&case.admin.account.role, form.field("why"));
-    let audit = case.admin.console().accounts.audit();
-    let entry = |held: &Held| note(&case.admin, "release", held).why(why);
-    let also = |batch: &mut Batch, before: &Held, after: &Held| {
-        audit.record(batch, entry(after).before(before.states()).after(after.states()));
-    };
-    let his = |one: &HeldRecipient| role.covers(&one.organisation);
-    let done = case.admin.app().releases.release_copies(case.held.id, &his, &also).await;
-    ended(case, done).await
+    act(admin, &id, Act::Release, &form).await
 }
 
 async fn delete(
@@ -169,16 +207,81 @@ async fn delete(
     Captured(id): Captured<String>,
     form: Acted,
 ) -> Result<Response, Trouble> {
-    let case = Case::open(admin, &id).await?;
-    let (role, why) = (&case.admin.account.role, form.field("why"));
-    let audit = case.admin.console().accounts.audit();
-    let entry = |held: &Held| note(&case.admin, "delete", held).why(why);
-    let also = |batch: &mut Batch, before: &Held, after: &Held| {
-        audit.record(batch, entry(after).before(before.states()).after(after.states()));
-    };
-    let his = |one: &HeldRecipient| role.covers(&one.organisation);
-    let done = case.admin.app().releases.delete_copies(case.held.id, &his, &also).await;
+    act(admin, &id, Act::Delete, &form).await
+}
+
+async fn act(admin: Admin, id: &str, act: Act, form: &Acted) -> Result<Response, Trouble> {
+    let case = Case::open(admin, id).await?;
+    let admin = &case.admin;
+    let entry = |what: &str, held: &Held| note(admin.entry(what), held).why(form.field("why"));
+    let done = act.carry_out(admin.app(), &admin.account.role, case.held.id, &entry).await;
     ended(case, done).await
+}
+
+/// Blocks the sender, for one of the recipients or for an organisation.
+async fn block(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    form: Acted,
+) -> Result<Response, Trouble> {
+    let case = Case::open(admin, &id).await?;
+    let sender = patterns(&case.held).into_iter().find(|(word, ..)| *word == form.field("what"));
+    let (.., sender) = sender.ok_or(Trouble::BadForm)?;
+    let (whose, which) = form.field("for").split_once(' ').ok_or(Trouble::BadForm)?;
+    let field = |name: &str| match name {
+        "action" => "block".to_owned(),
+        "why" => form.field("why").to_owned(),
+        name if name == whose => which.to_owned(),
+        _ => String::new(),
+    };
+    match case.admin.decider().make_rule_about(sender, &field).await {
+        Ok(_) => {
+            let seen = look(&case).await?;
+            Ok(case.page(Some("admin-blocked"), &ask_to_read(&case), &seen).into_response())
+        }
+        Err(declined) => Err(case.admin.declined(declined).await?),
+    }
+}
+
+/// His word about what the message is, for the content model: a vote, written
+/// with its audit entry. The model hears it with those of others.
+async fn train(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    form: Acted,
+) -> Result<Response, Trouble> {
+    let case = Case::open(admin, &id).await?;
+    let spam = match form.field("as") {
+        "spam" => true,
+        "wanted" => false,
+        _ => return Err(Trouble::BadForm),
+    };
+    let (admin, console) = (&case.admin, case.admin.console());
+    let login = admin.account.login.as_str();
+    let vote = Vote::by_administrator(case.held.id, login, spam, admin.app().clock.now());
+    let what = if spam { "train-as-spam" } else { "train-as-wanted" };
+    let mut batch = Batch::new();
+    batch.insert(&vote);
+    console.accounts.audit().record(&mut batch, note(admin.entry(what), &case.held));
+    let written = console.store.commit(batch).await;
+    written.map_err(|refusal| Trouble::Unavailable(refusal.to_string()))?;
+    let seen = look(&case).await?;
+    Ok(case.page(Some("admin-trained"), &ask_to_read(&case), &seen).into_response())
+}
+
+/// What may be blocked of a message's sender, the narrowest first: a word, its
+/// sentence, and the pattern.
+fn patterns(held: &Held) -> Vec<(&'static str, &'static str, Pattern)> {
+    let sender = held.sender();
+    let path = held.rfc5321_mail_from.address();
+    let Some(address) = sender.address.as_ref().or(path) else { return Vec::new() };
+    let mut all = Vec::new();
+    if sender.address.is_some() {
+        all.push(("identity", "block-identity", pattern(&sender, address)));
+    }
+    all.push(("address", "block-address", Pattern::Address(address.clone())));
+    all.push(("domain", "block-domain", Pattern::Domain(address.domain().clone())));
+    all
 }
 
 /// Back to the message, which shows what became of it; or why nothing did.
@@ -198,11 +301,11 @@ async fn ended(mut case: Case, done: Result<Held, Denied>) -> Result<Response, T
 }
 
 /// An entry of the audit about a held message.
-pub(super) fn note(admin: &Admin, what: &str, held: &Held) -> Entry {
+pub fn note(entry: Entry, held: &Held) -> Entry {
     let about = format!("{} {}", held.reference, held.from_text);
     let mut of: Vec<_> = held.recipients.iter().map(|one| one.organisation.clone()).collect();
     of.dedup();
-    admin.entry(what).about("held", &about).of(of)
+    entry.about("held", &about).of(of)
 }
 
 fn facts(case: &Case) -> Markup {
@@ -240,21 +343,63 @@ fn facts(case: &Case) -> Markup {
 fn actions(case: &Case) -> Markup {
     let words = case.admin.words();
     let id = case.held.id.to_string();
+    let waits = case.own().any(|one| one.state == State::Held);
     html! {
         div.actions {
-            form method="post" action=(Place::Release(&id)) {
-                (case.admin.token_field())
-                label.hidden for="why-release" { (words.say("admin-why")) }
-                input #why-release type="text" name="why" maxlength="300" placeholder=(words.say("admin-why"));
-                button #release type="submit" data-key="r" { (words.say("admin-release")) }
-            }
-            details {
-                summary { (words.say("admin-delete")) }
-                form method="post" action=(Place::Delete(&id)) {
+            @if waits {
+                form method="post" action=(Place::Release(&id)) {
                     (case.admin.token_field())
-                    label.hidden for="why-delete" { (words.say("admin-why")) }
-                    input #why-delete type="text" name="why" maxlength="300" placeholder=(words.say("admin-why"));
-                    button.danger type="submit" { (words.say("admin-delete-for-good")) }
+                    label.hidden for="why-release" { (words.say("admin-why")) }
+                    input #why-release type="text" name="why" maxlength="300" placeholder=(words.say("admin-why"));
+                    button #release type="submit" data-key="r" { (words.say("admin-release")) }
+                }
+            }
+            (block_form(case))
+            @if !case.held.erased {
+                form method="post" action=(Place::Train(&id)) {
+                    (case.admin.token_field())
+                    button.quiet type="submit" name="as" value="spam" { (words.say("admin-train-spam")) }
+                    button.quiet type="submit" name="as" value="wanted" { (words.say("admin-train-wanted")) }
+                }
+            }
+            @if waits {
+                details {
+                    summary { (words.say("admin-delete")) }
+                    form method="post" action=(Place::Delete(&id)) {
+                        (case.admin.token_field())
+                        label.hidden for="why-delete" { (words.say("admin-why")) }
+                        input #why-delete type="text" name="why" maxlength="300" placeholder=(words.say("admin-why"));
+                        button.danger type="submit" { (words.say("admin-delete-for-good")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn block_form(case: &Case) -> Markup {
+    let words = case.admin.words();
+    let patterns = patterns(&case.held);
+    let mut organisations: Vec<_> = case.own().map(|one| &one.organisation).collect();
+    organisations.dedup();
+    html! {
+        @if !patterns.is_empty() {
+            details {
+                summary data-key="b" { (words.say("admin-block")) }
+                form method="post" action=(Place::Block(&case.held.id.to_string())) {
+                    (case.admin.token_field())
+                    label.hidden for="block-what" { (words.say("rule-sender")) }
+                    select #block-what name="what" {
+                        @for (word, id, pattern) in &patterns { option value=(word) { (words.say(id)) ": " (pattern) } }
+                    }
+                    label.hidden for="block-for" { (words.say("rule-for")) }
+                    select #block-for name="for" {
+                        @for one in case.own() { option value={ "recipient " (one.address.base()) } { (one.address.display()) } }
+                        @for one in &organisations { option value={ "organisation " (one) } { (words.say("rule-all-of")) " " (one) } }
+                    }
+                    label.hidden for="why-block" { (words.say("admin-why")) }
+                    input #why-block type="text" name="why" maxlength="300" placeholder=(words.say("admin-why"));
+                    button.danger type="submit" { (words.say("admin-block-now")) }
                 }
             }
         }

@@ -15,11 +15,15 @@ mod gate;
 mod keys;
 mod login;
 mod message;
+mod organisations;
 mod overview;
 mod place;
 mod quarantine;
 mod queue;
+mod recipients;
+mod rules;
 mod senders;
+mod settings;
 mod shell;
 mod statistics;
 pub(super) mod suppression;
@@ -36,9 +40,13 @@ use uuid::Uuid;
 
 use super::limit::Limit;
 use super::{App, Inner};
+use crate::account::job::Jobs;
 use crate::account::{Accounts, Power};
+use crate::directory::search::Search;
+use crate::directory::{Overlays, Recipient, StoredRule};
 use crate::filter::catalogue::Weights;
 use crate::link::KeyRing;
+use crate::mail::Address;
 use crate::quarantine::HeldSearch;
 use crate::queue::Queue;
 use crate::reputation::{Flags, Network, Reputation, SenderSearch};
@@ -46,9 +54,11 @@ use crate::statistics::Statistics;
 use crate::store::{Fault, Store};
 use crate::suppression::Suppression;
 
-pub(super) use bulk::Jobs;
+pub(super) use bulk::{Turn, go_on};
 use gate::{Acted, Admin, Asked};
+pub(super) use message::{Act, note};
 use place::Place;
+pub use settings::{ConfigKey, Effective};
 use shell::{Section, Sheet};
 
 /// Attempts to log in per network, in ten minutes.
@@ -66,6 +76,9 @@ pub type Retry = Arc<dyn Fn(Uuid) -> BoxFuture<'static, Result<bool, Fault>> + S
 /// Whether letters to senders have stopped, because too many bounced.
 pub type Stopped = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
 
+/// Writes a recipient's digest now; `false`: there is nothing to tell.
+pub type SendDigest = Arc<dyn Fn(Address) -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
+
 /// What the console works with.
 #[derive(Clone)]
 pub struct Console {
@@ -74,6 +87,16 @@ pub struct Console {
     pub ring: KeyRing,
     pub search: HeldSearch,
     pub senders: SenderSearch,
+    /// What was changed here about organisations.
+    pub overlays: Overlays,
+    pub recipients: Search<Recipient>,
+    pub rules: Search<StoredRule>,
+    /// Sends a recipient his digest now.
+    pub digest: SendDigest,
+    /// Decisions about many messages.
+    pub jobs: Jobs,
+    /// The configuration in force.
+    pub settings: Effective,
     pub reputation: Reputation,
     pub flags: Flags,
     pub queue: Queue,
@@ -137,9 +160,13 @@ fn all() -> Vec<Route> {
         bulk::routes(),
         senders::routes(),
         appeals::routes(),
+        organisations::routes(),
+        recipients::routes(),
+        rules::routes(),
         suppression::routes(),
         queue::routes(),
         statistics::routes(),
+        settings::routes(),
         keys::routes(),
         accounts::routes(),
         admins::routes(),

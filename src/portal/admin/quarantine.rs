@@ -40,6 +40,11 @@ const STATES: [(State, &str); 9] = [
     (State::Expired, "state-expired"),
 ];
 
+/// The class of this name, if it is ever held.
+pub(super) fn class_named(name: &str) -> Option<Class> {
+    CLASSES.iter().map(|(class, _)| *class).find(|class| class.as_str() == name)
+}
+
 /// The word of a class.
 pub fn class_word(words: &Words, class: Class) -> &str {
     match CLASSES.iter().find(|(one, _)| *one == class) {
@@ -63,7 +68,6 @@ pub fn state_mark(words: &Words, state: State) -> Markup {
 
 /// What the address asks for, within what he may see.
 pub(super) fn search_of<'a>(admin: &Admin, field: impl Fn(&'static str) -> &'a str) -> Search {
-    let class = CLASSES.iter().find(|(class, _)| class.as_str() == field("class"));
     // The waiting ones are what the page is for; "all" has a word of its own.
     let state = match field("state") {
         "" => Some(State::Held),
@@ -71,7 +75,7 @@ pub(super) fn search_of<'a>(admin: &Admin, field: impl Fn(&'static str) -> &'a s
     };
     Search {
         text: field("q").trim().chars().take(200).collect(),
-        class: class.map(|(class, _)| *class),
+        class: class_named(field("class")),
         state,
         organisations: admin.organisations(),
     }

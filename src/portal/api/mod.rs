@@ -8,6 +8,7 @@
 mod appeals;
 mod blocking;
 mod openapi;
+mod people;
 mod problem;
 mod resources;
 mod servers;
@@ -104,6 +105,17 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/api/v1/queue", get(resources::queue))
         .route("/api/v1/queue/{id}/retry", post(resources::retry))
         .route("/api/v1/queue/{id}/give-up", post(resources::give_up))
+        .route("/api/v1/organisations", get(people::organisations))
+        .route(
+            "/api/v1/organisations/{id}",
+            get(people::one_organisation).post(people::change_organisation),
+        )
+        .route("/api/v1/recipients", get(people::recipients).post(people::add_recipient))
+        .route("/api/v1/recipients/{id}", get(people::one_recipient).post(people::change_recipient))
+        .route("/api/v1/recipients/{id}/digest", post(people::send_digest))
+        .route("/api/v1/recipients/{id}/end-sessions", post(people::end_sessions))
+        .route("/api/v1/rules", get(people::rules).post(people::make_rule))
+        .route("/api/v1/rules/{id}/end", post(people::end_rule))
         .route("/api/v1/audit", get(resources::audit))
         .merge(blocking_routes())
         .route("/api/v1/{*rest}", any(|| async { Problem::NOT_FOUND }))

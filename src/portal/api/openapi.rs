@@ -135,6 +135,111 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "get",
+        path: "/api/v1/organisations",
+        summary: "Organisations with their settings, where each comes from and what the file says",
+        query: &["after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/organisations/{id}",
+        summary: "One organisation",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/organisations/{id}",
+        summary: "Change settings: values by name, back (names that follow the file again), logo (base64)",
+        query: &[],
+        body: &["values", "back", "logo", "why"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/recipients",
+        summary: "Recipients, the latest known first; q is a part of an address or alias",
+        query: &["q", "organisation", "after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/recipients",
+        summary: "Make a recipient known before mail comes for him",
+        query: &[],
+        body: &["address"],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/recipients/{id}",
+        summary: "One recipient",
+        query: &[],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/recipients/{id}",
+        summary: "Change aliases, members of a shared mailbox, digest and language",
+        query: &[],
+        body: &[
+            "add_alias",
+            "remove_alias",
+            "add_member",
+            "remove_member",
+            "digest",
+            "hour",
+            "weekday",
+            "language",
+        ],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/recipients/{id}/digest",
+        summary: "Send the digest now",
+        query: &[],
+        body: &[],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/recipients/{id}/end-sessions",
+        summary: "End every session on the recipient's own page",
+        query: &[],
+        body: &[],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/rules",
+        summary: "Blocks and allowances, the latest first; q is a part of sender, recipient or reason",
+        query: &["q", "organisation", "action", "after", "limit"],
+        body: &[],
+        scope: "read",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/rules",
+        summary: "Block or allow an address or domain; without recipient for the whole organisation",
+        query: &[],
+        body: &["sender", "proved", "action", "recipient", "organisation", "why", "until"],
+        scope: "decide",
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/rules/{id}/end",
+        summary: "End a rule",
+        query: &[],
+        body: &[],
+        scope: "decide",
+    },
+    Operation {
+        method: "get",
         path: "/api/v1/audit",
         summary: "Decisions, the latest first; q is a part of any of their texts",
         query: &["q", "after", "limit"],
@@ -345,7 +450,7 @@ fn whole() -> Value {
         "info": {
             "title": "Reprieve",
             "version": "1",
-            "description": "Held messages, senders, appeals, queue and audit. Lists answer {items, next}; \
+            "description": "Held messages, senders, appeals, queue, organisations, recipients, rules and audit. Lists answer {items, next}; \
                 next is the cursor for after. Errors are application/problem+json (RFC 9457).",
         },
         "security": [{ "bearer": [] }],
@@ -404,12 +509,8 @@ fn operation(one: &Operation) -> Value {
     if one.method == "post" {
         let key = json!({ "name": "Idempotency-Key", "in": "header", "schema": text });
         parameters.push(key);
-        let kind = |name: &str| match name {
-            "days" | "volume" => json!({ "type": "integer", "minimum": 1 }),
-            _ => text.clone(),
-        };
         let fields: Map<String, Value> =
-            one.body.iter().map(|name| ((*name).to_owned(), kind(name))).collect();
+            one.body.iter().map(|name| ((*name).to_owned(), field(name))).collect();
         described["requestBody"] = json!({
             "content": { "application/json": {
                 "schema": { "type": "object", "properties": fields },
@@ -418,4 +519,16 @@ fn operation(one: &Operation) -> Value {
     }
     described["parameters"] = Value::Array(parameters);
     described
+}
+
+/// The kind of a body's field: text, unless it is named here.
+fn field(name: &str) -> Value {
+    let text = json!({ "type": "string" });
+    match name {
+        "values" => json!({ "type": "object", "additionalProperties": text }),
+        "back" => json!({ "type": "array", "items": text }),
+        "until" => json!({ "type": "string", "format": "date" }),
+        "days" | "volume" => json!({ "type": "integer", "minimum": 1 }),
+        _ => text,
+    }
 }

@@ -1,6 +1,8 @@
 //! Problem documents (RFC 9457): what a program reads when something is not
 //! as it should be.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -9,11 +11,11 @@ use crate::release::{Denied, Way};
 use crate::store::Fault;
 
 /// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: u16,
     title: &'static str,
-    detail: &'static str,
+    detail: Cow<'static, str>,
 }
 
 impl Problem {
@@ -58,7 +60,12 @@ impl Problem {
         Self::new(503, "Unavailable", "the store does not answer; try again");
 
     const fn new(status: u16, title: &'static str, detail: &'static str) -> Self {
-        Self { status, title, detail }
+        Self { status, title, detail: Cow::Borrowed(detail) }
+    }
+
+    /// What is wrong with the fields, in sentences.
+    pub fn wrong(detail: String) -> Self {
+        Self { status: 422, title: "Not accepted", detail: Cow::Owned(detail) }
     }
 }
 

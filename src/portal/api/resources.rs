@@ -13,7 +13,8 @@ use super::Caller;
 use super::problem::{Problem, json_text};
 use crate::account::{Entry, Power};
 use crate::filter::Class;
-use crate::quarantine::{Held, HeldRecipient, Search, State};
+use crate::portal::admin::{Act, note};
+use crate::quarantine::{Held, Search, State};
 use crate::queue::{Item, ItemState};
 use crate::reputation::{Scope, Standing, StandingState};
 use crate::store::Batch;
@@ -32,11 +33,18 @@ pub struct List {
     q: String,
     class: String,
     pub state: String,
+    pub organisation: String,
+    pub action: String,
     after: String,
     limit: Option<usize>,
 }
 
 impl List {
+    /// What is searched for.
+    pub fn text(&self) -> String {
+        self.q.trim().chars().take(200).collect()
+    }
+
     pub fn limit(&self) -> usize {
         self.limit.unwrap_or(ROWS).clamp(1, ROWS)
     }
@@ -117,7 +125,7 @@ const CLASSES: [Class; 12] = [
 pub async fn held(caller: Caller, Query(list): Query<List>) -> Answer {
     caller.needs(Power::See, "GET held").await?;
     let search = Search {
-        text: list.q.chars().take(200).collect(),
+        text: list.text(),
         class: words(&CLASSES, &list.class, Class::as_str)?,
         state: words(&STATES, &list.state, State::as_str)?,
         organisations: caller.account.role.organisations().map(<[_]>::to_vec),
@@ -148,30 +156,20 @@ pub async fn one_held(caller: Caller, Captured(id): Captured<String>) -> Answer 
 
 pub async fn release(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
     caller.needs(Power::Decide, "POST release").await?;
-    decide_held(&caller, &id, &body, "release").await
+    decide_held(&caller, &id, &body, Act::Release).await
 }
 
 pub async fn delete(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
     caller.needs(Power::Decide, "POST delete").await?;
-    decide_held(&caller, &id, &body, "delete").await
+    decide_held(&caller, &id, &body, Act::Delete).await
 }
 
-async fn decide_held(caller: &Caller, id: &str, body: &Bytes, what: &str) -> Answer {
+async fn decide_held(caller: &Caller, id: &str, body: &Bytes, act: Act) -> Answer {
     let why = decision(body)?.why;
     let held = own(caller, id).await?;
-    let audit = caller.console()?.accounts.audit();
-    let also = |batch: &mut Batch, before: &Held, after: &Held| {
-        let about = format!("{} {}", after.reference, after.from_text);
-        let entry = caller.entry(what).about("held", &about).why(&why);
-        audit.record(batch, entry.before(before.states()).after(after.states()));
-    };
-    let role = &caller.account.role;
-    let his = |one: &HeldRecipient| role.covers(&one.organisation);
-    let releases = &caller.visitor.app().releases;
-    let done = match what {
-        "release" => releases.release_copies(held.id, &his, &also).await?,
-        _ => releases.delete_copies(held.id, &his, &also).await?,
-    };
+    let entry = |what: &str, held: &Held| note(caller.entry(what), held).why(&why);
+    let app = caller.visitor.app();
+    let done = act.carry_out(app, &caller.account.role, held.id, &entry).await?;
     Ok(ok(&shown(caller, &done)))
 }
 

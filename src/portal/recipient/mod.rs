@@ -35,6 +35,7 @@ use crate::mail::Address;
 use crate::reputation::{Flags, Network};
 use crate::store::Store;
 use reader::Reader;
+pub(super) use settings::{DAYS, FREQUENCIES, pattern};
 
 /// Mails a recipient the link to his page, if he is one.
 pub type Invite = Arc<dyn Fn(Address) -> BoxFuture<'static, ()> + Send + Sync>;

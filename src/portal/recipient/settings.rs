@@ -24,7 +24,7 @@ use crate::reputation::Flag;
 
 /// Rules, flags and sessions that the page lists.
 const LISTED: usize = 200;
-const FREQUENCIES: [(&str, &str, Frequency); 4] = [
+pub const FREQUENCIES: [(&str, &str, Frequency); 4] = [
     ("off", "me-digest-off", Frequency::Off),
     ("hourly", "me-digest-hourly", Frequency::Hourly),
     ("daily", "me-digest-daily", Frequency::Daily),
@@ -36,7 +36,7 @@ const CHOICES: [(&str, &str, Option<Choice>); 4] = [
     ("hold", "me-choice-hold", Some(Choice::Hold)),
     ("reject", "me-choice-reject", Some(Choice::Reject)),
 ];
-const DAYS: [&str; 7] = ["day-1", "day-2", "day-3", "day-4", "day-5", "day-6", "day-7"];
+pub const DAYS: [&str; 7] = ["day-1", "day-2", "day-3", "day-4", "day-5", "day-6", "day-7"];
 
 pub async fn show(reader: Reader) -> Result<Markup, Trouble> {
     page(&reader, None, None).await
@@ -137,7 +137,7 @@ pub async fn leave(
 }
 
 /// An address, or a domain with all below it.
-fn pattern(typed: &str) -> Option<Pattern> {
+pub fn pattern(typed: &str) -> Option<Pattern> {
     let typed = typed.trim();
     if typed.contains('@') && !typed.starts_with('@') {
         Address::parse_utf8(typed).ok().map(Pattern::Address)
