@@ -158,7 +158,7 @@ pub fn document(visitor: &Visitor, head: &Head<'_>, body: &Markup) -> Markup {
 
 /// The other languages, each as its own speakers call it; `at` is the page's
 /// own path, or empty.
-pub fn language(visitor: &Visitor, one: &Words, at: impl Render) -> Markup {
+pub fn language(visitor: &Visitor, one: &Words, at: &impl Render) -> Markup {
     let name = one.say("language-name");
     html! {
         @if one.tag() == visitor.words().tag() {
@@ -190,7 +190,7 @@ fn foot(visitor: &Visitor, page: &Page<'_>) -> Markup {
             nav aria-label=(words.say("language-nav")) {
                 ul {
                     @for one in visitor.languages().all() {
-                        li { (language(visitor, one, page.at)) }
+                        li { (language(visitor, one, &page.at)) }
                     }
                 }
             }

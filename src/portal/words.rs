@@ -212,13 +212,11 @@ impl Words {
     /// A sentence without arguments. The test of translations proves that
     /// each exists in each language.
     pub fn say(&self, id: &str) -> &Sentence {
-        match self.sentences.get(id) {
-            Some(Prepared::Fixed(sentence)) => sentence,
-            _ => {
-                debug_assert!(false, "no sentence {id} in {}", self.tag);
-                &self.none
-            }
-        }
+        let Some(Prepared::Fixed(sentence)) = self.sentences.get(id) else {
+            debug_assert!(false, "no sentence {id} in {}", self.tag);
+            return &self.none;
+        };
+        sentence
     }
 
     /// A sentence with arguments; in English where this language lacks it.

@@ -162,7 +162,7 @@ fn document(visitor: &Visitor, title: &str, inner: &Markup) -> Markup {
 fn languages(visitor: &Visitor) -> Markup {
     html! {
         nav.languages aria-label=(visitor.words().say("language-nav")) {
-            @for one in visitor.languages().all() { (part::language(visitor, one, "")) }
+            @for one in visitor.languages().all() { (part::language(visitor, one, &"")) }
         }
     }
 }

@@ -102,17 +102,14 @@ pub async fn act(
 
 impl Opened {
     async fn load(parts: &mut Parts, app: &App) -> Result<Self, Closed> {
-        match captured(parts, app, "token").await? {
-            Some(text) => Self::by_link(Visitor::from_request_parts(parts, app).await?, text).await,
-            None => {
-                let reader = <Option<Reader>>::from_request_parts(parts, app).await?;
-                let name = captured(parts, app, "name").await?;
-                let (Some(reader), Some(name)) = (reader, name) else {
-                    return Err(Closed::Session);
-                };
-                Self::by_session(reader, name).await
-            }
+        if let Some(text) = captured(parts, app, "token").await? {
+            let visitor = Visitor::from_request_parts(parts, app).await?;
+            return Self::by_link(visitor, text).await;
         }
+        let reader = <Option<Reader>>::from_request_parts(parts, app).await?;
+        let name = captured(parts, app, "name").await?;
+        let (Some(reader), Some(name)) = (reader, name) else { return Err(Closed::Session) };
+        Self::by_session(reader, name).await
     }
 
     async fn by_session(reader: Reader, name: String) -> Result<Self, Closed> {
