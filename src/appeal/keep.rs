@@ -53,7 +53,8 @@ impl Appeals {
 
     /// Frees what a crash left held behind a grant.
     async fn resume(&self) -> Result<(), Fault> {
-        while let Some(id) = { self.unfinished().pop() } {
+        loop {
+            let Some(id) = self.unfinished().pop() else { return Ok(()) };
             let freed = match self.find(id).await {
                 Ok(appeal) if appeal.freeing => self.free(&system(), &appeal).await.map(|_| ()),
                 Ok(_) | Err(AppealError::Unknown) => Ok(()),
@@ -64,7 +65,6 @@ impl Appeals {
                 return Err(fault);
             }
         }
-        Ok(())
     }
 
     async fn expire(&self, tab: Tab) -> Result<usize, Fault> {

@@ -452,11 +452,13 @@ fn talk(case: &Case, may: bool, typed: &Typed<'_>) -> Markup {
         @if asks || !appeal.lines.is_empty() {
             section.card aria-labelledby="talk" {
                 h2 #talk { (words.say("admin-appeal-talk")) }
-                ol.story {
-                    @for line in &appeal.lines {
-                        li {
-                            strong { (words.say(if line.voice == Voice::Sender { "admin-appeal-he" } else { "admin-appeal-we" })) }
-                            " " (Shown(&line.text)) " " span.soft { (table::ago(words, line.at, now)) }
+                @if !appeal.lines.is_empty() {
+                    ol.story {
+                        @for line in &appeal.lines {
+                            li {
+                                strong { (words.say(if line.voice == Voice::Sender { "admin-appeal-he" } else { "admin-appeal-we" })) }
+                                " " (Shown(&line.text)) " " span.soft { (table::ago(words, line.at, now)) }
+                            }
                         }
                     }
                 }

@@ -129,7 +129,7 @@ fn findings(admin: &Admin, mut all: Vec<Share>, demoted: &[Demotion]) -> Markup 
             p.soft { (words.say("admin-demote-help")) }
             @if all.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
             @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="overruled" {
+                div.scroll tabindex="0" role="region" aria-label=(words.say("admin-finding")) {
                     table {
                         thead { tr {
                             th scope="col" { (words.say("admin-finding")) }
