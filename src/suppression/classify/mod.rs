@@ -135,7 +135,7 @@ fn by_words(said: &str, facts: &Facts) -> Option<Class> {
         return Some(OurFault);
     }
     // "The recipient does not accept mail" is no word about his domain.
-    let closed = said.contains("domain") && said.contains("does not accept mail");
+    let closed = has(said, &["domain", "host"]) && said.contains("does not accept mail");
     if (closed || has(said, words::NO_HOST)) && !before_rcpt {
         return Some(UnknownHost);
     }

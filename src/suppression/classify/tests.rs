@@ -27,6 +27,7 @@ fn every_answer_has_its_class() {
         (rcpt, "550 Empfänger existiert nicht", UnknownUser),
         (rcpt, "550 5.7.1 Recipient does not accept mail from you", Rejecting),
         (rcpt, "550 5.7.1 This domain does not accept mail", UnknownHost),
+        (rcpt, "550 Host does not accept mail", UnknownHost),
         (None, "550 Rejected by header based manually Blocked Senders", Rejecting),
         (None, "550 This user is not allowed to receive external mail", Rejecting),
         (rcpt, "551 not our customer", UnknownUser),
