@@ -571,17 +571,47 @@ impl Suppression {
                 self.write(batch).await?;
             }
         }
+        let (mut lifted, mut again) = (HashSet::new(), Vec::new());
+        self.each(|one: Lifted| {
+            let own = Some(one.address.canonical().to_string());
+            lifted.extend(own.filter(|_| one.server == import.server));
+        })
+        .await?;
         let mut growing = Growing::new(self.roll(import.server));
-        self.add_blocks(&active, &exempt, &mut growing).await?;
-        growing.finish().await
+        let wanted = |address: &str| {
+            let listed = !exempt.contains(address);
+            if listed && lifted.contains(address) {
+                again.push(address.to_owned());
+            }
+            listed
+        };
+        self.add_blocks(&active, &mut growing, wanted).await?;
+        growing.finish().await?;
+        // Released from an earlier upload, subject to blocking since, and now
+        // in a list again.
+        for address in again.iter().filter_map(|one| Address::parse_utf8(one).ok()) {
+            if let Some(row) = self.lifted(import.server, &address).await? {
+                let mut batch = Batch::new();
+                batch.remove(&row);
+                self.write(batch).await?;
+            }
+        }
+        // Who was released meanwhile stays off.
+        for one in self.exemptions(import.server, "", usize::MAX).await? {
+            let address = one.address.to_string();
+            if !exempt.contains(&address) {
+                self.roll(import.server).set(&address, false);
+            }
+        }
+        Ok(())
     }
 
-    /// Adds the addresses of an import that are not exempt or lifted.
+    /// Adds the addresses of an import that are wanted.
     pub(super) async fn add_blocks(
         &self,
         import: &Import,
-        off: &HashSet<String>,
         to: &mut Growing,
+        mut wanted: impl FnMut(&str) -> bool,
     ) -> Result<(), Fault> {
         let mut after = record::import_key(import.server, import.id);
         for _ in 0..import.blocks {
@@ -589,7 +619,7 @@ impl Suppression {
             let block = rows.first().map(|row| &row.record);
             let Some(block) = block.filter(|block| block.import == import.id) else { break };
             after = block.key();
-            for address in block.addresses.lines().filter(|one| !off.contains(*one)) {
+            for address in block.addresses.lines().filter(|one| wanted(one)) {
                 to.add(address).await?;
             }
         }

@@ -167,7 +167,7 @@ impl Suppression {
         for import in imports.iter().filter(|one| one.state == ImportState::Active) {
             let (_, growing) = lists.entry(import.server).or_insert_with(fresh);
             let off = lifted.entry(import.server).or_default();
-            self.add_blocks(import, off, growing).await?;
+            self.add_blocks(import, growing, |one| !off.contains(one)).await?;
         }
         let mut after = Vec::new();
         loop {

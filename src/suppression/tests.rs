@@ -209,6 +209,20 @@ async fn an_upload_is_all_or_nothing_and_in_force_after_a_restart() {
     let found = again.search(OWN, "FAR", "", 10).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].reason, Reason::Uploaded);
+
+    // Exempt it stays off; when it is subject to blocking again, lists count.
+    let now = Upload { at_once: true, ..upload.clone() };
+    list.register(&now, file.as_bytes()).await.unwrap();
+    assert!(!list.covers(&address("d@far.example")).await.unwrap());
+    list.unexempt(OWN, &address("d@far.example")).await.unwrap();
+    assert!(!list.covers(&address("d@far.example")).await.unwrap(), "by no earlier list");
+    list.register(&now, file.as_bytes()).await.unwrap();
+    let again = Suppression::new(list.store().clone(), list.clock().clone());
+    again.load().await.unwrap();
+    for list in [&list, &again] {
+        assert!(list.covers(&address("d@far.example")).await.unwrap());
+        assert_eq!(list.search(OWN, "d@", "", 10).await.unwrap().len(), 1);
+    }
     let wrong = Upload { column: "nothing".to_owned(), ..upload };
     assert!(matches!(list.register(&wrong, file.as_bytes()).await, Err(Refused::File(_))));
 }
