@@ -105,7 +105,7 @@ async fn a_grant_says_beforehand_what_it_delivers_and_does_that() {
         "Double opt-in",
         "&lt;b&gt;Offers&lt;/b&gt;",
         "offers.katto.example",
-        "3 messages held, 4 copies",
+        "Held messages: 3 (copies: 4).",
         "2 held copies are delivered at once.",
         "3 held copies are delivered at once.",
         "One is not: its recipient or organisation blocks the sender.",

@@ -337,7 +337,8 @@ fn facts(case: &Case, held: Option<&Held>) -> Markup {
     html! {
         div.card {
             dl.facts {
-                div { dt { (words.say("admin-state")) } dd { (state_mark(words, appeal.state)) ", " (words.say("admin-appeal-since")) " " (table::ago(words, appeal.waits_since(), now)) } }
+                div { dt { (words.say("admin-state")) } dd { (state_mark(words, appeal.state)) } }
+                div { dt { (words.say("admin-appeal-since")) } dd { (table::ago(words, appeal.waits_since(), now)) } }
                 @if appeal.state.is_open() {
                     div { dt { (words.say("admin-appeal-deadline")) } dd { (table::ago(words, appeal.deadline, now)) } }
                 }
