@@ -22,6 +22,15 @@ use crate::portal::words::{Shown, Words};
 
 const ACTIONS: [RuleAction; 2] = [RuleAction::Block, RuleAction::Allow];
 
+const COLUMNS: [Column; 6] = [
+    Column::Text("rule-sender"),
+    Column::Text("rule-action"),
+    Column::Text("rule-for"),
+    Column::Text("admin-why"),
+    Column::Text("rule-until"),
+    Column::Unsaid("admin-actions"),
+];
+
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route {
@@ -147,14 +156,6 @@ pub(super) fn rule_rows(admin: &Admin, rules: &[StoredRule]) -> Markup {
             }
         }
     };
-    const COLUMNS: [Column; 6] = [
-        Column::Text("rule-sender"),
-        Column::Text("rule-action"),
-        Column::Text("rule-for"),
-        Column::Text("admin-why"),
-        Column::Text("rule-until"),
-        Column::Unsaid("admin-actions"),
-    ];
     let columns = &COLUMNS[..5 + usize::from(admin.may(Power::Decide))];
     table::rows(words, "admin-rules", columns, &rows)
 }
