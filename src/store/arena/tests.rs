@@ -161,7 +161,7 @@ fn step() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn an_arena_is_a_list_in_the_order_of_what_came(
         steps in prop::collection::vec(step(), 1..40), change: bool,
