@@ -131,15 +131,15 @@ const BOMBS: &[fn() -> Bomb] = &[
     || attached("I-07 entries that overlap", "a.zip", &overlapping(2000), Unscannable),
     || attached("I-07 a zip of many files", "a.zip", &many(60_000), Unscannable),
     || attached("I-07 many small zips", "a.zip", &zips_in_a_zip(1400), Bounded),
-    || page("unclosed tags", "<div style=\"color:#fff".repeat(400_000)),
-    || page("nested tags", "<div><b><i><font color=red>".repeat(300_000)),
-    || page("one tag", format!("<p {}>", "a=b ".repeat(2_000_000))),
-    || page("angle brackets", "<".repeat(10 << 20)),
-    || page("comments", "<!--".repeat(2 << 20)),
-    || page("entities", "&amp;&#x41;&unknown;".repeat(500_000)),
-    || page("hidden text", "<span style=\"display:none\">a</span>".repeat(250_000)),
-    || page("links", "<a href=\"http://a.example/b?c=d\">http://e.example</a>".repeat(150_000)),
-    || page("forms", "<form action=x><input type=password>".repeat(200_000)),
+    || page("unclosed tags", &"<div style=\"color:#fff".repeat(400_000)),
+    || page("nested tags", &"<div><b><i><font color=red>".repeat(300_000)),
+    || page("one tag", &format!("<p {}>", "a=b ".repeat(2_000_000))),
+    || page("angle brackets", &"<".repeat(10 << 20)),
+    || page("comments", &"<!--".repeat(2 << 20)),
+    || page("entities", &"&amp;&#x41;&unknown;".repeat(500_000)),
+    || page("hidden text", &"<span style=\"display:none\">a</span>".repeat(250_000)),
+    || page("links", &"<a href=\"http://a.example/b?c=d\">http://e.example</a>".repeat(150_000)),
+    || page("forms", &"<form action=x><input type=password>".repeat(200_000)),
     || {
         bomb(
             "text without a space",
@@ -168,8 +168,8 @@ const BOMBS: &[fn() -> Bomb] = &[
             Bounded,
         )
     },
-    || encoded("quoted-printable", "=41=\r\n".repeat(3 << 20)),
-    || encoded("base64", "QUFB\r\n".repeat(3 << 20)),
+    || encoded("quoted-printable", &"=41=\r\n".repeat(3 << 20)),
+    || encoded("base64", &"QUFB\r\n".repeat(3 << 20)),
     || bomb("I-09 UTF-7", charset("utf-7", &"+AGEAYg-".repeat(1 << 20)), Bounded),
     || bomb("I-09 UTF-16", charset("utf-16", &"\u{d8}a".repeat(1 << 20)), Bounded),
     || bomb("I-09 no such charset", charset("x-none", &"\u{e9}".repeat(1 << 20)), Bounded),
@@ -179,11 +179,11 @@ fn bomb(name: &'static str, text: String, must: Must) -> Bomb {
     Bomb { name, bytes: text.into_bytes(), must }
 }
 
-fn page(name: &'static str, html: String) -> Bomb {
+fn page(name: &'static str, html: &str) -> Bomb {
     bomb(name, format!("From: a@far.example\r\nContent-Type: text/html\r\n\r\n{html}"), Bounded)
 }
 
-fn encoded(name: &'static str, body: String) -> Bomb {
+fn encoded(name: &'static str, body: &str) -> Bomb {
     let head = "From: a@far.example\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: ";
     bomb(name, format!("{head}{name}\r\n\r\n{body}"), Bounded)
 }
@@ -337,7 +337,7 @@ fn many(count: usize) -> Vec<u8> {
 
 /// Each holds 64 KiB of zeros.
 fn zips_in_a_zip(count: usize) -> Vec<u8> {
-    let inner = zip(&[("a.txt", packed(&[0; 64 << 10]), 64 << 10)]);
+    let inner = zip(&[("a.txt", packed(&vec![0; 64 << 10]), 64 << 10)]);
     zip(&(0..count).map(|_| ("a.zip", packed(&inner), inner.len())).collect::<Vec<_>>())
 }
 

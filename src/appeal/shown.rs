@@ -25,8 +25,9 @@ pub fn shown(appeal: &Appeal) -> Value {
             })
         });
         let organisations = one.organisations.as_ref();
-        let organisations =
-            organisations.map(|all| all.iter().map(|id| id.as_str()).collect::<Vec<_>>());
+        let organisations = organisations.map(|all| {
+            all.iter().map(super::super::directory::OrganisationId::as_str).collect::<Vec<_>>()
+        });
         json!({
             "at": one.at.to_string(),
             "by": one.by,
@@ -38,7 +39,8 @@ pub fn shown(appeal: &Appeal) -> Value {
     let proofs = [(Proof::Dmarc, "dmarc"), (Proof::Dkim, "dkim"), (Proof::Spf, "spf")];
     let proofs: Vec<&str> =
         proofs.iter().filter(|(one, _)| appeal.proofs.contains(*one)).map(|one| one.1).collect();
-    let organisations: Vec<&str> = appeal.organisations.iter().map(|id| id.as_str()).collect();
+    let organisations: Vec<&str> =
+        appeal.organisations.iter().map(super::super::directory::OrganisationId::as_str).collect();
     json!({
         "id": appeal.id.to_string(),
         "message": appeal.held.to_string(),

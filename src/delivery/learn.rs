@@ -47,7 +47,7 @@ impl Delivery {
             noted.return_path = item.mail_from.to_string();
             if let Some(about) = about {
                 noted.subject = about.text("Subject").unwrap_or_default();
-                noted.message_id = about.message_id().unwrap_or_default().to_owned();
+                about.message_id().unwrap_or_default().clone_into(&mut noted.message_id);
                 noted.sender = about.from_display().map(|shown| shown.address).unwrap_or_default();
             }
             noted

@@ -123,7 +123,7 @@ async fn note(
     }
     reply.clone_into(&mut noted.response);
     noted.id = format!("demo {to} {minutes}");
-    noted.subject = "Minutes of Monday".to_owned();
+    "Minutes of Monday".clone_into(&mut noted.subject);
     noted.sender = format!("anna@{}", SERVED[0]);
     noted.return_path = format!("bounces@{}", SERVED[0]);
     noted.message_id = format!("{minutes}.demo@{}", SERVED[0]);

@@ -108,11 +108,10 @@ impl Lesson {
             Some(at) if vote.kind.quarters() >= self.voices[at].kind.quarters() => {
                 self.voices[at] = voice;
             }
-            Some(_) => {}
             None if self.voices.len() < VOICES && weight < vote.kind.most() => {
                 self.voices.push(voice);
             }
-            None => {}
+            _ => {}
         }
     }
 

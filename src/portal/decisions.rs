@@ -414,7 +414,7 @@ pub fn action_word(action: RuleAction) -> &'static str {
 fn rule_shown(rule: &StoredRule) -> String {
     let whom = rule.recipient.as_ref().map_or_else(
         || format!("organisation {}", rule.organisation),
-        |recipient| recipient.display(),
+        super::super::mail::address::Address::display,
     );
     let until = rule.until.map(|until| format!(" until {until}")).unwrap_or_default();
     format!("{} for {whom}{until}", action_word(rule.action))

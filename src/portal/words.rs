@@ -287,6 +287,18 @@ impl Render for Shown<'_> {
     }
 }
 
+/// The same of several lines, each by itself.
+pub struct Lines<'a>(pub &'a str);
+
+impl Render for Lines<'_> {
+    fn render_to(&self, buffer: &mut String) {
+        for line in self.0.lines() {
+            Shown(line).render_to(buffer);
+            buffer.push('\n');
+        }
+    }
+}
+
 /// A sentence as the English files write it.
 struct Message {
     id: &'static str,
@@ -485,5 +497,12 @@ mod tests {
     fn a_finding_without_words_is_left_out() {
         let words = Languages::new();
         assert_eq!(words.english().finding("finding-no-such", std::iter::empty()), None);
+    }
+
+    #[test]
+    fn a_strangers_lines_stay_lines_and_each_is_made_visible() {
+        let shown = maud::html! { (Lines("Dear Anna,\r\n\n<b>\u{202e}gnp.exe\n")) }.into_string();
+        let line = |text: &str| format!("<bdi>{text}</bdi>\n");
+        assert_eq!(shown, line("Dear Anna,") + &line("") + &line("&lt;b&gt;\\u{202e}gnp.exe"));
     }
 }

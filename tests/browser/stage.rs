@@ -63,6 +63,7 @@ impl Stage {
         Self::over(Store::in_memory(), base, clock, settings, change)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one line for each part of a house")]
     pub fn over(
         store: Store,
         base: &str,

@@ -69,7 +69,7 @@ pub(super) fn shown(server: &Server, drift: &Drift, blocked: usize) -> Value {
         "id": server.id, "name": server.name, "way": way, "blocked": blocked,
         "version": server.version, "drift": drift, "trouble": server.trouble,
         "pinned": server.pinned, "never": server.never,
-        "organisation": server.organisation.as_ref().map(|one| one.as_str()),
+        "organisation": server.organisation.as_ref().map(crate::directory::OrganisationId::as_str),
         "previous_run": server.previous_run.map(|at| at.to_string()),
         "settings": {
             "daily_at": format!("{:02}:{:02}", settings.daily_at / 60, settings.daily_at % 60),

@@ -40,9 +40,6 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
 
 /// `wrong` about the password, `typed` an address that is none.
 async fn page(admin: &Admin, wrong: Option<&str>, typed: Option<&str>) -> Result<Markup, Trouble> {
-    let words = admin.words();
-    let now = admin.app().clock.now();
-    let sessions = admin.console().accounts.sessions(&admin.account).await?;
     const COLUMNS: [Column; 5] = [
         Column::Text("admin-last-seen"),
         Column::Text("admin-since"),
@@ -50,6 +47,10 @@ async fn page(admin: &Admin, wrong: Option<&str>, typed: Option<&str>) -> Result
         Column::Text("admin-browser"),
         Column::Unsaid("admin-actions"),
     ];
+
+    let words = admin.words();
+    let now = admin.app().clock.now();
+    let sessions = admin.console().accounts.sessions(&admin.account).await?;
     let rows = html! {
         @for session in &sessions {
             tr {

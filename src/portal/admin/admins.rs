@@ -55,9 +55,6 @@ async fn list(admin: Admin) -> Result<Markup, Trouble> {
 }
 
 async fn page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Trouble> {
-    let words = admin.words();
-    let now = admin.app().clock.now();
-    let all = admin.console().accounts.list().await?;
     const COLUMNS: [Column; 6] = [
         Column::Text("admin-login"),
         Column::Text("admin-role"),
@@ -66,6 +63,10 @@ async fn page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Trouble> 
         Column::Text("admin-last-login"),
         Column::Unsaid("admin-actions"),
     ];
+
+    let words = admin.words();
+    let now = admin.app().clock.now();
+    let all = admin.console().accounts.list().await?;
     let operates = admin.may(Power::Operate);
     let rows = html! {
         @for account in &all {
@@ -204,10 +205,6 @@ async fn tokens(admin: Admin) -> Result<Markup, Trouble> {
 
 /// One's own tokens; an operator's page shows everybody's.
 async fn tokens_page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Trouble> {
-    let words = admin.words();
-    let now = admin.app().clock.now();
-    let mut all = admin.console().accounts.tokens().await?;
-    all.retain(|token| admin.may(Power::Operate) || token.login == admin.account.login);
     const COLUMNS: [Column; 5] = [
         Column::Text("admin-name-of"),
         Column::Text("admin-login"),
@@ -215,6 +212,11 @@ async fn tokens_page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Tr
         Column::Text("admin-until"),
         Column::Unsaid("admin-actions"),
     ];
+
+    let words = admin.words();
+    let now = admin.app().clock.now();
+    let mut all = admin.console().accounts.tokens().await?;
+    all.retain(|token| admin.may(Power::Operate) || token.login == admin.account.login);
     let rows = html! {
         @for token in &all {
             tr {

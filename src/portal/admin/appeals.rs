@@ -118,7 +118,12 @@ fn rows(admin: &Admin, all: &[Appeal]) -> Markup {
 /// The appeal's organisations that are his to know; and that there are others.
 fn own_organisations(admin: &Admin, appeal: &Appeal) -> Markup {
     let covers = |id: &&_| admin.account.role.covers(id);
-    let own: Vec<&str> = appeal.organisations.iter().filter(covers).map(|id| id.as_str()).collect();
+    let own: Vec<&str> = appeal
+        .organisations
+        .iter()
+        .filter(covers)
+        .map(crate::directory::OrganisationId::as_str)
+        .collect();
     let others = own.len() < appeal.organisations.len();
     html! {
         (own.join(", "))

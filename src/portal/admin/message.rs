@@ -19,7 +19,7 @@ use crate::mail::Message;
 use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::part;
-use crate::portal::words::{Shown, Words};
+use crate::portal::words::{Lines, Shown, Words};
 use crate::quarantine::{Held, HeldRecipient, State, Telling, stored};
 use crate::release::{Denied, Way};
 use crate::reputation::Vote;
@@ -142,7 +142,7 @@ async fn read(
             @match &seen.preview.text {
                 Some(text) => {
                     div.letter tabindex="0" role="region" aria-labelledby="text" {
-                        @for line in text.lines() { (Shown(line)) "\n" }
+                        (Lines(text))
                     }
                     @if seen.preview.cut { p.help { (words.say("admin-text-cut")) } }
                 }

@@ -205,7 +205,8 @@ fn fingerprint(organisation: &Organisation) -> String {
         hash.update(setting.of(organisation).as_bytes());
         hash.update([0]);
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let start = hash.finalize().first_chunk().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(start))
 }
 
 fn form(
@@ -300,9 +301,10 @@ fn source(words: &Words, setting: &Setting, written: &Organisation, overlay: &Ov
 }
 
 fn value_shown(words: &Words, setting: &Setting, value: &str) -> Markup {
-    match setting.kind {
-        Kind::Words(_) => html! { (choice_word(words, value)) },
-        _ => html! { (Shown(value)) },
+    if let Kind::Words(_) = setting.kind {
+        html! { (choice_word(words, value)) }
+    } else {
+        html! { (Shown(value)) }
     }
 }
 

@@ -364,7 +364,7 @@ async fn change(
     let field = |name: &str| form.field(name).to_owned();
     let changed = admin.decider().change_recipient(&id, &field).await;
     match changed {
-        Ok(_) => done(&id, "saved"),
+        Ok(_) => Ok(done(&id, "saved")),
         Err(Declined::Wrong(wrong)) => {
             let wrong = wrong.first().copied();
             let typed = wrong.map_or("", |(name, _)| form.field(name));
@@ -376,9 +376,9 @@ async fn change(
     }
 }
 
-fn done(id: &str, word: &str) -> Result<Response, Trouble> {
+fn done(id: &str, word: &str) -> Response {
     let place = table::Address::new(Place::Recipient(id)).with("done", word);
-    Ok(Redirect::to(&place.to_string()).into_response())
+    Redirect::to(&place.to_string()).into_response()
 }
 
 async fn digest(
@@ -387,8 +387,8 @@ async fn digest(
     _: Acted,
 ) -> Result<Response, Trouble> {
     match admin.decider().send_digest(&id).await {
-        Ok(true) => done(&id, "digest"),
-        Ok(false) => done(&id, "nothing"),
+        Ok(true) => Ok(done(&id, "digest")),
+        Ok(false) => Ok(done(&id, "nothing")),
         Err(declined) => Err(admin.declined(declined).await?),
     }
 }
@@ -399,7 +399,7 @@ async fn end_sessions(
     _: Acted,
 ) -> Result<Response, Trouble> {
     match admin.decider().end_sessions(&id).await {
-        Ok(()) => done(&id, "sessions"),
+        Ok(()) => Ok(done(&id, "sessions")),
         Err(declined) => Err(admin.declined(declined).await?),
     }
 }

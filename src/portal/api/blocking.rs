@@ -110,7 +110,10 @@ pub(super) async fn record(
 
 /// An answer with the items of one page and the cursor behind them.
 pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Response {
-    json_text(200, json!({ "items": items, "next": next }).to_string())
+    let mut answer = serde_json::Map::new();
+    answer.insert("items".to_owned(), Value::Array(items));
+    answer.insert("next".to_owned(), next.map_or(Value::Null, Value::String));
+    json_text(200, Value::Object(answer).to_string())
 }
 
 impl List {

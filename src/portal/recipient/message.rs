@@ -26,7 +26,7 @@ use crate::portal::part::{self, Icon, Page};
 use crate::portal::path::{Deed, Path};
 use crate::portal::public::see_other;
 use crate::portal::sender::read;
-use crate::portal::words::Shown;
+use crate::portal::words::{Lines, Shown};
 use crate::quarantine::{Held, HeldRecipient, State as Copy, Telling, stored};
 use crate::release::{Denied, Way};
 use crate::reputation::{Flag, FlagBy, FlagError, flag};
@@ -209,7 +209,7 @@ impl Opened {
             h2 { (words.say("me-text")) }
             @match &preview.text {
                 Some(text) if !text.is_empty() => {
-                    pre.letter { (Shown(text)) }
+                    pre.letter { (Lines(text)) }
                     @if preview.cut { p.help { (words.say("me-text-cut")) } }
                 }
                 Some(_) => p.help { (words.say("me-text-none")) },

@@ -62,7 +62,7 @@ impl Prepared {
             return Some(Self::Fixed(Sentence::new(plain)));
         }
         let one = (NUMBER, Argument::Number(1));
-        if ask(&[one.clone()]).is_some() {
+        if ask(std::slice::from_ref(&one)).is_some() {
             return Some(Self::Counted(Counted::default()));
         }
         let texts = || names.iter().copied().filter(|name| *name != NUMBER);

@@ -32,7 +32,7 @@ pub(super) fn forms(admin: &Admin, server: &Server) -> Markup {
                 @if server.id != OWN {
                     label for="name" { (words.say("server-name")) }
                     input #name type="text" name="name" value=(server.name) required maxlength="60";
-                    (organisations(admin, "organisation", server.organisation.as_ref().map(|one| one.as_str())))
+                    (organisations(admin, "organisation", server.organisation.as_ref().map(crate::directory::OrganisationId::as_str)))
                 }
                 p { label.inline { input type="checkbox" name="fixed" value="yes" checked[server.settings.fixed]; " " (words.say("server-fixed")) } }
                 button type="submit" { (words.say("blocking-save")) }
