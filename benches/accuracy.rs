@@ -209,7 +209,13 @@ fn table(seed: u64, outcomes: &[Outcome]) {
 /// The model alone, with one block of marks taken away.
 fn worth_of_blocks(examples: &[Example]) {
     println!("\nThe model alone: spam held where 0.3 % of ham is, and ham where 99 % of spam is");
-    let names = ["without the header", "without the way", "without the body", "without the words"];
+    let names = [
+        "without the header",
+        "without the way",
+        "without the body",
+        "without the words",
+        "without the shape",
+    ];
     tell("all marks", examples);
     for (block, name) in names.iter().enumerate() {
         let less: Vec<Example> = examples.iter().map(|example| example.without(block)).collect();

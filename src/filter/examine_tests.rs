@@ -302,17 +302,21 @@ async fn mail_that_poses_as_a_served_organisation_is_phishing() {
     let envelope = envelope("a@good.example", [192, 0, 2, 10], &["anna@demo.example"]);
     let html = "Content-Type: text/html\r\n";
     let link = "<p><a href=\"https://evil.test/x\">https://portal.demo.example/</a></p>\n";
+    // Content would have a word about mails of one link.
+    let filter = filter_with(dns::Zone::parse(ZONE).unwrap(), |settings, _| {
+        settings.model = Arc::new(content::Model::empty()).into();
+    });
     let unproved = mail("a@none.example", html, link);
-    let (found, judgement) = judge(&filter(), &envelope, &unproved).await;
+    let (found, judgement) = judge(&filter, &envelope, &unproved).await;
     assert!(found.found("link-poses"), "{:?}", found.findings);
     assert_eq!((judgement.class, judgement.verdict), (Class::Phishing, Verdict::Reject));
     let proved = mail("a@good.example", html, link);
-    let (_, judgement) = judge(&filter(), &envelope, &proved).await;
+    let (_, judgement) = judge(&filter, &envelope, &proved).await;
     assert_eq!(judgement.verdict, Verdict::Accept, "a scanner may have rewritten it");
     let form = "Content-Type: text/html; name=\"invoice.html\"\r\n\
                 Content-Disposition: attachment; filename=\"invoice.html\"\r\n";
     let form = mail("a@good.example", form, "<form><input type=\"password\"></form>\n");
-    let (found, judgement) = judge(&filter(), &envelope, &form).await;
+    let (found, judgement) = judge(&filter, &envelope, &form).await;
     assert!(found.found("credential-form"), "{:?}", found.findings);
     assert_eq!(judgement.class, Class::Phishing);
 }

@@ -1,18 +1,19 @@
 //! What a message is judged by: hashed marks of its header, its way, its body
 //! and its words.
 //!
-//! Four blocks, each a set (what stands there twice counts once): the header
+//! Five blocks, each a set (what stands there twice counts once): the header
 //! as written, without the fields that the receiving side writes; the hosts of
-//! the Received lines; the body as sent; the words that people read, decoded.
+//! the Received lines; the body as sent; the words that people read, decoded;
+//! the message's shape ([`shape`]).
 //! Scripts without spaces between words are taken in pairs of characters.
 //! Everything is bounded and linear; nothing is trusted.
 
-use super::text;
+use super::{shape, text};
 
 /// A mark is a number below `2^BITS`: its place in the model's table.
 pub const BITS: u32 = 20;
-/// Header, way, body, words.
-pub const BLOCKS: usize = 4;
+/// Header, way, body, words, shape.
+pub const BLOCKS: usize = 5;
 
 const HEADER_BYTES: usize = 4000;
 const BODY_BYTES: usize = 6000;
@@ -70,6 +71,8 @@ pub struct Marks {
     blocks: [Vec<u32>; BLOCKS],
     seen: Box<[u64]>,
     line: Vec<u8>,
+    /// The fields of the header, by their names.
+    order: Vec<u64>,
     page: text::Page,
 }
 
@@ -79,6 +82,7 @@ impl Default for Marks {
             blocks: std::array::from_fn(|_| Vec::with_capacity(4096)),
             seen: vec![0; 1 << (BITS - 6)].into_boxed_slice(),
             line: Vec::with_capacity(HEADER_BYTES + 1024),
+            order: Vec::with_capacity(64),
             page: text::Page::default(),
         }
     }
@@ -114,6 +118,15 @@ impl Marks {
         }
         words(self.page.text(), &mut self.blocks[3], &mut self.seen);
         self.forget(3);
+        let (block, seen) = (&mut self.blocks[4], &mut self.seen);
+        let mut before = 0;
+        for this in self.order.drain(..) {
+            add(hash(this, 4), block, seen);
+            add(hash(shape::pair(before, this), 4), block, seen);
+            before = this;
+        }
+        shape::body(body, &mut |number| add(hash(number, 4), block, seen));
+        self.forget(4);
     }
 
     fn header<'a>(&mut self, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
@@ -126,6 +139,7 @@ impl Marks {
                     hop(value, &mut self.blocks[1], &mut self.seen);
                 }
             } else if line.len() < HEADER_BYTES && !unheard(name) {
+                self.order.push(shape::field(name));
                 line.extend_from_slice(name);
                 line.extend_from_slice(b": ");
                 unfold(value, HEADER_BYTES, &mut line);

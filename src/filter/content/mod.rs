@@ -10,6 +10,7 @@ mod change;
 mod current;
 pub mod features;
 pub mod model;
+mod shape;
 pub mod text;
 pub mod train;
 

@@ -19,7 +19,7 @@ static STARTER: &[u8] = include_bytes!("starter.model");
 
 const MAGIC: &[u8; 4] = b"RPCM";
 /// Counts what a mark is: a table of one version says nothing to another.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEADER: usize = 40;
 const MARKS: usize = 1 << BITS;
 /// Steps of a trained table within its usual weight (root of the mean square).

@@ -37,8 +37,9 @@ pub struct Platt {
 
 /// Parts of the cross-validation.
 pub const FOLDS: usize = 10;
-/// The share of ham that may be held for its content alone.
-const HAM_HELD: f64 = 0.0025;
+/// The share of ham that may be held for its content alone: what ten folds
+/// show to be just below 0.3 % of the corpus that the starter was trained on.
+const HAM_HELD: f64 = 0.002_75;
 
 /// A whole model of these mails, with what its margins are worth.
 pub fn model(examples: &[Example]) -> Model {
