@@ -1,11 +1,12 @@
 //! How well the filter tells spam from ham that it has not seen.
 //!
 //! `cargo bench --bench accuracy`: ten-fold cross-validation over the folders
-//! ham, hard_ham and spam below `REPRIEVE_CORPUS` (`/tmp/corpus` if it is not
-//! set). Each tenth is judged by the whole filter, without DNS and engines,
-//! with a model, its probabilities and its holding margin that were made of
-//! the other nine tenths alone. Mails that are held or rejected count as held;
-//! intervals are Wilson's, 95 %.
+//! ham, hard_ham and spam below `REPRIEVE_CORPUS` (`../shared/corpus` if it is
+//! not set), or `spamassassin-ham.tar.xz` and its like as they are. Each tenth
+//! is judged by the whole filter, without DNS and engines, with a model, its
+//! probabilities and its holding margin that were made of the other nine tenths
+//! alone. Mails that are held or rejected count as held; intervals are
+//! Wilson's, 95 %.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -41,10 +42,12 @@ struct Outcome {
 }
 
 fn main() {
-    let corpus = std::env::var("REPRIEVE_CORPUS").unwrap_or_else(|_| "/tmp/corpus".into());
+    let corpus = std::env::var("REPRIEVE_CORPUS").unwrap_or_else(|_| "../shared/corpus".into());
     let mut mails = Vec::new();
     for folder in ["ham", "hard_ham", "spam"] {
-        gather(&Path::new(&corpus).join(folder), folder, &mut mails);
+        let unpacked = Path::new(&corpus).join(folder);
+        let packed = Path::new(&corpus).join(format!("spamassassin-{folder}.tar.xz"));
+        gather(if unpacked.is_dir() { &unpacked } else { &packed }, folder, &mut mails);
     }
     let read: Vec<(Mail, Example)> = mails
         .into_iter()

@@ -1,7 +1,7 @@
 //! The whole filter over real mail, one core, DNS answered from a zone.
 //!
 //! `cargo bench --bench filter`; the mails are those below the folder that
-//! `REPRIEVE_CORPUS` names (`/tmp/corpus` if it is not set). The figure is
+//! `REPRIEVE_CORPUS` names (`../shared/corpus` if it is not set). The figure is
 //! messages per second.
 
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ fn envelope(place: usize, message: &Message) -> Envelope {
 }
 
 fn examine(criterion: &mut Criterion) {
-    let folder = std::env::var("REPRIEVE_CORPUS").unwrap_or_else(|_| "/tmp/corpus".into());
+    let folder = std::env::var("REPRIEVE_CORPUS").unwrap_or_else(|_| "../shared/corpus".into());
     let mut mails = Vec::new();
     let folders = [folder.into(), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail").into()];
     let read = corpus::read::<io::Error>(&folders, &mut |sample| {
