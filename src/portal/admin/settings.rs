@@ -78,8 +78,9 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
             }
         }
         @for (place, (name, keys)) in groups.iter().enumerate() {
-            h2 id={ "group-" (place) } { code { (Shown(name)) } }
-            (table::rows(words, "admin-settings", &COLUMNS, &rows(words, keys)))
+            @let id = format!("group-{place}");
+            h2 id=(id) { code { (Shown(name)) } }
+            (table::rows_under(words, &id, &COLUMNS, &rows(words, keys)))
         }
     };
     let title = words.say("admin-settings");

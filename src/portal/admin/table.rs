@@ -126,8 +126,24 @@ pub enum Column {
 /// Rows in a box of their own, which scrolls and not the page. `label` is
 /// the word for the whole.
 pub fn rows(words: &Words, label: &str, columns: &[Column], body: &Markup) -> Markup {
+    region(words, Some(label), None, columns, body)
+}
+
+/// The same below a heading of its own, whose id is given.
+pub fn rows_under(words: &Words, heading: &str, columns: &[Column], body: &Markup) -> Markup {
+    region(words, None, Some(heading), columns, body)
+}
+
+fn region(
+    words: &Words,
+    label: Option<&str>,
+    heading: Option<&str>,
+    columns: &[Column],
+    body: &Markup,
+) -> Markup {
+    let label = label.map(|label| words.say(label));
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(words.say(label)) {
+        div.scroll tabindex="0" role="region" aria-label=[label] aria-labelledby=[heading] {
             table.rows {
                 thead { tr {
                     @for column in columns {

@@ -127,7 +127,7 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
     let body = html! {
         @if may {
             p.soft { (words.say("blocking-downloads-help")) }
-            ul { @for (_, place, label) in files {
+            ul.plain { @for (_, place, label) in files {
                 li { a href=(Place::Blocking(&id, place)) { (words.say(label)) " (CSV)" } }
             } }
         } @else if admin.may(Power::Decide) {
