@@ -177,6 +177,12 @@ async fn peer(name: &'static str) {
     let Some(mut server) = Server::start(name, address, &world).await else { return };
     world.bounce_has_the_link(address, name).await;
     server.stop();
+    let gone = async {
+        while Sender::connect(address, "probe.example").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("it ends with its test");
 }
 
 /// Exim or OpenSMTPD.
