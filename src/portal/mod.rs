@@ -43,9 +43,10 @@ use crate::mail::Address;
 use crate::maillog::Maillog;
 use crate::release::Releases;
 use crate::reputation::Network;
-#[doc(hidden)]
 pub use admin::powers as console_powers;
 pub use admin::{ConfigKey, Console, Effective, Retry, SendDigest, Stopped};
+#[doc(hidden)]
+pub use api::{server_settings, server_way};
 use asset::Assets;
 use error::Trouble;
 use limit::Limit;

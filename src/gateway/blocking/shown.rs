@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
+use crate::portal::{server_settings, server_way};
 use crate::suppression::distribute::Drift;
 use crate::suppression::event::Event;
-use crate::suppression::rule::REASONS;
-use crate::suppression::{Exemption, Inquiry, Server, Suppressed, Way};
+use crate::suppression::{Exemption, Inquiry, Server, Suppressed};
 
 pub(super) fn inquiry(one: &Inquiry) -> Value {
     json!({
@@ -45,20 +45,6 @@ pub(super) fn told(one: &Event) -> Value {
 }
 
 pub(super) fn shown(server: &Server, drift: &Drift, blocked: usize) -> Value {
-    let settings = &server.settings;
-    let reasons: serde_json::Map<String, Value> = REASONS
-        .iter()
-        .zip(settings.reasons)
-        .map(|(class, rule)| {
-            (class.as_str().to_owned(), json!({ "enabled": rule.enabled, "after": rule.after }))
-        })
-        .collect();
-    let way = match &server.way {
-        Way::Own => "own".to_owned(),
-        Way::MapFile(path) => path.clone(),
-        Way::Socketmap => "socketmap".to_owned(),
-        Way::Download(_) => "download".to_owned(),
-    };
     let drift = match drift {
         Drift::None => Value::Null,
         Drift::Never => json!("never distributed"),
@@ -66,17 +52,11 @@ pub(super) fn shown(server: &Server, drift: &Drift, blocked: usize) -> Value {
         Drift::Behind { has, last } => json!(format!("has version {has}, the last is {last}")),
     };
     json!({
-        "id": server.id, "name": server.name, "way": way, "blocked": blocked,
+        "id": server.id, "name": server.name, "way": server_way(server), "blocked": blocked,
         "version": server.version, "drift": drift, "trouble": server.trouble,
         "pinned": server.pinned, "never": server.never,
         "organisation": server.organisation.as_ref().map(crate::directory::OrganisationId::as_str),
         "previous_run": server.previous_run.map(|at| at.to_string()),
-        "settings": {
-            "daily_at": format!("{:02}:{:02}", settings.daily_at / 60, settings.daily_at % 60),
-            "zone": settings.zone, "immediate": settings.immediate,
-            "watch_days": settings.watch_days, "strike_hours": settings.strike_hours,
-            "releases_per_day": settings.releases_per_day, "fixed": settings.fixed,
-            "reasons": reasons,
-        },
+        "settings": server_settings(server),
     })
 }

@@ -13,6 +13,8 @@ mod problem;
 mod resources;
 mod servers;
 
+pub use servers::{settings as server_settings, way as server_way};
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path as Captured, Request, State};

@@ -35,7 +35,8 @@ fn json_of(value: &Value) -> Response {
     json_text(200, value.to_string())
 }
 
-fn shown(caller: &Caller, server: &Server) -> Result<Value, Problem> {
+/// A server's run settings.
+pub fn settings(server: &Server) -> Value {
     let settings = &server.settings;
     let reasons: serde_json::Map<String, Value> = REASONS
         .iter()
@@ -44,32 +45,40 @@ fn shown(caller: &Caller, server: &Server) -> Result<Value, Problem> {
             (class.as_str().to_owned(), json!({ "enabled": rule.enabled, "after": rule.after }))
         })
         .collect();
-    let way = match &server.way {
+    json!({
+        "daily_at": format!("{:02}:{:02}", settings.daily_at / 60, settings.daily_at % 60),
+        "zone": settings.zone,
+        "immediate": settings.immediate,
+        "watch_days": settings.watch_days,
+        "strike_hours": settings.strike_hours,
+        "releases_per_day": settings.releases_per_day,
+        "fixed": settings.fixed,
+        "reasons": reasons,
+    })
+}
+
+/// How a server is given the list: a word, or the path of its map file.
+pub fn way(server: &Server) -> &str {
+    match &server.way {
         Way::Own => "own",
         Way::MapFile(path) => path,
         Way::Socketmap => "socketmap",
         Way::Download(_) => "download",
-    };
+    }
+}
+
+fn shown(caller: &Caller, server: &Server) -> Result<Value, Problem> {
     Ok(json!({
         "id": server.id,
         "name": server.name,
         "organisation": server.organisation.as_ref().map(OrganisationId::as_str),
-        "way": way,
+        "way": way(server),
         "blocked": list_of(caller)?.roll(server.id).len(),
         "version": server.version,
         "acknowledged": server.acknowledged,
         "trouble": server.trouble,
         "previous_run": server.previous_run.map(|at| at.to_string()),
-        "settings": {
-            "daily_at": format!("{:02}:{:02}", settings.daily_at / 60, settings.daily_at % 60),
-            "zone": settings.zone,
-            "immediate": settings.immediate,
-            "watch_days": settings.watch_days,
-            "strike_hours": settings.strike_hours,
-            "releases_per_day": settings.releases_per_day,
-            "fixed": settings.fixed,
-            "reasons": reasons,
-        },
+        "settings": settings(server),
     }))
 }
 
