@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::super::table;
+use super::super::table::{self, Column};
 use super::logs::query;
 use super::{
     Acted, Address, Admin, Asked, Place, Route, Trouble, browsed, entry, record, refusal, server,
@@ -46,6 +46,15 @@ pub(super) fn routes() -> Vec<Route> {
     }));
     all
 }
+
+const INQUIRY_COLUMNS: [Column; 6] = [
+    Column::Text("admin-organisation"),
+    Column::Text("admin-when"),
+    Column::Text("blocking-by"),
+    Column::Text("blocking-inquiry-why"),
+    Column::Text("admin-state"),
+    Column::Unsaid("admin-actions"),
+];
 
 /// Whether this role may download a server's lists and logs.
 ///
@@ -183,34 +192,23 @@ fn decisions(admin: &Admin, server: &Server, all: &[Inquiry]) -> Markup {
             }
         }
     };
+    let rows = html! {
+        @for one in all { tr {
+            td { (one.organisation.as_str()) }
+            td.time { (table::ago(words, one.at, now)) }
+            td { (Shown(&one.by)) }
+            td.main { (Shown(&one.why)) }
+            td { (state(admin, one.state)) }
+            td {
+                @if one.state != InquiryState::Granted { (button(one, "yes", "", "blocking-grant")) }
+                @if one.state != InquiryState::Refused { (button(one, "no", "danger", "blocking-deny")) }
+            }
+        } }
+    };
     html! {
         h2 { (words.say("blocking-inquiries")) }
         @if all.is_empty() { (table::empty(words.say("blocking-no-inquiries"))) }
-        @else {
-            div.scroll tabindex="0" role="region" aria-label=(words.say("blocking-inquiries")) {
-                table.rows {
-                    thead { tr {
-                        th scope="col" { (words.say("admin-organisation")) }
-                        th scope="col" { (words.say("admin-when")) }
-                        th scope="col" { (words.say("blocking-by")) }
-                        th scope="col" { (words.say("blocking-inquiry-why")) }
-                        th scope="col" { (words.say("admin-state")) }
-                        th scope="col" { span.hidden { (words.say("admin-actions")) } }
-                    } }
-                    tbody { @for one in all { tr {
-                        td { (one.organisation.as_str()) }
-                        td.time { (table::ago(words, one.at, now)) }
-                        td { (Shown(&one.by)) }
-                        td.main { (Shown(&one.why)) }
-                        td { (state(admin, one.state)) }
-                        td {
-                            @if one.state != InquiryState::Granted { (button(one, "yes", "", "blocking-grant")) }
-                            @if one.state != InquiryState::Refused { (button(one, "no", "danger", "blocking-deny")) }
-                        }
-                    } } }
-                }
-            }
-        }
+        @else { (table::rows(words, "blocking-inquiries", &INQUIRY_COLUMNS, &rows)) }
     }
 }
 

@@ -5,7 +5,7 @@ use axum::extract::Path as Captured;
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::super::table::{self, ROWS};
+use super::super::table::{self, Column, ROWS};
 use super::{
     Acted, Address, Admin, Asked, Place, Route, Trouble, address, browsed, record, refusal, tab,
 };
@@ -47,9 +47,10 @@ async fn exemptions(
 /// One page of either list.
 struct List<'a> {
     tab: &'static str,
-    label: &'a str,
+    label: &'static str,
     empty: &'a str,
-    heads: &'a [&'a str],
+    /// The last one, of the acts, only for those who may.
+    columns: &'static [Column],
     rows: Vec<Markup>,
     next: Option<Vec<u8>>,
     /// Between the search field and the rows.
@@ -67,20 +68,14 @@ async fn show(
     let part = part_of(asked);
     let id = server.id.to_string();
     let here = Address::new(Place::Blocking(&id, list.tab)).with("q", &part);
+    let acts = usize::from(!admin.may(Power::Decide));
+    let columns = &list.columns[..list.columns.len() - acts];
     let body = html! {
         (table::search(words, &here, words.say("blocking-search"), &part))
         (list.above)
         @if list.rows.is_empty() { (table::empty(list.empty)) }
         @else {
-            div.scroll tabindex="0" role="region" aria-label=(list.label) {
-                table.rows {
-                    thead { tr {
-                        @for head in list.heads { th scope="col" { (words.say(head)) } }
-                        @if admin.may(Power::Decide) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
-                    } }
-                    tbody { @for row in &list.rows { tr { (row) } } }
-                }
-            }
+            (table::rows(words, list.label, columns, &html! { @for row in &list.rows { tr { (row) } } }))
         }
         (table::pager(words, &here, asked.after().is_some(), list.next.as_deref()))
         (super::downloads::link(admin, server, list.tab, &here).await?)
@@ -143,9 +138,15 @@ async fn show_blocked(
     };
     let list = List {
         tab: "blocked",
-        label: words.say("blocking-tab-blocked"),
+        label: "blocking-tab-blocked",
         empty: words.say("blocking-none"),
-        heads: &["admin-address", "blocking-reason", "blocking-stopped", "blocking-until"],
+        columns: &[
+            Column::Text("admin-address"),
+            Column::Text("blocking-reason"),
+            Column::Text("blocking-stopped"),
+            Column::Text("blocking-until"),
+            Column::Unsaid("admin-actions"),
+        ],
         rows: found.iter().map(row).collect(),
         next: last.map(|one| one.address.canonical().to_string().into_bytes()),
         above,
@@ -177,14 +178,15 @@ async fn show_exemptions(
     };
     let list = List {
         tab: "exemptions",
-        label: words.say("blocking-tab-exemptions"),
+        label: "blocking-tab-exemptions",
         empty: words.say("blocking-no-exemptions"),
-        heads: &[
-            "admin-address",
-            "blocking-reason",
-            "blocking-cancelled",
-            "blocking-errors",
-            "blocking-last-error",
+        columns: &[
+            Column::Text("admin-address"),
+            Column::Text("blocking-reason"),
+            Column::Text("blocking-cancelled"),
+            Column::Text("blocking-errors"),
+            Column::Text("blocking-last-error"),
+            Column::Unsaid("admin-actions"),
         ],
         rows: found.iter().map(row).collect(),
         next,

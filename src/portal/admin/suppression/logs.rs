@@ -4,7 +4,7 @@ use axum::extract::Path as Captured;
 use axum::routing::get;
 use maud::{Markup, html};
 
-use super::super::table::{self, ROWS};
+use super::super::table::{self, Column, ROWS};
 use super::lists::reason_word;
 use super::{Address, Admin, Asked, Place, Route, Trouble, server, tab};
 use crate::account::Power;
@@ -58,8 +58,7 @@ async fn show(
         .with("reason", &query.reason)
         .with("from", asked.field("from"))
         .with("to", asked.field("to"));
-    let label =
-        words.say(if errors_only { "blocking-tab-errors" } else { "blocking-tab-deliveries" });
+    let label = if errors_only { "blocking-tab-errors" } else { "blocking-tab-deliveries" };
     let body = html! {
         (filters(admin, id, which, asked, &query))
         @if events.is_empty() { (table::empty(words.say("blocking-no-events"))) }
@@ -108,23 +107,17 @@ fn filters(admin: &Admin, id: &str, which: &'static str, asked: &Asked, query: &
     }
 }
 
-/// Lines of a log as a table.
+/// Lines of a log as a table; `label` is the word for the whole.
 pub(super) fn rows(admin: &Admin, events: &[Event], label: &str) -> Markup {
-    let words = admin.words();
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(label) {
-            table.rows {
-                thead { tr {
-                    th scope="col" { (words.say("admin-when")) }
-                    th scope="col" { (words.say("admin-to")) }
-                    th scope="col" { (words.say("admin-subject")) }
-                    th scope="col" { (words.say("blocking-reason")) }
-                    th scope="col" { (words.say("blocking-details")) }
-                } }
-                tbody { @for one in events { (row(admin, one)) } }
-            }
-        }
-    }
+    const COLUMNS: [Column; 5] = [
+        Column::Text("admin-when"),
+        Column::Text("admin-to"),
+        Column::Text("admin-subject"),
+        Column::Text("blocking-reason"),
+        Column::Text("blocking-details"),
+    ];
+    let lines = html! { @for one in events { (row(admin, one)) } };
+    table::rows(admin.words(), label, &COLUMNS, &lines)
 }
 
 fn outcome_word(outcome: Outcome) -> &'static str {

@@ -18,7 +18,7 @@ use futures_util::{Stream, StreamExt};
 use maud::{Markup, html};
 use uuid::Uuid;
 
-use super::super::table;
+use super::super::table::{self, Column};
 use super::{Acted, Admin, Place, Route, Trouble, browsed, record, refusal, tab};
 use crate::account::Power;
 use crate::portal::form::cross_site;
@@ -130,18 +130,26 @@ fn counts(admin: &Admin, found: &Preview) -> Markup {
         @if !found.lines.is_empty() {
             details open[found.lines.len() <= 10] {
                 summary { (words.say("upload-invalid-rows")) }
-                div.scroll tabindex="0" role="region" aria-label=(words.say("upload-invalid-rows")) {
-                    table.rows {
-                        thead { tr { th.number scope="col" { (words.say("upload-line")) } th scope="col" { (words.say("upload-why")) } } }
-                        tbody { @for (line, why) in found.lines.iter().take(SHOWN) {
-                            tr { td.number { (line) } td.main { (Shown(why)) } }
-                        } }
+                (table::rows(words, "upload-invalid-rows", &INVALID_COLUMNS, &html! {
+                    @for (line, why) in found.lines.iter().take(SHOWN) {
+                        tr { td.number { (line) } td.main { (Shown(why)) } }
                     }
-                }
+                }))
             }
         }
     }
 }
+
+const INVALID_COLUMNS: [Column; 2] = [Column::Number("upload-line"), Column::Text("upload-why")];
+const EARLIER_COLUMNS: [Column; 7] = [
+    Column::Text("upload-file"),
+    Column::Text("admin-when"),
+    Column::Text("blocking-by"),
+    Column::Number("upload-records"),
+    Column::Number("upload-duplicates"),
+    Column::Number("upload-invalid"),
+    Column::Text("admin-state"),
+];
 
 fn acts(admin: &Admin, server: &Server, job: &Job) -> Markup {
     let words = admin.words();
@@ -162,32 +170,22 @@ fn acts(admin: &Admin, server: &Server, job: &Job) -> Markup {
 fn history(admin: &Admin, earlier: &[Import]) -> Markup {
     let words = admin.words();
     let now = admin.app().clock.now();
+    let rows = html! {
+        @for one in earlier.iter().take(EARLIER) { tr {
+            td.main { (Shown(&one.file)) }
+            td.time { (table::ago(words, one.at, now)) }
+            td { (Shown(&one.by)) }
+            td.number { (one.records) } td.number { (one.duplicates) } td.number { (one.invalid) }
+            td { (words.say(match one.state {
+                ImportState::Staged => "upload-registering",
+                ImportState::Registered => "upload-next-run",
+                ImportState::Active => "upload-in-force",
+            })) }
+        } }
+    };
     html! {
         h2 { (words.say("upload-earlier")) }
-        div.scroll tabindex="0" role="region" aria-label=(words.say("upload-earlier")) {
-            table.rows {
-                thead { tr {
-                    th scope="col" { (words.say("upload-file")) }
-                    th scope="col" { (words.say("admin-when")) }
-                    th scope="col" { (words.say("blocking-by")) }
-                    th.number scope="col" { (words.say("upload-records")) }
-                    th.number scope="col" { (words.say("upload-duplicates")) }
-                    th.number scope="col" { (words.say("upload-invalid")) }
-                    th scope="col" { (words.say("admin-state")) }
-                } }
-                tbody { @for one in earlier.iter().take(EARLIER) { tr {
-                    td.main { (Shown(&one.file)) }
-                    td.time { (table::ago(words, one.at, now)) }
-                    td { (Shown(&one.by)) }
-                    td.number { (one.records) } td.number { (one.duplicates) } td.number { (one.invalid) }
-                    td { (words.say(match one.state {
-                        ImportState::Staged => "upload-registering",
-                        ImportState::Registered => "upload-next-run",
-                        ImportState::Active => "upload-in-force",
-                    })) }
-                } } }
-            }
-        }
+        (table::rows(words, "upload-earlier", &EARLIER_COLUMNS, &rows))
     }
 }
 
