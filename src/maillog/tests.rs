@@ -1,3 +1,5 @@
+//! Events counted and written, and what is never written.
+
 use std::io;
 use std::sync::Mutex;
 

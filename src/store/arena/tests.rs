@@ -1,3 +1,6 @@
+//! The arena against a plain list, its cost in bytes, and walks while it
+//! changes.
+
 use minicbor::{Decode, Encode};
 use proptest::prelude::*;
 
