@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use super::breaker::Breaker;
 use super::{Notices, return_path};
-use crate::mail::bounce;
-use crate::mail::dsn::{self, Action};
+use crate::mail::bounce::{self, Failure};
 use crate::mail::{Address, Envelope, Message, Reply, ReversePath};
 use crate::maillog::Maillog;
 use crate::quarantine::Held;
@@ -109,15 +108,15 @@ impl Notices {
     }
 
     /// At the end of DATA, for a recipient that [`Notices::return_path`] knew:
-    /// a DSN with a permanent failure settles the letter as bounced, a
+    /// a bounce with a permanent failure settles the letter as bounced, a
     /// complaint (RFC 5965) suppresses the address, everything else (an
     /// automatic answer, a delay) is only counted. The answer is 250 once it is
     /// written down, else 451.
     pub async fn take_bounce(&self, held: Uuid, envelope: &Envelope, message: &Message) -> Reply {
         let taken = || Reply::new(250, (2, 0, 0), "Bounce noted");
-        let noted = if is_hard_bounce(envelope, message) {
+        let noted = if let Some(failure) = hard_bounce(envelope, message) {
             self.inner.tools.maillog.bounce(held, "hard");
-            self.note_bounce(held, message).await
+            self.note_bounce(held, failure).await
         } else if bounce::feedback(message.bytes()).is_some_and(|one| one.unwanted) {
             self.note_complaint(held).await
         } else {
@@ -178,12 +177,11 @@ impl Notices {
         Ok(row.map(|row| row.record).unwrap_or_default())
     }
 
-    async fn note_bounce(&self, held: Uuid, message: &Message) -> Result<(), Fault> {
+    async fn note_bounce(&self, held: Uuid, failure: Failure) -> Result<(), Fault> {
         let store = &self.inner.tools.store;
         // A message that is forgotten by now has nobody to suppress.
         let Some(row) = store.find::<Held>(held.as_bytes()).await? else { return Ok(()) };
         let Some(address) = row.record.rfc5322_from.clone() else { return Ok(()) };
-        let failure = bounce::read(message.bytes()).failures.into_iter().next().unwrap_or_default();
         let class = classify(&failure);
         let mut noted = Noted::new(OWN, address.clone(), self.now(), Outcome::Failed);
         noted.class = class;
@@ -207,12 +205,13 @@ impl Notices {
     }
 }
 
-/// RFC 3464: the null reverse-path, and a recipient whose action is failed
-/// with a permanent status.
-fn is_hard_bounce(envelope: &Envelope, message: &Message) -> bool {
-    envelope.mail_from == ReversePath::Null
-        && dsn::read(message).iter().any(|report| {
-            report.action == Some(Action::Failed)
-                && report.status.is_some_and(|(class, _, _)| class == 5)
-        })
+/// The failure that a bounce reports for good, in RFC 3464's form or in any
+/// other; `None` without the null reverse-path.
+fn hard_bounce(envelope: &Envelope, message: &Message) -> Option<Failure> {
+    if envelope.mail_from != ReversePath::Null {
+        return None;
+    }
+    let bounce = bounce::read(message.bytes());
+    let mut failures = bounce.failures.into_iter().filter(|_| bounce.kind == bounce::Kind::Bounce);
+    failures.find(Failure::is_permanent)
 }

@@ -512,6 +512,30 @@ async fn b_07_one_hard_bounce_suppresses_and_nothing_is_answered() {
     assert!(is_blocked_with_link(&reply));
 }
 
+/// Not every server speaks RFC 3464: the letters of qmail and Exim count too.
+#[tokio::test]
+async fn b_07_a_bounce_without_a_report_suppresses_as_well() {
+    let qmail = "From: MAILER-DAEMON@far.example\nSubject: failure notice\n\n\
+                 Hi. This is the qmail-send program at far.example.\n\
+                 I'm afraid I wasn't able to deliver your message to the following addresses.\n\
+                 This is a permanent error; I've given up. Sorry it didn't work out.\n\n\
+                 <sender@far.example>:\n\
+                 Sorry, no mailbox here by that name. (#5.1.1)\n";
+    let late = qmail.replace("(#5.1.1)", "I'm not going to try again (#4.4.1)");
+    for (text, suppressed) in [(late.as_str(), false), (qmail, true)] {
+        let world = World::new();
+        let mut sent = world.personal();
+        world.tell(&mut sent).await;
+        let (item, _) = world.letter().await;
+        let held = world.notices.return_path(item.mail_from.address().unwrap()).unwrap();
+        let (envelope, message) = world.answer(text);
+        assert_eq!(world.notices.take_bounce(held, &envelope, &message).await.code(), 250);
+        let address = Address::parse("sender@far.example").unwrap();
+        let covered = world.notices.inner.tools.suppression.covers(&address).await.unwrap();
+        assert_eq!(covered, suppressed, "{text}");
+    }
+}
+
 #[tokio::test]
 async fn b_08_a_bounce_without_our_key_is_ignored_and_counted() {
     let world = World::new();

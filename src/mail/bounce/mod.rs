@@ -218,6 +218,15 @@ impl Failure {
             .or_else(|| class.filter(|class| [4, 5].contains(class)).map(|class| (class, 0, 0)));
     }
 
+    /// Whether it is over for good: failed, and neither a delay nor a server
+    /// that was not reached for days (RFC 3463 section 2: class 5). Without
+    /// status and code nothing is certain.
+    pub fn is_permanent(&self) -> bool {
+        let by_code = || self.reply_code.map(|code| code / 100 == 5);
+        let permanent = self.status.map(|(class, _, _)| class == 5).or_else(by_code);
+        self.action.is_none_or(|action| action == Action::Failed) && permanent == Some(true)
+    }
+
     /// Whether the answer names the recipient. Only an answer to RCPT is about
     /// one recipient, so it tells the command where nothing else does.
     pub fn names_recipient(&self) -> bool {
