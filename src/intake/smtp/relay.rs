@@ -143,6 +143,11 @@ impl Relay {
         }
     }
 
+    /// Whether the next hop has been asked anything.
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
     /// Says QUIT, and does not wait for the answer.
     pub async fn quit(mut self) {
         if let Some(connection) = self.connection.take() {

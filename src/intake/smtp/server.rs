@@ -166,7 +166,9 @@ impl Server {
         }
         let number = self.shared.sessions.fetch_add(1, Ordering::Relaxed);
         let id = format!("{number:012x}");
-        Session::new(Arc::clone(&self.shared), wire, peer, client, id, stop).run().await;
+        let session = Session::new(Arc::clone(&self.shared), wire, peer, client, id, stop);
+        // A session is large, and a task is moved before it runs.
+        Box::pin(session.run()).await;
     }
 
     async fn proxied(&self, wire: &mut Wire, peer: IpAddr) -> Result<IpAddr, Reply> {

@@ -166,7 +166,7 @@ impl Session {
             let judge = &self.shared.judge;
             judge.remember_passed(&passed.envelope, &passed.message, &passed.slots);
         }
-        if let Some(relay) = self.relay.take() {
+        if let Some(relay) = self.relay.take_if(|relay| relay.is_connected()) {
             Box::pin(relay.quit()).await;
         }
         self.wire.close(self.shared.settings.limits.command.min(LINGER)).await;

@@ -83,6 +83,8 @@ pub struct Pace {
 }
 
 const READ_BYTES: usize = 4 << 10;
+/// What most replies fit into.
+const OUTPUT_BYTES: usize = 256;
 
 impl Wire {
     pub fn new(stream: Stream, longest: usize) -> Self {
@@ -91,7 +93,7 @@ impl Wire {
             input: BytesMut::new(),
             searched: 0,
             skipped: 0,
-            output: Vec::new(),
+            output: Vec::with_capacity(OUTPUT_BYTES),
             longest,
             reads: 0,
             normalise: None,
