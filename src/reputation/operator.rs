@@ -94,7 +94,8 @@ impl Reputation {
         Ok(self.store.find::<Standing>(key).await?.map(|row| row.record))
     }
 
-    /// An operator's word: this state from now on. `also` adds what belongs to
+    /// An operator's word: this state from now on; a second revocation bars
+    /// the sender. `also` adds what belongs to
     /// the decision, with the record before and after. `None`: nobody has a
     /// standing under this key.
     ///
@@ -114,7 +115,11 @@ impl Reputation {
                 standing.revocations = standing.revocations.saturating_add(1);
                 standing.clean_days = 0;
             }
-            standing.state = state;
+            standing.state = match state {
+                // As flags do: see `Reputation::revoke`.
+                StandingState::Revoked if standing.revocations > 1 => StandingState::Barred,
+                state => state,
+            };
             standing.since = self.clock.now();
             let mut batch = Batch::new();
             batch.update(&row, &standing);

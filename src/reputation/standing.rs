@@ -154,16 +154,21 @@ impl Standing {
         }
     }
 
-    /// One more accepted message.
-    fn count(&mut self, now: Timestamp, settings: &Settings) {
+    /// A day with mail that is over was a clean one: a flag would have ended
+    /// the probation.
+    fn turn_day(&mut self, now: Timestamp) {
         if day(now) > day(self.last_seen) {
-            if self.today > 0 {
-                self.clean_days = self.clean_days.saturating_add(1);
-            }
+            let clean = self.state == StandingState::Probation && self.today > 0;
+            self.clean_days = self.clean_days.saturating_add(u16::from(clean));
             self.today = 0;
         }
+        self.last_seen = self.last_seen.max(now);
+    }
+
+    /// One more accepted message.
+    fn count(&mut self, now: Timestamp, settings: &Settings) {
+        self.turn_day(now);
         self.today = self.today.saturating_add(1);
-        self.last_seen = now;
         if self.state == StandingState::Probation && self.clean_days >= settings.probation_days {
             self.state = StandingState::Trusted;
             self.since = now;
@@ -254,22 +259,33 @@ impl Reputation {
         self.store.find(&Standing::key_of(address, &scope_of(sender, organisation))).await
     }
 
-    /// Counts one accepted message of a sender who has standing. Losing a
-    /// race only means that one message is not counted.
+    /// Counts one accepted message of a sender who has standing. On probation
+    /// every message counts, however many come side by side; of the others it
+    /// is enough to know the day they were last seen.
     ///
     /// # Errors
-    /// [`Fault`] if the store cannot read.
+    /// [`Fault`] if the store cannot read or write.
     pub async fn count(&self, sender: &Sender, organisation: &OrganisationId) -> Result<(), Fault> {
-        let Some(row) = self.standing(sender, organisation).await? else {
-            return Ok(());
-        };
-        let mut standing = row.record.clone();
-        standing.count(self.clock.now(), &self.settings);
-        let mut batch = Batch::new();
-        batch.update(&row, &standing);
-        match self.store.commit(batch).await {
-            Ok(_) | Err(Refusal::Conflict(_)) => Ok(()),
-            Err(refusal) => Err(Fault::Unavailable(refusal.to_string())),
+        loop {
+            let Some(row) = self.standing(sender, organisation).await? else {
+                return Ok(());
+            };
+            let now = self.clock.now();
+            let seen_today = day(now) <= day(row.record.last_seen);
+            if row.record.state != StandingState::Probation && seen_today {
+                return Ok(());
+            }
+            let mut standing = row.record.clone();
+            standing.count(now, &self.settings);
+            let mut batch = Batch::new();
+            batch.update(&row, &standing);
+            match self.store.commit(batch).await {
+                Ok(_) => return Ok(()),
+                // Another message of his was counted first: that one is done,
+                // so this ends when all of them are.
+                Err(Refusal::Conflict(_)) => {}
+                Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
+            }
         }
     }
 
@@ -302,18 +318,20 @@ impl Reputation {
                 |row| row.record.clone(),
             );
             granted.push(scope);
+            standing.turn_day(now);
             match standing.state {
                 StandingState::Barred => continue,
-                // A second chance, and the last one: see `revoke`.
+                // A second chance, from the beginning, and the last one: see
+                // `revoke`.
                 StandingState::Revoked => {
                     standing.state = StandingState::Probation;
                     standing.since = now;
+                    standing.clean_days = 0;
                 }
                 StandingState::Probation | StandingState::Trusted => {}
             }
             standing.releases += 1;
             standing.proofs = standing.proofs.union(sender.proofs);
-            standing.last_seen = now;
             batch.upsert(row.as_ref(), &standing);
         }
         Ok(())
@@ -356,3 +374,6 @@ pub(super) fn scope_of(sender: &Sender, organisation: &OrganisationId) -> Scope 
 fn day(at: Timestamp) -> i64 {
     at.as_second().div_euclid(86_400)
 }
+
+#[cfg(test)]
+mod tests;
