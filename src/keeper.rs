@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::clock::{Clock, SignedDuration, Timestamp};
 use crate::maillog::Maillog;
 use crate::notice::Notices;
@@ -47,8 +49,15 @@ impl Keeper {
         let due = Held::due_key(now);
         let mut changed = 0;
         for id in store.referred(Index::HeldDue, &[], &due, STEP).await? {
-            if let Some(row) = store.find::<Held>(&id).await? {
-                changed += usize::from(self.settle(&row, now).await?);
+            match self.settle_one(&id, now).await {
+                Ok(done) => changed += usize::from(done),
+                Err(fault @ Fault::Unavailable(_)) => return Err(fault),
+                // One record that cannot be read must not keep the others.
+                Err(fault) => {
+                    let id = Uuid::from_slice(&id).unwrap_or_default();
+                    let words = format!("held message {id}: {fault}");
+                    self.inner.maillog.step_failed("keeper", &words);
+                }
             }
         }
         for row in Counter::ended(store, now, STEP).await? {
@@ -57,6 +66,13 @@ impl Keeper {
             changed += usize::from(self.carried_out(batch).await?);
         }
         Ok(changed + notices.tidy(STEP).await?)
+    }
+
+    async fn settle_one(&self, id: &[u8], now: Timestamp) -> Result<bool, Fault> {
+        match self.inner.store.find::<Held>(id).await? {
+            Some(row) => self.settle(&row, now).await,
+            None => Ok(false),
+        }
     }
 
     /// One due message: forgotten, left alone, or expired.

@@ -323,7 +323,8 @@ impl Keeping {
             let done = match (self.keeper.step().await, self.queue.purge(PURGED).await) {
                 (Ok(kept), Ok(purged)) => kept + purged,
                 (Err(fault), _) | (_, Err(fault)) => {
-                    return self.maillog.step_failed("keeper", &fault.to_string());
+                    self.maillog.step_failed("keeper", &fault.to_string());
+                    break;
                 }
             };
             if done == 0 {
