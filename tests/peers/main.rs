@@ -9,6 +9,7 @@ mod postfix;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,8 +25,11 @@ use reprieve::notice;
 use postfix::Postfix;
 
 const PATIENCE: Duration = Duration::from_secs(90);
-/// As long as real ones.
-const URL: &str = "https://mail-release.our-organisation.example";
+/// On the longest host name that there is (RFC 1035 section 2.3.4).
+static URL: LazyLock<String> = LazyLock::new(|| {
+    let label = "a".repeat(63);
+    format!("https://{label}.{label}.{label}.{}.example", "b".repeat(53))
+});
 
 /// A gateway, and an outside world.
 struct World {
@@ -54,8 +58,9 @@ impl World {
         let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (smtp, portal) = (bind(), bind());
         let at = (smtp.local_addr().unwrap(), portal.local_addr().unwrap());
+        let url = &*URL;
         let text = format!(
-            "[portal]\nurl = \"{URL}\"\n[store]\nfolder = \"store\"\nreserve = \"1 MiB\"\n\
+            "[portal]\nurl = \"{url}\"\n[store]\nfolder = \"store\"\nreserve = \"1 MiB\"\n\
              [smtp]\nhostname = \"mx.ours.example\"\n[next_hop]\nserver = \"smtp:{sink}\"\n\
              [notice]\ndomain = \"release.ours.example\"\n[dns]\nzone = \"zone.txt\"\n\
              [[organisation]]\nid = \"ours\"\nname = \"Ours Oy\"\ndomains = [\"ours.example\"]\n\
@@ -100,10 +105,14 @@ impl World {
         let bounce = bounce.unwrap_or_else(|_| panic!("{name} sends no bounce"));
         assert_eq!(bounce.mail_from, "", "{name}");
         let text = String::from_utf8_lossy(bounce.message.body()).into_owned();
-        // The first is in the part that people read.
-        let at = text.find(URL).unwrap_or_else(|| panic!("{name} has no link: {text}"));
+        let at = text.find(URL.as_str()).unwrap_or_else(|| panic!("{name} has no link: {text}"));
+        let report = text.find("message/delivery-status").unwrap_or(text.len());
+        assert!(at < report, "{name} has it where nobody reads: {text}");
+        // Mail programs let white space end a link, and nothing else of ours.
+        assert!(text[..at].ends_with(char::is_whitespace), "{name}: {text}");
         let link: &str = text[at..].split_whitespace().next().unwrap();
-        let token = link.strip_prefix(URL).unwrap();
+        assert_eq!(link.len(), URL.len() + "/r/".len() + 56, "{name}: {text}");
+        let token = link.strip_prefix(URL.as_str()).unwrap();
         let page = self.page(token).await;
         assert!(page.starts_with("HTTP/1.1 200 "), "{name}: {link} in {text}\n{page}");
         assert!(page.contains("<form"), "{name}: the link leads to nothing: {text}");
@@ -157,7 +166,7 @@ async fn a_newcomer_follows_the_readme() {
     }
     let said = String::from_utf8_lossy(&output.stdout);
     for word in [
-        "ok    milter.listen: 127.0.0.1:10027 negotiates as a milter",
+        "ok    milter.listen: /var/spool/postfix/reprieve/milter negotiates as a milter",
         "ok    next_hop.server: 127.0.0.1:10026 answers",
         "ok    the test mail was held, and 127.0.0.1:25 gave our link to its sender",
         "publish TXT _dmarc.mail-release.example.com",

@@ -1,8 +1,13 @@
--- A second recipient beside a bounce's return path is asked to come alone.
+-- The recipient beyond the thousandth is asked to come again.
 conn = mt.connect(socket)
 if conn == nil then error("cannot connect") end
-mt.conninfo(conn, "unspec", "unspec")
+mt.conninfo(conn, "localhost", "127.0.0.1")
 mt.helo(conn, "mail.stranger.example")
-mt.mailfrom(conn, "<not an address>")
-if mt.getreply(conn) ~= SMFIR_REPLYCODE then error("a sender that cannot be read is taken") end
+mt.mailfrom(conn, "<eva@stranger.example>")
+for one = 1, 1000 do
+    mt.rcptto(conn, "<carl" .. one .. "@elsewhere.example>")
+    if mt.getreply(conn) ~= SMFIR_CONTINUE then error("recipient " .. one) end
+end
+mt.rcptto(conn, "<anna@ours.example>")
+if mt.getreply(conn) ~= SMFIR_REPLYCODE then error("there is no end of recipients") end
 mt.disconnect(conn)
