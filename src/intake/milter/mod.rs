@@ -22,14 +22,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::session::Session;
-use self::wire::{Patience, Wire};
+use self::wire::{Patience, Stream, Wire};
 use super::Intake;
 use super::smtp::limits::{Budget, Gate, Limits};
 use crate::clock::Clock;
@@ -169,7 +168,7 @@ impl Server {
         }
     }
 
-    async fn session<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, stop: CancellationToken) {
+    async fn session<S: Stream>(&self, stream: S, stop: CancellationToken) {
         let Shared { settings, sessions, .. } = &*self.shared;
         let patience = Patience { silence: settings.silence, packet: settings.limits.command };
         let id = format!("{:012x}", sessions.fetch_add(1, Ordering::Relaxed));

@@ -35,6 +35,7 @@ pub mod step {
     pub const NO_REPLY_HEADER: u32 = 0x80;
     pub const NO_REPLY_CONNECT: u32 = 0x1000;
     pub const NO_REPLY_HELO: u32 = 0x2000;
+    pub const NO_REPLY_MAIL: u32 = 0x4000;
     pub const NO_REPLY_END_OF_HEADERS: u32 = 0x4_0000;
     pub const NO_REPLY_BODY: u32 = 0x8_0000;
     /// Header values come, and go, with the white space behind the colon.

@@ -7,7 +7,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +15,7 @@ use super::macros::{Macros, OfMessage, WANTED};
 use super::packet::{Answer, Command, Family, OLDEST, VERSION, action, step};
 use super::transaction::Transaction;
 use super::verdict::{self, Form};
-use super::wire::{Broken, Wire};
+use super::wire::{Broken, Stream, Wire};
 use crate::intake;
 use crate::intake::smtp::flaw_reply;
 use crate::mail::{Address, Client, Domain, Envelope, Recipient, Reply, ReversePath};
@@ -32,6 +31,7 @@ pub(super) const WELCOME: u32 = step::NO_UNKNOWN
     | step::NO_DATA
     | step::NO_REPLY_CONNECT
     | step::NO_REPLY_HELO
+    | step::NO_REPLY_MAIL
     | step::NO_REPLY_HEADER
     | step::NO_REPLY_END_OF_HEADERS
     | step::NO_REPLY_BODY
@@ -47,6 +47,9 @@ pub struct Session<S> {
     steps: Option<u32>,
     macros: Macros,
     client: Client,
+    /// Why the sender was refused, for his recipients where the MTA did not
+    /// wait to hear it at MAIL.
+    refused: Option<Reply>,
     transaction: Option<Transaction>,
 }
 
@@ -56,7 +59,7 @@ enum Next {
     Close,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+impl<S: Stream> Session<S> {
     pub fn new(shared: Arc<Shared>, wire: Wire<S>, id: String, stop: CancellationToken) -> Self {
         Self {
             shared,
@@ -66,6 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             steps: None,
             macros: Macros::default(),
             client: unknown(),
+            refused: None,
             transaction: None,
         }
     }
@@ -182,11 +186,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn mail(&mut self, path: &[u8], parameters: &[&[u8]]) {
-        let Shared { intake, maillog, clock, settings, budget, .. } = &*self.shared;
         self.transaction = None;
+        self.refused = self.begin(path, parameters).err();
+        match &self.refused {
+            Some(reply) if !self.has(step::NO_REPLY_MAIL) => self.wire.say(&Answer::Reply(reply)),
+            _ => self.go_on(step::NO_REPLY_MAIL),
+        }
+    }
+
+    fn begin(&mut self, path: &[u8], parameters: &[&[u8]]) -> Result<(), Reply> {
+        let Shared { intake, maillog, clock, settings, budget, .. } = &*self.shared;
         if let Some(reply) = intake.unready() {
             maillog.deferred(&self.id, reply.text());
-            return self.wire.say(&Answer::Reply(&reply));
+            return Err(reply);
         }
         let given =
             |wanted: &str| parameters.iter().any(|one| one.eq_ignore_ascii_case(wanted.as_bytes()));
@@ -199,8 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 // Never held, so never sent anywhere with this path.
                 None if own => ReversePath::Null,
                 None => {
-                    let reply = Reply::new(501, (5, 5, 4), "The sender's address cannot be read");
-                    return self.wire.say(&Answer::Reply(&reply));
+                    return Err(Reply::new(501, (5, 5, 4), "The sender's address cannot be read"));
                 }
             },
         };
@@ -216,12 +227,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let limit = settings.limits.message;
         self.transaction = Some(Transaction::new(envelope, budget.share(), limit));
-        self.wire.say(&Answer::Continue);
+        Ok(())
     }
 
     async fn rcpt(&mut self, path: &[u8]) -> Result<(), Broken> {
         let shared = Arc::clone(&self.shared);
         let Shared { intake, maillog, settings, .. } = &*shared;
+        if let Some(reply) = &self.refused {
+            self.wire.say(&Answer::Reply(reply));
+            return Ok(());
+        }
         let raw = text(bare(path));
         let address = self.address(&raw);
         let transaction = self.transaction()?;
@@ -329,6 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn end_transaction(&mut self) {
         self.transaction = None;
+        self.refused = None;
         self.macros.message = OfMessage::default();
         self.wire.rest();
     }
@@ -394,7 +410,7 @@ fn text(bytes: &[u8]) -> String {
 pub(super) mod testing {
     use super::*;
 
-    impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    impl<S: Stream> Session<S> {
         /// What waiting for a judge does, for a test of its time.
         pub async fn wait_for<T>(&mut self, judging: impl Future<Output = T>) -> Option<T> {
             self.patiently(judging).await

@@ -98,8 +98,7 @@ impl Mta {
 
     /// MAIL and RCPT; each answer to RCPT.
     async fn envelope(&mut self, from: &str, to: &[&str]) -> Vec<Said> {
-        let (letter, _) = self.ask(b'M', format!("<{from}>\0").as_bytes()).await;
-        assert_eq!(letter, b'c');
+        self.tell(b'M', format!("<{from}>\0").as_bytes(), step::NO_REPLY_MAIL).await;
         let mut answers = Vec::new();
         for to in to {
             answers.push(self.ask(b'R', format!("<{to}>\0").as_bytes()).await);
@@ -389,6 +388,29 @@ async fn m_11_no_body_is_ever_replaced_and_nothing_quarantined_in_the_mta() {
     let (_, said) = Mta::fresh(&server(&world)).negotiate(6, ACTIONS, STEPS).await.unwrap();
     let asked = action::ADD_HEADERS | action::CHANGE_HEADERS | action::DELETE_RECIPIENT;
     assert_eq!(number(&said, 4), asked | action::CHOOSE_MACROS);
+}
+
+#[tokio::test]
+async fn a_refused_sender_is_refused_where_the_mta_listens() {
+    let world = World::new();
+    let server = server(&world);
+    let odd = b"<odd sender>\0";
+    let mut mta = Mta::connect_to(&server).await;
+    mta.client(BAD).await;
+    mta.tell(b'M', odd, step::NO_REPLY_MAIL).await;
+    for to in ["anna@ours.example", "carl@ours.example"] {
+        let (letter, text) = mta.ask(b'R', format!("<{to}>\0").as_bytes()).await;
+        assert_eq!(letter, b'y', "{to}");
+        assert!(text.starts_with(b"501 5.5.4 "), "{to}");
+    }
+    mta.send(b'A', b"").await;
+    let said = mta.envelope("bo@good.example", &["carl@ours.example"]).await;
+    assert_eq!(said[0].0, b'c', "the next sender is another");
+
+    let mut old = Mta::fresh(&server);
+    old.negotiate(2, 0x3f, 0x7f).await.unwrap();
+    old.client(BAD).await;
+    assert!(old.ask(b'M', odd).await.1.starts_with(b"501 5.5.4 "));
 }
 
 #[tokio::test]

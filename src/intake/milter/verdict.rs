@@ -5,11 +5,9 @@
 //! the envelope, with their RCPT's very bytes (Postfix compares exactly),
 //! forged fields go, and ours stand in front.
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
 use super::packet::Answer as Said;
 use super::transaction::Transaction;
-use super::wire::Wire;
+use super::wire::{Stream, Wire};
 use crate::intake::{Answer, forged};
 use crate::mail::Message;
 
@@ -22,7 +20,7 @@ pub struct Form<'a> {
 }
 
 /// Says what becomes of the message.
-pub fn say<S: AsyncRead + AsyncWrite + Unpin>(
+pub fn say<S: Stream>(
     wire: &mut Wire<S>,
     form: &Form<'_>,
     transaction: &Transaction,
@@ -48,7 +46,7 @@ pub fn say<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Each field goes to the very front, so the last goes first.
-fn insert<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, form: &Form<'_>, head: &str) {
+fn insert<S: Stream>(wire: &mut Wire<S>, form: &Form<'_>, head: &str) {
     let head = Message::new(head.as_bytes().to_vec().into());
     let fields: Vec<_> = head.fields().collect();
     for field in fields.iter().rev() {
