@@ -172,6 +172,9 @@ async fn a_newcomer_follows_the_readme() {
         "publish TXT _dmarc.mail-release.example.com",
         "a bounce goes to postmaster@example.com",
         "and nobody else's",
+        "\ninstalled again: the same keys\n",
+        "\nremoved: keys and mail stay\n",
+        "\npurged: nothing stays\n",
     ] {
         assert!(said.contains(word), "{word} in\n{said}");
     }
