@@ -3,7 +3,9 @@
 #   docker build -t reprieve .
 #   docker run --rm -v reprieve-etc:/etc/reprieve -v reprieve-data:/var/lib/reprieve reprieve init /etc/reprieve
 #   docker run -v reprieve-etc:/etc/reprieve -v reprieve-data:/var/lib/reprieve -p 8080:8080 reprieve
-FROM rust:1.95-bookworm AS build
+FROM rust:1.95.0-bookworm AS build
+# The image's own: rust-toolchain.toml would fetch what only developers need.
+ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked --bin reprieve
