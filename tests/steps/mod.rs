@@ -1,5 +1,7 @@
 //! What stories in front of a server and beside one have in common.
 
+#![allow(dead_code, reason = "each test that shares it uses its part")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 
