@@ -2,22 +2,30 @@
 //!
 //! The map, in the order in which a message travels:
 //!
-//! - [`intake`] receives: an SMTP session asks it at RCPT and at the end of
-//!   DATA. [`mail`] holds the words: addresses, envelope, exact bytes, replies.
+//! - [`intake`] receives: an SMTP session, or an MTA that asks as a milter, at
+//!   RCPT and at the end of DATA. [`mail`] holds the words: addresses, envelope,
+//!   exact bytes, replies.
 //! - [`filter`] checks and decides, with what [`directory`] knows of the
 //!   recipients and [`reputation`] of the sender.
 //! - [`quarantine`] holds what is suspicious, in the [`store`], which answers
-//!   only when bytes are on stable storage.
+//!   only when bytes are on stable storage; [`keeper`] ends what nobody freed.
 //! - [`notice`] tells the sender, by the reply or by a letter, one [`link`].
-//! - [`portal`] is where the link leads: see, declare, release.
-//! - [`release`] is the one batch: state, standing, queue item.
-//! - [`account`] knows the administrators, and keeps what they decided.
+//! - [`portal`] is where the link leads: see, declare, release. Recipients have
+//!   their pages there, and administrators, whom [`account`] knows, the console.
+//! - [`release`] is the one batch: state, standing, queue item. Mass mail has
+//!   [`appeal`] instead: its sender asks, an administrator decides.
 //! - [`queue`] brings it to the recipient's server; [`delivery`] checks again,
 //!   sends, and settles the answer.
+//! - [`suppression`] learns from bounces to whom nobody writes any more, and
+//!   tells other mail servers; [`lesson`] learns from people what spam is.
+//! - [`maillog`] says and counts what happened, and [`statistics`] keeps the
+//!   counts for years.
+//! - [`gateway`] builds all of it from [`config`] and runs it; [`demo`] plays the
+//!   story on one machine; [`cli`] is what an operator types.
 //!
 //! Imports go down only, and `tests/layers.rs` enforces it:
 //! `clock failpoint mail maillog` -> `store link` -> `directory` -> `reputation` ->
-//! `filter` -> `quarantine queue suppression account` -> `lesson notice release`
+//! `filter` -> `quarantine queue suppression account statistics` -> `lesson notice release`
 //! -> `appeal` -> `keeper delivery` -> `intake portal` -> `gateway` (with
 //! `config`) -> `demo` -> `cli`.
 
