@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::wiring;
 use crate::gateway::{self, Config, Ready};
+use crate::intake::smtp::Certificate;
 use crate::link::ring::{KeyState, folder};
 use crate::mail::Address;
 
@@ -28,11 +29,13 @@ pub(super) async fn run(config: &Config, asked: &Asked) -> anyhow::Result<ExitCo
     };
     let domains: usize = config.organisations.iter().map(|one| one.domains.len()).sum();
     let organisations = config.organisations.len();
-    say(
-        true,
-        format!("the configuration serves {domains} domains of {organisations} organisations"),
+    let served = format!(
+        "the configuration serves {} of {}",
+        counted(domains, "domain"),
+        counted(organisations, "organisation")
     );
-    for (good, sentence) in keys(config) {
+    say(true, served);
+    for (good, sentence) in keys(config).into_iter().chain(certificate(config)) {
         say(good, sentence);
     }
     let (good, sentence) = store(config);
@@ -71,6 +74,19 @@ pub(super) async fn run(config: &Config, asked: &Asked) -> anyhow::Result<ExitCo
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Nothing where STARTTLS is not offered.
+fn certificate(config: &Config) -> Option<(bool, String)> {
+    let tls = config.smtp.tls.as_ref()?;
+    Some(match Certificate::load(&tls.certificate, &tls.key) {
+        Ok(_) => (true, format!("STARTTLS is offered with {}", tls.certificate.display())),
+        Err(error) => (false, format!("smtp.tls_certificate, smtp.tls_key: {error}")),
+    })
+}
+
 fn keys(config: &Config) -> Vec<(bool, String)> {
     let path = &config.keys.folder;
     if let Err(error) = crate::link::KeyRing::open(path) {
@@ -81,7 +97,8 @@ fn keys(config: &Config) -> Vec<(bool, String)> {
     let age = active.map_or(0, |key| {
         crate::clock::Timestamp::now().duration_since(key.created).as_hours() / 24
     });
-    let mut said = vec![(true, format!("{} keys in {}, one signs", all.len(), path.display()))];
+    let number = counted(all.len(), "key");
+    let mut said = vec![(true, format!("{number} in {}, one signs", path.display()))];
     if age > 365 {
         said.push((
             false,

@@ -426,10 +426,22 @@ pub fn main() -> ExitCode {
     match run(command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("reprieve: {error:#}");
+            eprintln!("reprieve: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and what caused it; a cause that a sentence has named already is
+/// not said again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -516,6 +528,18 @@ fn log(format: LogFormat, level: &str) -> anyhow::Result<writer::Writer> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = std::io::Error::other("no such file");
+        let named = anyhow::anyhow!("cannot read a.toml: no such file");
+        assert_eq!(
+            told(&anyhow::Error::new(cause).context(named)),
+            "cannot read a.toml: no such file"
+        );
+        let cause = anyhow::anyhow!("no such file").context("cannot make b");
+        assert_eq!(told(&cause), "cannot make b: no such file");
+    }
 
     #[test]
     fn the_table_is_sound() {

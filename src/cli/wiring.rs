@@ -91,6 +91,12 @@ fn proved(config: &Config, mta: SocketAddr, answer: &Answer, seen: Option<bool>)
                 config.listen.operations
             ),
         ),
+        (400..=499, Some(true)) => (
+            false,
+            format!(
+                "we put the test mail off, by way of {mta}: {code} {text}; our log says why (a resolver or a scanner that does not answer does this)"
+            ),
+        ),
         (400..=499, _) => (
             false,
             format!(
@@ -173,6 +179,7 @@ mod tests {
             (250, "2.0.0 Ok", Some(false), false, "smtpd_milters"),
             (250, "2.0.0 Ok", None, false, "cannot be told"),
             (451, "4.7.1 Service unavailable", Some(false), false, "puts the test mail off"),
+            (451, "4.7.1 cannot be checked", Some(true), false, "we put the test mail off"),
             (550, "5.1.1 unknown", Some(false), false, "not in our words"),
         ] {
             let answer = Answer { code, text: text.to_owned() };

@@ -35,6 +35,8 @@ fn one(mut section: Section, hold_first_contact: bool) -> Result<Organisation, M
     let telephone = section.optional("telephone", "\"+358 9 123 4567\"", value::text)?;
     let hours = section.optional("hours", "\"weekdays 8-16\"", value::text)?;
     let rules = section.list("rule", "sender")?;
+    let rules = rules.into_iter().map(|section| rule(section, &domains));
+    let rules = rules.collect::<Result<_, _>>()?;
     let choices = Choice::ALL.map(|choice| (choice.as_str(), choice));
     let told = Told::ALL.map(|told| (told.as_str(), told));
     let organisation = Organisation {
@@ -58,7 +60,7 @@ fn one(mut section: Section, hold_first_contact: bool) -> Result<Organisation, M
                 value::word(&[("deliver", false), ("hold", true)]),
             )?
             .unwrap_or(hold_first_contact),
-        rules: rules.into_iter().map(rule).collect::<Result<_, _>>()?,
+        rules,
         digest: digest(&mut section)?,
         people_choose: section.or("people_choose", "true", value::flag)?,
         sentence: section.optional("sentence", "\"Ring us at any time.\"", sentence)?,
@@ -101,7 +103,12 @@ fn zone(value: &Value) -> Result<String, String> {
     }
 }
 
-fn rule(mut section: Section) -> Result<Rule, Mistake> {
+fn rule(mut section: Section, domains: &[Domain]) -> Result<Rule, Mistake> {
+    let ours = |value: &Value| {
+        let address = value::address(value)?;
+        let foreign = || format!("{value} is in none of the organisation's domains");
+        domains.contains(address.domain()).then_some(address).ok_or_else(foreign)
+    };
     let rule = Rule {
         sender: section.required("sender", "\"shop.example\"", pattern)?,
         action: section.required(
@@ -109,7 +116,7 @@ fn rule(mut section: Section) -> Result<Rule, Mistake> {
             "\"block\"",
             value::word(&[("block", RuleAction::Block), ("allow", RuleAction::Allow)]),
         )?,
-        recipient: section.optional("recipient", "\"anna@example.com\"", value::address)?,
+        recipient: section.optional("recipient", "\"anna@example.com\"", ours)?,
     };
     section.finish()?;
     Ok(rule)
@@ -156,10 +163,15 @@ fn retention(value: &Value) -> Result<u16, String> {
 fn language(value: &Value) -> Result<String, String> {
     let text = value.as_str().unwrap_or_default();
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if plain && (2..=12).contains(&text.len()) {
+    if !plain || !(2..=12).contains(&text.len()) {
+        return Err(format!("{value} is not a language tag"));
+    }
+    let translated = crate::notice::languages();
+    let language = text.split('-').next().unwrap_or(text);
+    if translated.iter().any(|one| one.eq_ignore_ascii_case(language)) {
         Ok(text.to_owned())
     } else {
-        Err(format!("{value} is not a language tag"))
+        Err(format!("{value} is not translated; these are: {}", translated.join(", ")))
     }
 }
 

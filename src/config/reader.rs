@@ -6,7 +6,7 @@
 //! against `deploy/reprieve.toml`.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use toml::{Table, Value};
@@ -112,6 +112,17 @@ impl Section {
         parse(&value).map_err(|wrong| self.mistake(key, wrong, default))
     }
 
+    /// The same where the default would be a poor example.
+    pub fn or_like<T>(
+        &mut self,
+        key: &str,
+        default: &str,
+        example: &str,
+        parse: impl Fn(&Value) -> Parsed<T>,
+    ) -> Result<T, Mistake> {
+        self.or(key, default, parse).map_err(|wrong| self.mistake(key, wrong.wrong, example))
+    }
+
     /// A list that is empty by default.
     pub fn list_or_none<T>(
         &mut self,
@@ -161,15 +172,21 @@ impl Section {
         let Some(key) = self.left.keys().next() else {
             return Ok(());
         };
-        let names: Vec<String> = {
+        // Each name, and the line that it begins.
+        let known: BTreeMap<String, String> = {
             let asked = self.asked.borrow();
             let below = asked.known.iter().filter_map(|known| known.key.strip_prefix(&self.path));
-            below.map(|rest| rest.split('.').next().unwrap_or(rest).to_owned()).collect()
+            let line = |rest: &str| match rest.split_once('.') {
+                Some((table, _)) => (table.to_owned(), format!("[{}{table}]", self.path)),
+                None => (rest.to_owned(), format!("{rest} = …")),
+            };
+            below.map(line).collect()
         };
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
         let wrong = "is not a key that reprieve knows";
         let example = match nearest(key, &names) {
-            Some(near) => format!("{near} = …"),
-            None => "the keys of deploy/reprieve.toml".to_owned(),
+            Some(near) => known[near].clone(),
+            None => names.join(", "),
         };
         Err(self.mistake_line(key, wrong, &example))
     }
@@ -234,9 +251,9 @@ fn masked(name: &str, value: String) -> String {
 }
 
 /// The name that was probably meant.
-fn nearest<'a>(key: &str, names: &'a [String]) -> Option<&'a String> {
+fn nearest<'a>(key: &str, names: &[&'a str]) -> Option<&'a str> {
     let best = names.iter().min_by_key(|name| distance(key, name))?;
-    (distance(key, best) * 2 <= key.len()).then_some(best)
+    (distance(key, best) * 2 <= key.len()).then_some(*best)
 }
 
 /// Levenshtein's distance of two short words.

@@ -575,7 +575,7 @@ impl Filter {
             model: section.or("model", "\"content.model\"", value::path)?,
             learn: section.or("learn", "true", value::flag)?,
             learn_people: section.or("learn_people", "2", value::whole(2))?,
-            weights: section.or("weights", "{}", weights)?,
+            weights: section.or_like("weights", "{}", "{ no-ptr = 1.0 }", weights)?,
             engines: Engines::read(&mut section, hold)?,
         };
         section.finish().map(|()| read)
@@ -587,17 +587,8 @@ fn weights(value: &Value) -> Result<BTreeMap<String, f32>, String> {
     let table = value.as_table().ok_or_else(|| format!("{value} is not a table of weights"))?;
     let mut weights = BTreeMap::new();
     for (id, weight) in table {
-        #[expect(clippy::cast_possible_truncation, reason = "a weight is between -1000 and 1000")]
-        #[expect(clippy::cast_precision_loss, reason = "a weight is between -1000 and 1000")]
-        let number = match weight {
-            Value::Float(number) => *number as f32,
-            Value::Integer(number) => *number as f32,
-            _ => return Err(format!("{weight} of {id} is not a number")),
-        };
-        if !(-1000.0..=1000.0).contains(&number) {
-            return Err(format!("{weight} of {id} is not a number from -1000 to 1000"));
-        }
-        weights.insert(id.clone(), number);
+        let wrong = |_| format!("{weight} of {id} is not a number from -1000 to 1000");
+        weights.insert(id.clone(), value::weight(weight).map_err(wrong)?);
     }
     Weights::with(weights.clone()).map_err(|unknown| unknown.to_string())?;
     Ok(weights)
@@ -694,8 +685,23 @@ impl Log {
                 "\"text\"",
                 value::word(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
             )?,
-            level: section.or("level", "\"info\"", value::text)?,
+            level: section.or("level", "\"info\"", level)?,
         };
         section.finish().map(|()| read)
+    }
+}
+
+/// A level, for all or for parts of the program: `info,reprieve=debug`. The
+/// library that reads it would pass over what is none in silence.
+fn level(value: &Value) -> Result<String, String> {
+    let text = value::text(value)?;
+    let known = |one: &str| {
+        let level = one.rsplit('=').next().unwrap_or(one).trim().to_ascii_lowercase();
+        ["off", "error", "warn", "info", "debug", "trace"].contains(&level.as_str())
+    };
+    if text.split(',').all(known) {
+        Ok(text)
+    } else {
+        Err(format!("{value} is not off, error, warn, info, debug or trace"))
     }
 }

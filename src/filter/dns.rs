@@ -172,35 +172,31 @@ impl Dns {
     }
 
     /// The TXT records of `name` that begin with `prefix` (ASCII case
-    /// ignored), their strings joined. Empty if there are none or DNS fails.
-    pub async fn texts(&self, name: &str, prefix: &str) -> Vec<String> {
-        let Found::Records(records) = self.query(name, RecordType::TXT).await else {
-            return Vec::new();
-        };
+    /// ignored), their strings joined. `None`: DNS is silent.
+    pub async fn texts(&self, name: &str, prefix: &str) -> Option<Vec<String>> {
+        let records = self.query(name, RecordType::TXT).await.records()?;
         let texts = records.iter().filter_map(|record| match record {
             RData::TXT(text) => Some(text.txt_data.concat()),
             _ => None,
         });
-        texts
+        let texts = texts
             .filter(|text| {
                 text.get(..prefix.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
             })
-            .map(|text| String::from_utf8_lossy(&text).into_owned())
-            .collect()
+            .map(|text| String::from_utf8_lossy(&text).into_owned());
+        Some(texts.collect())
     }
 
-    /// The names that `ip`'s PTR records give, without the last dot. Empty if
-    /// there are none or DNS fails.
-    pub async fn names(&self, ip: IpAddr) -> Vec<String> {
-        let Found::Records(records) = self.reverse(ip).await else {
-            return Vec::new();
-        };
+    /// The names that `ip`'s PTR records give, without the last dot. `None`: DNS
+    /// is silent.
+    pub async fn names(&self, ip: IpAddr) -> Option<Vec<String>> {
+        let records = self.reverse(ip).await.records()?;
         let names = records.iter().filter_map(|record| match record {
             RData::PTR(name) => Some(name.0.to_ascii().trim_end_matches('.').to_owned()),
             _ => None,
         });
-        names.collect()
+        Some(names.collect())
     }
 
     /// Asks for the names of an address.
@@ -220,6 +216,15 @@ pub enum Found {
 }
 
 impl Found {
+    /// `None`: there was no answer.
+    fn records(self) -> Option<Vec<RData>> {
+        match self {
+            Self::Records(records) => Some(records),
+            Self::Nothing => Some(Vec::new()),
+            Self::Silence => None,
+        }
+    }
+
     fn from(answer: Result<Lookup, NetError>, kind: RecordType) -> Self {
         match answer {
             Ok(lookup) => {

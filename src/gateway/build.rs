@@ -57,11 +57,11 @@ pub enum StartError {
     Directory(#[from] DirectoryError),
     #[error(transparent)]
     Sign(#[from] SignError),
-    #[error(transparent)]
+    #[error("dns: {0}")]
     Dns(#[from] dns::DnsError),
     #[error("filter.weights: {0}")]
     Weights(#[from] catalogue::UnknownFinding),
-    #[error(transparent)]
+    #[error("smtp.tls_certificate, smtp.tls_key: {0}")]
     Certificate(#[from] smtp::tls::TlsError),
     #[error(transparent)]
     Hop(#[from] HopError),

@@ -46,9 +46,14 @@ pub async fn check_notice_domain(
     let patience = Patience { message: config.dns.timeout, ..Patience::default() };
     let dns = Dns::new(&dns_source(config), &patience)?;
     let domain = &config.notice.domain;
+    let of_dmarc = format!("_dmarc.{domain}");
     let mut found = vec![
-        spf(&dns.texts(domain.as_str(), "v=spf1").await, domain.as_str()),
-        dmarc(&dns.texts(&format!("_dmarc.{domain}"), "v=DMARC1").await, domain.as_str()),
+        answered(domain.as_str(), dns.texts(domain.as_str(), "v=spf1").await, |records| {
+            spf(records, domain.as_str())
+        }),
+        answered(&of_dmarc, dns.texts(&of_dmarc, "v=DMARC1").await, |records| {
+            dmarc(records, domain.as_str())
+        }),
     ];
     let records = Signer::open(&config.keys.folder, domain).map(|signer| signer.records(domain));
     let records = records.unwrap_or_default();
@@ -59,14 +64,15 @@ pub async fn check_notice_domain(
         )));
     }
     for (name, value) in records {
-        found.push(dkim(&dns.texts(&name, "").await, &name, &value));
+        let records = dns.texts(&name, "").await;
+        found.push(answered(&name, records, |records| dkim(records, &name, &value)));
     }
     for ip in from {
         let names = dns.names(*ip).await;
-        found.push(match names.first() {
+        found.push(answered(&ip.to_string(), names, |names| match names.first() {
             Some(name) => good(format!("{ip} has the name {name}")),
             None => bad(format!("{ip} has no PTR record: ask who gave you the address for one")),
-        });
+        }));
     }
     Ok(found)
 }
@@ -101,6 +107,20 @@ fn subject(config: &Config) -> Option<String> {
     let lines: Vec<String> =
         records.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
     (!lines.is_empty()).then(|| format!("{domain}\n{}", lines.concat()))
+}
+
+/// What is not published, and what nobody can say now, are two things.
+fn answered(
+    name: &str,
+    records: Option<Vec<String>>,
+    judge: impl Fn(&[String]) -> Finding,
+) -> Finding {
+    match records {
+        Some(records) => judge(&records),
+        None => {
+            bad(format!("DNS says nothing about {name} now: is the resolver up (dns.servers)?"))
+        }
+    }
 }
 
 fn spf(records: &[String], domain: &str) -> Finding {
@@ -143,4 +163,23 @@ fn good(sentence: String) -> Finding {
 
 fn bad(sentence: String) -> Finding {
     Finding { good: false, sentence }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_resolver_is_not_taken_for_a_missing_record() {
+        // Nothing answers there.
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let servers = format!("dns.servers=[\"{}\"]", silent.local_addr().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let set = [servers, "dns.timeout=100 ms".to_owned()];
+        let config = Config::parse(crate::config::MINIMAL, folder.path(), &set).unwrap();
+        let found = check_notice_domain(&config, &[]).await.unwrap();
+        let about = |word: &str| found.iter().any(|one| !one.good && one.sentence.contains(word));
+        assert!(about("DNS says nothing about mail-release.example.com"), "{found:?}");
+        assert!(!about("publish"), "{found:?}");
+    }
 }

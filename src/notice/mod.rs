@@ -34,6 +34,7 @@ pub use budget::LastLetter;
 pub use case::Case;
 pub use may_notify::{Facts, PathKind, Refused, may_notify};
 pub use sign::{SignError, Signer, generate_dkim};
+pub use words::languages;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -22,6 +22,14 @@ fluent_templates::static_loader! {
     };
 }
 
+/// Those that there are translations for (RFC 5646), by tag.
+pub fn languages() -> Vec<String> {
+    let mut tags: Vec<String> =
+        TRANSLATIONS.locales().map(|one| one.language.to_string()).collect();
+    tags.sort();
+    tags
+}
+
 /// The words of one language.
 pub(super) struct Words {
     language: LanguageIdentifier,
