@@ -6,7 +6,6 @@
 use toml::Value;
 
 use super::reader::{Mistake, Section};
-use super::sections::some_time;
 use super::value;
 use crate::filter::engine::{Place, Use, clamd, rspamd, spamd};
 
@@ -36,7 +35,7 @@ impl Engines {
 fn read_clamd(mut section: Section) -> Result<Option<clamd::Settings>, Mistake> {
     let read = clamd::Settings {
         servers: servers(&mut section, "[\"/run/clamav/clamd.ctl\"]")?,
-        timeout: section.or("timeout", "\"20 s\"", some_time)?,
+        timeout: section.or("timeout", "\"20 s\"", value::some_time)?,
         size: section.or("size", "\"25 MiB\"", value::memory)?,
     };
     section.finish()?;
@@ -53,7 +52,7 @@ fn read_rspamd(
             "[\"127.0.0.1:11333\"]",
             value::list(network_place),
         )?,
-        timeout: section.or("timeout", "\"5 s\"", some_time)?,
+        timeout: section.or("timeout", "\"5 s\"", value::some_time)?,
         password: section.optional("password", "\"secret\"", password)?,
     };
     let follow = section.or("follow_action", "false", value::flag)?;
@@ -72,7 +71,7 @@ fn read_rspamd(
 fn read_spamassassin(mut section: Section) -> Result<Option<(spamd::Settings, Use)>, Mistake> {
     let read = spamd::Settings {
         servers: servers(&mut section, "[\"127.0.0.1:783\"]")?,
-        timeout: section.or("timeout", "\"5 s\"", some_time)?,
+        timeout: section.or("timeout", "\"5 s\"", value::some_time)?,
         user: section.optional("user", "\"reprieve\"", user)?,
         size: section.or("size", "\"512 KiB\"", value::memory)?,
         host: String::new(),

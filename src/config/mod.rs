@@ -7,7 +7,10 @@
 //! configuration file's folder. Only `gateway` reads this.
 
 mod blocking;
+mod doors;
 mod engines;
+mod filter;
+mod hops;
 mod lists;
 mod organisation;
 mod reader;
@@ -16,14 +19,13 @@ mod sections;
 mod value;
 
 pub use blocking::Blocking;
+pub use doors::{Listen, Milter, MilterAt, Networks, Portal, Smtp, Tls};
 pub use engines::Engines;
+pub use filter::Filter;
+pub use hops::{Delivery, Hop, NextHop, Place, Protocol, Route, SmarthostAuth};
 pub use reader::{Effective, Known, Mistake};
 pub use reference::meanings;
-pub use sections::{
-    Appeals, Delivery, Dns, Filter, Hop, Index, Keys, Listen, Log, LogFormat, Milter, MilterAt,
-    Networks, NextHop, Notice, Place, Portal, Protocol, Ready, Release, Route, SmarthostAuth, Smtp,
-    StoreAt, Tls,
-};
+pub use sections::{Appeals, Dns, Index, Keys, Log, LogFormat, Notice, Ready, Release, StoreAt};
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

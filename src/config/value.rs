@@ -56,6 +56,12 @@ pub(super) fn weight(value: &Value) -> Parsed<f32> {
     narrow.ok_or_else(|| not(value, "a number from -1000 to 1000"))
 }
 
+/// A duration above zero.
+pub(super) fn some_time(value: &Value) -> Parsed<Duration> {
+    let time = duration(value)?;
+    if time.is_zero() { Err(format!("{value} is no time at all")) } else { Ok(time) }
+}
+
 /// A whole number of at least `least`.
 pub(super) fn whole<T: TryFrom<i64>>(least: i64) -> impl Fn(&Value) -> Parsed<T> {
     move |value| {
