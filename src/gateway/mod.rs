@@ -11,17 +11,20 @@ mod admins;
 pub mod blocking;
 mod build;
 pub mod errand;
+mod hooks;
 mod hops;
 mod limits;
 mod operations;
 mod ready;
+mod settings;
 mod sockets;
 
 pub use admins::{AdminErrand, Admins};
-pub use build::{SCHEMAS, StartError, index, model};
+pub use build::{SCHEMAS, StartError};
 pub use errand::{Errand, Errands};
 pub use hops::check_hops;
 pub use ready::{Finding as DnsFinding, check_notice_domain, mark_ready};
+pub use settings::{index, model};
 pub use sockets::{BindError, Sockets};
 
 pub use crate::config::{Config, ConfigError, Index, LogFormat, MINIMAL, MilterAt, Ready};
@@ -123,12 +126,12 @@ impl Gateway {
         }
         report(maillog, "organisations", directory.replace(config.organisations.clone()));
         notices.set_ready(ready::letters_may_go(config));
-        self.rooms.suppression.set_own_domains(build::own_domains(config));
+        self.rooms.suppression.set_own_domains(settings::own_domains(config));
         // The other keys count after a restart only.
         let is_organisation = |one: &portal::ConfigKey| one.key.starts_with("organisation");
         let mut shown = self.rooms.settings.all().to_vec();
         shown.retain(|one| !is_organisation(one));
-        shown.extend(build::effective(config).into_iter().filter(is_organisation));
+        shown.extend(settings::effective(config).into_iter().filter(is_organisation));
         self.rooms.settings.set(shown);
     }
 
@@ -430,10 +433,10 @@ pub fn judge(
     authenticate: bool,
 ) -> Result<(Filter, policy::Thresholds), StartError> {
     let directory = crate::directory::Directory::new(config.organisations.clone())?;
-    let settings = build::filter_settings(config)?;
+    let settings = settings::filter(config)?;
     let settings = filter::Settings { authenticate, defer_temperror: false, ..settings };
     let filter = Filter::new(settings, directory, clock)?;
-    Ok((filter, build::thresholds(config)))
+    Ok((filter, settings::thresholds(config)))
 }
 
 /// Everything but doors and workers, for commands on a stopped gateway.

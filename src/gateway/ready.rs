@@ -10,7 +10,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::build::dns_source;
+use super::settings::dns_source;
 use crate::config::{Config, Ready};
 use crate::filter::dns::{Dns, DnsError, Patience};
 use crate::notice::Signer;
