@@ -152,7 +152,11 @@ impl Errands {
                 asked.map(|one| shown_appeal(&one)).map_err(|error| error.to_string())
             }
             Errand::Backup { to } => {
-                self.store.backup(&to).await.map_err(|error| error.to_string())?;
+                let wrong = |error| {
+                    let to = to.display();
+                    format!("{to}: {error}; the running gateway writes it, where its service may")
+                };
+                self.store.backup(&to).await.map_err(wrong)?;
                 Ok(json!({ "written": to }))
             }
             Errand::Breaker => self.breaker().await,

@@ -82,8 +82,8 @@ async fn run(
 ) -> Response {
     let tag = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if !tag.is_some_and(|tag| errand::is_genuine(&operations.ring, tag, &body)) {
-        let wrong = "the running gateway has other keys: a SIGHUP (systemctl reload) makes it \
-                     read them again\n";
+        let wrong = "forbidden: the running gateway has other keys; SIGHUP (systemctl reload) \
+                     makes it read them again\n";
         return (StatusCode::FORBIDDEN, wrong).into_response();
     }
     let Ok(errand) = serde_json::from_slice::<Errand>(&body) else {

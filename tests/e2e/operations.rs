@@ -22,7 +22,9 @@ async fn errands_need_the_keys_and_reach_the_running_store() {
 
     let list = Errand::List { after: None, limit: 10 };
     let refused = ask(KeyRing::ephemeral(), list.clone()).await.unwrap_err();
-    assert_eq!(refused.to_string(), "forbidden", "other keys open nothing");
+    let wrong = "forbidden: the running gateway has other keys; SIGHUP (systemctl reload) \
+                 makes it read them again";
+    assert_eq!(refused.to_string(), wrong, "other keys open nothing");
     let listed = ask(ring(), list).await.unwrap();
     let reference = listed[0]["reference"].as_str().unwrap().to_owned();
     assert_eq!(listed[0]["recipients"][0]["state"], "held");
