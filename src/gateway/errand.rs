@@ -16,7 +16,7 @@ use super::admins::{AdminErrand, Admins};
 use crate::appeal::{Appeal, Appeals, Decider, Scope, Tab, Terms, shown as shown_appeal};
 use crate::clock::{Clock, SignedDuration, Timestamp};
 use crate::delivery::Delivery;
-use crate::link::{ALL_RECIPIENTS, KeyRing};
+use crate::link::KeyRing;
 use crate::mail::Address;
 use crate::notice::Notices;
 use crate::quarantine::{Held, Reference, State};
@@ -198,7 +198,7 @@ impl Errands {
 
     async fn release(&self, which: &str) -> Result<Value, String> {
         let id = self.find(which).await?.record.id;
-        let held = self.releases.release_by_operator(id, ALL_RECIPIENTS).await;
+        let held = self.releases.release_copies(id, &|_| true, &|_, _, _| {}).await;
         held.map(|held| shown(&held)).map_err(|denied| denied.to_string())
     }
 

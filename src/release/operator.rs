@@ -7,51 +7,31 @@
 
 use uuid::Uuid;
 
-use super::{Denied, Inner, Releases, TRIES, Way, illegal};
+use super::judge::chosen as places_in;
+use super::step::illegal;
+use super::{Decided, Denied, Inner, Releases, TRIES, Way, Wish};
+use crate::link::ALL_RECIPIENTS;
 use crate::quarantine::{Held, HeldRecipient, State};
 use crate::queue::ItemState;
-use crate::reputation::Event;
-use crate::store::{Batch, Fault, Refusal, Row};
+use crate::store::{Batch, Fault, Row};
 
 /// Adds to the batch what belongs to a decision: the record before and after.
 pub type Also<'a> = &'a (dyn Fn(&mut Batch, &Held, &Held) + Sync);
+/// Which copies are decided about.
+pub type Chosen<'a> = &'a (dyn Fn(&HeldRecipient) -> bool + Sync);
 
 impl Releases {
-    /// Frees the chosen copies that still wait.
+    /// Frees the chosen copies that still wait, whatever their sender may do.
     ///
     /// # Errors
     /// [`Denied`].
     pub async fn release_copies(
         &self,
         id: Uuid,
-        chosen: &(dyn Fn(&HeldRecipient) -> bool + Sync),
+        chosen: Chosen<'_>,
         also: Also<'_>,
     ) -> Result<Held, Denied> {
-        for _ in 0..TRIES {
-            let row = self.row(id).await?;
-            let copies = &row.record.recipients;
-            let waits =
-                |place: &usize| copies[*place].state == State::Held && chosen(&copies[*place]);
-            let waiting: Vec<usize> = (0..copies.len()).filter(waits).collect();
-            if waiting.is_empty() {
-                return Err(Denied::Now(Way::Over));
-            }
-            let refused = |place: &usize| self.refuses(&row.record, &copies[*place]);
-            let free: Vec<usize> = waiting.into_iter().filter(|place| !refused(place)).collect();
-            if free.is_empty() {
-                return Err(Denied::Now(Way::RecipientRefuses));
-            }
-            let mut batch = Batch::new();
-            let held = self.enqueue(&mut batch, &row, &free)?;
-            also(&mut batch, &row.record, &held);
-            if self.carried_out(batch).await? {
-                self.inner.maillog.released(id, free.len(), false);
-                self.inner.reputation.history().note(&held.sender(), Event::Released);
-                self.inner.queue.wake();
-                return Ok(held);
-            }
-        }
-        Err(contended())
+        self.decide(id, Wish::ReleaseCopies(chosen, also)).await
     }
 
     /// Withdraws the chosen copies that still wait. Once nobody waits any
@@ -63,37 +43,61 @@ impl Releases {
     pub async fn delete_copies(
         &self,
         id: Uuid,
-        chosen: &(dyn Fn(&HeldRecipient) -> bool + Sync),
+        chosen: Chosen<'_>,
         also: Also<'_>,
     ) -> Result<Held, Denied> {
-        for _ in 0..TRIES {
-            let row = self.row(id).await?;
-            let now = self.inner.clock.now();
-            let mut held = row.record.clone();
-            let mut withdrawn = 0;
-            for one in &mut held.recipients {
-                if one.state == State::Held && chosen(one) {
-                    one.become_state(State::Withdrawn, now).map_err(illegal)?;
-                    withdrawn += 1;
-                }
-            }
-            if withdrawn == 0 {
-                return Err(Denied::Now(Way::Over));
-            }
-            let mut batch = Batch::new();
-            let over = held.recipients.iter().all(|one| one.state.is_final());
-            if over && !held.erased {
-                held.erased = true;
-                batch.erase(held.id);
-            }
-            batch.update(&row, &held);
-            also(&mut batch, &row.record, &held);
-            if self.carried_out(batch).await? {
-                self.inner.maillog.taken_back(id);
-                return Ok(held);
+        self.decide(id, Wish::DeleteCopies(chosen, also)).await
+    }
+
+    pub(super) fn released_copies(
+        &self,
+        row: &Row<Held>,
+        chosen: Chosen<'_>,
+        also: Also<'_>,
+    ) -> Result<Decided, Denied> {
+        let copies = &row.record.recipients;
+        let mut free = places_in(&row.record, ALL_RECIPIENTS, State::Held);
+        free.retain(|place| chosen(&copies[*place]));
+        if free.is_empty() {
+            return Err(Denied::Now(Way::Over));
+        }
+        free.retain(|place| !self.refuses(&row.record, &copies[*place]));
+        if free.is_empty() {
+            return Err(Denied::Now(Way::RecipientRefuses));
+        }
+        let mut batch = Batch::new();
+        let held = self.enqueue(&mut batch, row, &free)?;
+        also(&mut batch, &row.record, &held);
+        Ok(Decided::Change { batch, held: Box::new(held), freed: free.len() })
+    }
+
+    pub(super) fn deleted_copies(
+        &self,
+        row: &Row<Held>,
+        chosen: Chosen<'_>,
+        also: Also<'_>,
+    ) -> Result<Decided, Denied> {
+        let now = self.inner.clock.now();
+        let mut held = row.record.clone();
+        let mut withdrawn = false;
+        for one in &mut held.recipients {
+            if one.state == State::Held && chosen(one) {
+                one.become_state(State::Withdrawn, now).map_err(illegal)?;
+                withdrawn = true;
             }
         }
-        Err(contended())
+        if !withdrawn {
+            return Err(Denied::Now(Way::Over));
+        }
+        let mut batch = Batch::new();
+        let over = held.recipients.iter().all(|one| one.state.is_final());
+        if over && !held.erased {
+            held.erased = true;
+            batch.erase(held.id);
+        }
+        batch.update(row, &held);
+        also(&mut batch, &row.record, &held);
+        Ok(Decided::Change { batch, held: Box::new(held), freed: 0 })
     }
 
     /// Ends an item's waiting: whoever still waited has failed, and the item
@@ -129,16 +133,10 @@ impl Releases {
                 batch.update(&held, &record);
             }
             also(&mut batch);
-            match store.commit(batch).await {
-                Ok(_) => return Ok(true),
-                Err(Refusal::Conflict(_)) => {}
-                Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
+            if self.carried_out(batch).await? {
+                return Ok(true);
             }
         }
         Err(Fault::Unavailable("the item changes all the time".to_owned()))
     }
-}
-
-fn contended() -> Denied {
-    Denied::Store(Fault::Unavailable("the record changes too fast; try again".to_owned()))
 }
