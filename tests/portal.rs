@@ -1,5 +1,7 @@
 //! The portal over its router: what a browser, a scanner and a stranger get.
 
+#[path = "portal/kept.rs"]
+mod kept;
 #[path = "browser/stage.rs"]
 mod stage;
 

@@ -21,6 +21,7 @@ mod public;
 pub mod recipient;
 mod sender;
 mod serve;
+mod shell;
 mod words;
 
 use std::future::Future;
@@ -52,6 +53,7 @@ use error::Trouble;
 use limit::Limit;
 use nonce::Nonces;
 use path::{Entry, Path, Step};
+use shell::Shells;
 use words::Languages;
 
 pub use frame::Peer;
@@ -153,6 +155,8 @@ struct Inner {
     headers: HeaderMap,
     assets: Assets,
     languages: Languages,
+    shells: Shells,
+    told: sender::Told,
     nonces: Nonces,
     guesses: Limit<Network>,
     lost_by_network: Limit<Network>,
@@ -204,6 +208,8 @@ impl Portal {
             services,
             assets: Assets::new(),
             languages: Languages::new(),
+            shells: Shells::default(),
+            told: sender::Told::default(),
             guesses: Limit::new(GUESSES_A_MINUTE - 1, 60),
             lost_by_network: Limit::new(LOST_AN_HOUR, 3600),
             lost_by_address: Limit::new(LOST_AN_HOUR, 3600),

@@ -9,6 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use maud::{DOCTYPE, Markup, Render, html};
 
+use super::asset::Assets;
 use super::frame::Visitor;
 use super::path::Path;
 use super::words::{Arguments, Said, Shown, Words};
@@ -67,11 +68,17 @@ impl Brand {
         Self::Installation(contact)
     }
 
-    fn organisation(&self) -> Option<&Organisation> {
+    pub fn organisation(&self) -> Option<&Arc<Organisation>> {
         match self {
             Self::Organisation(organisation) => Some(organisation),
             Self::Installation(_) => None,
         }
+    }
+
+    /// As people know it.
+    pub fn name<'a>(&'a self, words: &'a Words) -> &'a str {
+        self.organisation()
+            .map_or_else(|| &**words.say("installation-name"), |one| one.name.as_str())
     }
 
     pub fn contact(&self) -> Option<&Contact> {
@@ -85,31 +92,26 @@ impl Brand {
 /// The shell around every page.
 pub fn page(visitor: &Visitor, page: &Page<'_>) -> Markup {
     let words = visitor.words();
-    let assets = visitor.assets();
-    let organisation = page.brand.organisation();
-    let name =
-        organisation.map_or_else(|| &**words.say("installation-name"), |one| one.name.as_str());
-    let head = Head {
-        title: page.title,
-        name,
-        style: &assets.style,
-        script: &assets.script,
-        colour: organisation.and_then(|one| one.colour.as_deref()),
-    };
+    let frame = visitor.app().shells.of(page.brand, words, visitor.assets());
+    let head = Head { title: page.title, name: page.brand.name(words), links: &frame.links };
     document(
         visitor,
         &head,
         &html! {
-            (Room(page.body.0.len() + 2048))
-            header {
-                @match organisation.and_then(logo_name) {
-                    Some(logo) => { img.logo src=(Path::Logo(&logo)) alt=""; }
-                    None => { span.mark aria-hidden="true" { (name.chars().next().unwrap_or('R')) } }
-                }
-                span.name { (name) }
-            }
+            (Room(page.body.0.len() + 4096))
+            (frame.header)
             main #main tabindex="-1" data-refresh=[page.refresh] { (page.body) }
-            (foot(visitor, page))
+            footer {
+                (frame.foot)
+                nav aria-label=(words.say("language-nav")) {
+                    ul {
+                        @for one in visitor.languages().all() {
+                            li { (language(visitor, one, &page.at)) }
+                        }
+                    }
+                }
+                p.small { (words.say("by-reprieve")) }
+            }
         },
     )
 }
@@ -124,15 +126,24 @@ pub struct Head<'a> {
     pub title: &'a str,
     /// Whose page it is.
     pub name: &'a str,
-    pub style: &'a str,
-    pub script: &'a str,
-    pub colour: Option<&'a str>,
+    /// What [`links`] wrote.
+    pub links: &'a Markup,
+}
+
+/// The links to a document's files.
+pub fn links(assets: &Assets, style: &str, script: &str, colour: Option<&str>) -> Markup {
+    html! {
+        (Room(512))
+        link rel="icon" href=(Path::Asset(&assets.icon));
+        link rel="stylesheet" href=(Path::Asset(style));
+        link rel="stylesheet" href=(Path::Asset(&assets.accent(colour)));
+        script defer src=(Path::Asset(script)) {}
+    }
 }
 
 /// A whole document, of a stranger's page or of the console.
 pub fn document(visitor: &Visitor, head: &Head<'_>, body: &Markup) -> Markup {
     let words = visitor.words();
-    let assets = visitor.assets();
     html! {
         (Room(body.0.len() + 1024))
         (DOCTYPE)
@@ -143,10 +154,7 @@ pub fn document(visitor: &Visitor, head: &Head<'_>, body: &Markup) -> Markup {
                 meta name="robots" content="noindex, nofollow";
                 meta name="color-scheme" content="light dark";
                 title { (head.title) " · " (head.name) }
-                link rel="icon" href=(Path::Asset(&assets.icon));
-                link rel="stylesheet" href=(Path::Asset(head.style));
-                link rel="stylesheet" href=(Path::Asset(&assets.accent(head.colour)));
-                script defer src=(Path::Asset(head.script)) {}
+                (head.links)
             }
             body {
                 a.skip href="#main" { (words.say("skip")) }
@@ -165,36 +173,6 @@ pub fn language(visitor: &Visitor, one: &Words, at: &impl Render) -> Markup {
             span aria-current="true" lang=(one.tag()) { (name) }
         } @else {
             a href={ (at) "?lang=" (one.tag()) } lang=(one.tag()) hreflang=(one.tag()) rel="nofollow" { (name) }
-        }
-    }
-}
-
-fn foot(visitor: &Visitor, page: &Page<'_>) -> Markup {
-    let words = visitor.words();
-    html! {
-        (Room(2048))
-        footer {
-            @if let Some(sentence) = page.brand.organisation().and_then(|one| one.sentence.as_ref()) {
-                p { (Shown(sentence)) }
-            }
-            @if let Some(contact) = page.brand.contact() {
-                p { (words.say("contact")) " " (contact_line(words, contact)) }
-            }
-            nav aria-label=(words.say("foot-nav")) {
-                ul {
-                    li { a href=(Path::About) { (words.say("about-link")) } }
-                    li { a href=(Path::Help) { (words.say("help-link")) } }
-                    li { a href=(Path::Lost) { (words.say("lost-link")) } }
-                }
-            }
-            nav aria-label=(words.say("language-nav")) {
-                ul {
-                    @for one in visitor.languages().all() {
-                        li { (language(visitor, one, &page.at)) }
-                    }
-                }
-            }
-            p.small { (words.say("by-reprieve")) }
         }
     }
 }
@@ -234,12 +212,25 @@ impl Render for AddressShown<'_> {
     }
 }
 
+/// How a moment stands to now, as precisely as [`moment`] tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Age {
+    today: bool,
+    distance: (&'static str, i64),
+}
+
+impl Age {
+    pub fn of(at: Timestamp, now: Timestamp) -> Self {
+        Self { today: utc(at).date() == utc(now).date(), distance: distance(at, now) }
+    }
+}
+
 /// "today 10:04 UTC (14 minutes ago)": the script makes it local time.
 pub fn moment(words: &Words, at: Timestamp, now: Timestamp) -> Markup {
     html! {
         (Room(256))
         time datetime=(at) title=(exact(at)) data-local="full" data-today=(today(words, "T").plain()) {
-            @if utc(at).date() == utc(now).date() { (today(words, &utc_clock(at))) }
+            @if Age::of(at, now).today { (today(words, &utc_clock(at))) }
             @else { (date_time(words, at)) }
         }
         " (" (relative(words, at, now)) ")"
@@ -297,6 +288,12 @@ pub fn exact(at: Timestamp) -> String {
 
 /// "14 minutes ago", "in 43 seconds".
 pub fn relative(words: &Words, at: Timestamp, now: Timestamp) -> Said {
+    let (id, number) = distance(at, now);
+    words.tell(id, &Arguments::new().number("n", number))
+}
+
+/// The sentence of a distance, and its number.
+fn distance(at: Timestamp, now: Timestamp) -> (&'static str, i64) {
     let distance = at.duration_since(now);
     let seconds = distance.as_secs().abs();
     let (unit, number) = match seconds {
@@ -316,7 +313,7 @@ pub fn relative(words: &Words, at: Timestamp, now: Timestamp) -> Said {
         (false, "hours") => "ago-hours",
         (false, _) => "ago-days",
     };
-    words.tell(id, &Arguments::new().number("n", number))
+    (id, number)
 }
 
 /// "in 60 seconds": a countdown counts seconds as long as people do.

@@ -141,8 +141,15 @@ impl Releases {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn held(&self, id: Uuid) -> Result<Option<Held>, Fault> {
-        let row = self.inner.store.find::<Held>(id.as_bytes()).await?;
-        Ok(row.map(|row| row.record))
+        Ok(self.find(id).await?.map(|row| row.record))
+    }
+
+    /// The record with its revision, which every change of it raises.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn find(&self, id: Uuid) -> Result<Option<Row<Held>>, Fault> {
+        self.inner.store.find(id.as_bytes()).await
     }
 
     /// Frees all copies of `slot` that may be freed: each starts its
@@ -226,7 +233,7 @@ impl Releases {
     }
 
     async fn row(&self, id: Uuid) -> Result<Row<Held>, Denied> {
-        self.inner.store.find::<Held>(id.as_bytes()).await?.ok_or(Denied::Unknown)
+        self.find(id).await?.ok_or(Denied::Unknown)
     }
 
     /// `false`: another change came first, decide again.

@@ -149,13 +149,8 @@ pub fn outside(visitor: &Visitor, title: &str, body: &Markup) -> Markup {
 
 fn document(visitor: &Visitor, title: &str, inner: &Markup) -> Markup {
     let assets = visitor.assets();
-    let head = Head {
-        title,
-        name: visitor.words().say("admin-name"),
-        style: &assets.console_style,
-        script: &assets.console_script,
-        colour: None,
-    };
+    let links = part::links(assets, &assets.console_style, &assets.console_script, None);
+    let head = Head { title, name: visitor.words().say("admin-name"), links: &links };
     part::document(visitor, &head, inner)
 }
 

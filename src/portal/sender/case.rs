@@ -15,11 +15,13 @@ use crate::release::Way;
 /// A message behind a valid token.
 pub struct Case {
     pub held: Held,
+    /// Of the record; every change raises it.
+    pub revision: u64,
     /// What may be done now; [`Way::Over`] once the token has expired.
     pub way: Way,
     pub brand: Brand,
     pub now: Timestamp,
-    slot: u16,
+    pub slot: u16,
 }
 
 /// Recipients as a page may name them.
@@ -37,7 +39,8 @@ impl Case {
     /// purged.
     pub async fn load(app: &App, entered: &mut Entered) -> Result<Option<Self>, Trouble> {
         let Token { subject, slot, .. } = entered.token;
-        let Some(held) = app.releases.held(subject).await? else { return Ok(None) };
+        let Some(row) = app.releases.find(subject).await? else { return Ok(None) };
+        let (held, revision) = (row.record, row.revision);
         let now = app.clock.now();
         let way = if entered.token.has_expired(now) {
             Way::Over
@@ -55,7 +58,7 @@ impl Case {
             Some(organisation) => Brand::Organisation(Arc::clone(organisation)),
             None => entered.visitor.brand(),
         };
-        Ok(Some(Self { held, way, brand, now, slot }))
+        Ok(Some(Self { held, revision, way, brand, now, slot }))
     }
 
     /// The copies that the token speaks of.

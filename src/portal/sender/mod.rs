@@ -10,6 +10,7 @@ mod case;
 mod confirm;
 mod entered;
 mod outcome;
+mod told;
 mod waiting;
 
 use axum::extract::State;
@@ -28,6 +29,7 @@ use crate::release::{Denied, Way};
 use case::Case;
 pub use entered::read;
 use entered::{Entered, cookie_name};
+pub use told::Told;
 use waiting::Asked;
 
 /// The words that the declaration's radio buttons send.

@@ -47,6 +47,7 @@ pub fn stale_words(stale: Stale) -> &'static str {
 /// The page of a message of which copies wait.
 pub fn page(entered: &Entered, case: &Case, asked: &Asked<'_>) -> Markup {
     let words = entered.visitor.words();
+    let told = entered.visitor.app().told.of(words, case);
     let heading = match case.way {
         Way::RecipientAsked => "recipient-asked",
         Way::RecipientRefuses => "recipient-refuses",
@@ -55,9 +56,7 @@ pub fn page(entered: &Entered, case: &Case, asked: &Asked<'_>) -> Markup {
     let body = html! {
         (Room(4096))
         h1 { (Icon::Waiting) (words.say(heading)) }
-        (lede(words, "waiting-lede", &Case::named(case.waiting())))
-        (details(words, case))
-        (reasons(words, case))
+        (told.what)
         @if case.way == Way::Release {
             (declaration(entered, asked))
         } @else {
@@ -68,15 +67,11 @@ pub fn page(entered: &Entered, case: &Case, asked: &Asked<'_>) -> Markup {
             p.deeds { a.first #appeal href=(Path::Appeal(&token)) { (words.say("appeal-open")) } }
         }
         @if matches!(case.way, Way::Release | Way::Tomorrow | Way::RecipientAsked | Way::RecipientDecides | Way::Appeal) {
-            p { (words.tell("waits-until", &day(words, case))) }
+            (told.until)
         }
         (outcome::elsewhere(entered, case))
     };
     entered.page(case, words.say(heading), None, body)
-}
-
-fn day(words: &Words, case: &Case) -> Arguments {
-    Arguments::new().own("day", part::day(words, case.held.expires_at).plain())
 }
 
 /// A sentence that ends in its recipients, who stand on lines of their own:
