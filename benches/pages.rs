@@ -4,17 +4,24 @@
 //! `cargo bench --bench pages -- [RELEASES] [FOLDER]` serves "hello" and the
 //! portal with the same listener code, asks each with wrk (Debian's package)
 //! over 64 connections, then answers RELEASES confirmed forms (default 20,000)
-//! over 64 connections, and commits single records from 64 submitters, all in
-//! one run, because only the ratios mean something.
+//! over 64 connections, commits single records from 64 submitters, and writes
+//! groups of 64 such records to a bare file with one `fdatasync` each: what the
+//! disk itself gives. All in one run, because only the ratios mean something.
+//! Releases should reach 2,000 a second, or half of the disk's records if that
+//! is less.
 //!
-//! `-- requests hello|page COUNT` answers as many requests of one kind on one
-//! thread and ends: under `valgrind --tool=callgrind` the difference of two
-//! counts tells what a request costs, however busy the machine is.
+//! `-- requests hello|page|first COUNT` answers as many requests of one kind on
+//! one thread and ends: under `valgrind --tool=callgrind` the difference of two
+//! counts tells what a request costs, however busy the machine is. `page` asks
+//! for one message again and again, `first` for so many in turn that none is
+//! remembered.
 
 #[path = "../tests/browser/stage.rs"]
 mod stage;
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +46,8 @@ use tower::ServiceExt;
 const CLIENTS: usize = 64;
 const BOUNDS: Bounds = Bounds { connections: 1024, per_client: 1024 };
 const FORM: &str = "application/x-www-form-urlencoded";
+/// Messages of which each is forgotten before it is asked for again.
+const UNREMEMBERED: usize = 2048;
 /// Forms are answered between a second and an hour after their page.
 const PREPARED_AT_ONCE: usize = 256;
 
@@ -49,7 +58,7 @@ fn main() {
     {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let count = count.parse().expect("a number of requests");
-        return runtime.expect("tokio").block_on(requests(what == "page", count));
+        return runtime.expect("tokio").block_on(requests(what, count));
     }
     let releases: usize = words.first().and_then(|word| word.parse().ok()).unwrap_or(20_000);
     let folder =
@@ -78,12 +87,20 @@ async fn measure(folder: &Path, index: IndexEngine, releases: usize) {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let freed = answered(portal, forms).await;
     let committed = commits(&store).await;
+    store.close().await;
+    let file = folder.join("bare");
+    let disk = tokio::task::spawn_blocking(move || synced(&file)).await.expect("it ran");
     println!(
         "  durable releases {freed:.0}/s from {CLIENTS} clients, \
          single commits {committed:.0}/s from {CLIENTS} submitters = {:.2} x commits",
         freed / committed
     );
-    store.close().await;
+    let floor = (disk / 2.0).min(2000.0);
+    println!(
+        "  bare disk {disk:.0} records/s in groups of {CLIENTS}; \
+         releases should reach {floor:.0}/s: {}",
+        if freed >= floor { "they do" } else { "they do NOT" }
+    );
 }
 
 /// The portal and a bare axum, each on a port of its own.
@@ -114,17 +131,22 @@ impl Served {
     }
 }
 
-/// Asks for one page, or for "hello", `count` times over one connection.
-async fn requests(page: bool, count: usize) {
+/// Asks for pages, or for "hello", `count` times over one connection.
+async fn requests(what: &str, count: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let served = Served::from(folder.path(), IndexEngine::default()).await;
-    let (_, token) = served.stage.hold(|_| {}).await;
-    let (at, path) =
-        if page { (served.portal, format!("/r/{token}")) } else { (served.hello, "/".to_owned()) };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", served.portal);
+    let at = if what == "hello" { served.hello } else { served.portal };
+    let mut paths = vec!["/".to_owned()];
+    if what != "hello" {
+        paths.clear();
+        for _ in 0..if what == "first" { UNREMEMBERED } else { 1 } {
+            paths.push(format!("/r/{}", served.stage.hold(|_| {}).await.1));
+        }
+    }
     let mut stream = TcpStream::connect(at).await.expect("a connection");
     let mut answer = vec![0; 64 * 1024];
-    for _ in 0..count {
+    for path in paths.iter().cycle().take(count) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", served.portal);
         stream.write_all(request.as_bytes()).await.expect("it is sent");
         let mut read = 0;
         let mut whole = None;
@@ -286,6 +308,22 @@ async fn commits(store: &Store) -> f64 {
         submitter.await.expect("a submitter");
     }
     rate(count.load(Ordering::Relaxed), began)
+}
+
+/// Records that the disk takes in a second, in groups with one `fdatasync`
+/// each, over three seconds.
+fn synced(path: &Path) -> f64 {
+    let mut file = File::create(path).expect("a file");
+    let record = reprieve::store::record::encode(&stage::held(Clock::system().now()));
+    let group = record.repeat(CLIENTS);
+    let mut count = 0;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        file.write_all(&group).expect("it is written");
+        file.sync_data().expect("it is synced");
+        count += CLIENTS as u64;
+    }
+    rate(count, began)
 }
 
 #[allow(clippy::cast_precision_loss)]
