@@ -116,7 +116,7 @@ impl Address {
     /// The key under which the same mailbox is found again: local part in
     /// lower case without needless quotes. Delivery uses the address itself.
     pub fn canonical(&self) -> Address {
-        self.with_local(&self.meant().to_lowercase())
+        self.with_local(self.meant().to_lowercase())
     }
 
     /// The canonical address without a plus-tag, for identity.
@@ -124,13 +124,15 @@ impl Address {
     /// Paths of BATV (`prvs=`), SRS and VERP are never decoded into another
     /// address: they stay what they are.
     pub fn base(&self) -> Address {
-        let meant = self.meant().to_lowercase();
-        let base = meant.find('+').filter(|at| *at > 0).map_or(&meant[..], |at| &meant[..at]);
-        self.with_local(base)
+        let mut meant = self.meant().to_lowercase();
+        if let Some(at) = meant.find('+').filter(|at| *at > 0) {
+            meant.truncate(at);
+        }
+        self.with_local(meant)
     }
 
-    fn with_local(&self, meant: &str) -> Address {
-        let local = if is_dot_atom(meant) { meant.to_owned() } else { quote(meant) };
+    fn with_local(&self, meant: String) -> Address {
+        let local = if is_dot_atom(&meant) { meant } else { quote(&meant) };
         Self { local, domain: self.domain.clone() }
     }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use icu_properties::{CodePointMapData, props::Script};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
@@ -12,8 +13,9 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use super::address::AddressError;
 
 /// A domain name: lower case, A-labels, no trailing dot, 1 to 253 bytes.
+/// Clones share it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Domain(String);
+pub struct Domain(Arc<str>);
 
 /// Longer input is not looked at: punycode takes quadratic time.
 const INPUT_BYTES: usize = 1016;
@@ -41,19 +43,18 @@ impl Domain {
         if ascii.is_empty() || ascii.len() > 253 || last.bytes().all(|b| b.is_ascii_digit()) {
             return Err(AddressError::Domain);
         }
-        let ascii = ascii.into_owned();
         // UTS 46 section 4.1, V4: what decodes to a label that looks encoded
         // itself would be another domain when it is read again.
         if ascii.contains("xn--") && unicode(&ascii).0.split('.').any(is_encoded) {
             return Err(AddressError::Domain);
         }
-        Ok(Self(ascii))
+        Ok(Self(ascii.into()))
     }
 
     /// What was accepted once stays readable, whatever becomes stricter.
     pub(super) fn stored(text: &str) -> Option<Self> {
         let good = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b'@';
-        (!text.is_empty() && text.bytes().all(good)).then(|| Self(text.to_owned()))
+        (!text.is_empty() && text.bytes().all(good)).then(|| Self(text.into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -63,8 +64,8 @@ impl Domain {
     /// The registrable domain after the public suffix list, for grouping only.
     pub fn organisational(&self) -> Domain {
         match psl::domain_str(&self.0) {
-            Some(domain) => Self(domain.to_owned()),
-            None => self.clone(),
+            Some(domain) if domain.len() < self.0.len() => Self(domain.into()),
+            _ => self.clone(),
         }
     }
 
@@ -72,13 +73,13 @@ impl Domain {
     /// (or to Japanese, Korean or Chinese with Latin), else the A-labels.
     pub fn display(&self) -> String {
         if !self.0.contains("xn--") {
-            return self.0.clone();
+            return self.0.to_string();
         }
         let (unicode, result) = unicode(&self.0);
         if result.is_ok() && unicode.split('.').all(is_single_script) {
             unicode.into_owned()
         } else {
-            self.0.clone()
+            self.0.to_string()
         }
     }
 }
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_organisational_domain_follows_the_public_suffix_list() {
-        let of = |text: &str| Domain::parse(text).unwrap().organisational().0;
+        let of = |text: &str| Domain::parse(text).unwrap().organisational().to_string();
         assert_eq!(of("a.b.example.co.uk"), "example.co.uk");
         assert_eq!(of("co.uk"), "co.uk");
     }
