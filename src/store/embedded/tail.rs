@@ -118,7 +118,7 @@ mod tests {
         assert!(bytes[13..].iter().all(|byte| *byte == 0));
         tail.take_back(4).unwrap();
         assert_eq!(read(), b"quietbusy");
-        tail.write(&[1; 2 * ROOM], true).unwrap();
+        tail.write(&vec![1; 2 * ROOM], true).unwrap();
         tail.keep(2 * ROOM);
         drop(tail);
         let file = File::options().write(true).open(&path).unwrap();
