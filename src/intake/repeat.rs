@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::clock::{SignedDuration, Timestamp};
-use crate::mail::Envelope;
+use crate::mail::{Envelope, Recipient};
 use crate::quarantine::{Fingerprint, Held, State};
 use crate::store::{Fault, Index, Row, Store};
 
@@ -41,15 +41,8 @@ pub async fn earlier(
     let ids = store.referred_by(Index::HeldByFingerprint, &fingerprint.key(), CANDIDATES).await?;
     for id in ids {
         let Some(Row { record: held, .. }) = store.find::<Held>(&id).await? else { continue };
-        let states: Option<Vec<State>> = envelope
-            .rcpt_to
-            .iter()
-            .map(|wanted| {
-                let wanted = wanted.address.canonical();
-                let copy = held.recipients.iter().find(|one| one.address.canonical() == wanted);
-                copy.map(|one| one.state)
-            })
-            .collect();
+        let states: Option<Vec<State>> =
+            envelope.rcpt_to.iter().map(|wanted| copies(&held, wanted).next()).collect();
         let Some(states) = states else { continue };
         let all = |wanted: &[State]| states.iter().all(|state| wanted.contains(state));
         if all(&[State::Delivered]) {
@@ -81,13 +74,9 @@ pub async fn kept(
     for id in ids {
         let Some(Row { record: held, .. }) = store.find::<Held>(&id).await? else { continue };
         let has = |slot: &usize| {
-            let wanted = envelope.rcpt_to[*slot].address.canonical();
-            held.recipients.iter().any(|one| {
-                let state = matches!(
-                    one.state,
-                    State::Held | State::Releasing | State::Released | State::Delivered
-                );
-                state && one.address.canonical() == wanted
+            copies(&held, &envelope.rcpt_to[*slot]).any(|state| {
+                let kept = [State::Held, State::Releasing, State::Released, State::Delivered];
+                kept.contains(&state)
             })
         };
         if slots.iter().all(has) {
@@ -95,6 +84,13 @@ pub async fn kept(
         }
     }
     Ok(None)
+}
+
+/// What became of this recipient's copies in an earlier record.
+fn copies(held: &Held, recipient: &Recipient) -> impl Iterator<Item = State> {
+    let wanted = recipient.address.canonical();
+    let his = held.recipients.iter().filter(move |one| one.address.canonical() == wanted);
+    his.map(|one| one.state)
 }
 
 /// What the next hop took while the client was already gone: its retry is

@@ -71,11 +71,8 @@ pub enum Command<'a> {
         actions: u32,
         steps: u32,
     },
-    /// Values for the command `of`, which comes next.
-    Macros {
-        of: u8,
-        pairs: Vec<(&'a [u8], &'a [u8])>,
-    },
+    /// Names and values, for a command that comes next.
+    Macros(Vec<(&'a [u8], &'a [u8])>),
     Connect {
         host: &'a [u8],
         family: Family,
@@ -132,8 +129,6 @@ pub enum Answer<'a> {
     Continue,
     Accept,
     Discard,
-    Reject,
-    TempFail,
     /// Our own words in the MTA's reply.
     Reply(&'a Reply),
     /// Still at work: the MTA's clock begins again.
@@ -208,13 +203,13 @@ impl<'a> Command<'a> {
 }
 
 fn macros(rest: &[u8]) -> Option<Command<'_>> {
-    let (&of, rest) = rest.split_first()?;
+    let (_of, rest) = rest.split_first()?;
     let mut fields = Fields { rest };
     let mut pairs = Vec::new();
     while !fields.rest.is_empty() {
         pairs.push((fields.text()?, fields.text()?));
     }
-    Some(Command::Macros { of, pairs })
+    Some(Command::Macros(pairs))
 }
 
 fn connect<'a>(fields: &mut Fields<'a>) -> Option<Command<'a>> {
@@ -274,8 +269,6 @@ impl Answer<'_> {
             Self::Continue => packet(out, b'c', |_| {}),
             Self::Accept => packet(out, b'a', |_| {}),
             Self::Discard => packet(out, b'd', |_| {}),
-            Self::Reject => packet(out, b'r', |_| {}),
-            Self::TempFail => packet(out, b't', |_| {}),
             Self::Reply(reply) => packet(out, b'y', |out| text(out, said(reply).as_bytes())),
             Self::Progress => packet(out, b'p', |_| {}),
             Self::InsertHeader { index, name, value } => packet(out, b'i', |out| {
@@ -356,7 +349,7 @@ mod tests {
         );
         assert_eq!(
             read(b"DMi\x004XyZ\0{auth_authen}\0anna\0"),
-            Command::Macros { of: b'M', pairs: vec![(b"i", b"4XyZ"), (b"{auth_authen}", b"anna")] }
+            Command::Macros(vec![(b"i", b"4XyZ"), (b"{auth_authen}", b"anna")])
         );
         assert_eq!(
             read(b"LSubject\0 a\n b\0"),

@@ -104,7 +104,7 @@ impl<S: Stream> Session<S> {
             Command::Negotiate { version, actions, steps } => {
                 self.negotiate(version, actions, steps)?;
             }
-            Command::Macros { pairs, .. } => self.macros.keep(&pairs),
+            Command::Macros(pairs) => self.macros.keep(&pairs),
             Command::Connect { host, family, address } => self.connect(host, family, address),
             Command::Helo(name) => self.helo(name),
             Command::Mail { path, parameters } => self.mail(path, &parameters),
