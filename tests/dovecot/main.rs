@@ -36,7 +36,7 @@ async fn moving_to_junk_flags_for_this_recipient_and_moving_back_undoes() {
     house.clock.advance(SignedDuration::from_secs(61));
     let mut anna = house.mailbox("anna@ours.example").await;
     anna.arrives().await;
-    assert!(anna.says("FETCH 1 BODY.PEEK[HEADER]").await.contains("Reprieve-Report: <http"));
+    assert!(anna.says("FETCH 1 BODY.PEEK[HEADER]").await.contains("\r\nReprieve-Report:"));
 
     anna.moves(1, "Junk").await;
     let answer = house.send("anna@ours.example", "second").await;
