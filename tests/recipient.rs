@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
 use reprieve::directory::Organisation;
 use reprieve::link::{Purpose, Token};
+use reprieve::portal::RECIPIENT_ROUTES;
 use reprieve::quarantine::State;
 use reprieve::reputation::FlagBy;
 use stage::{Stage, address, organisation};
@@ -66,8 +67,12 @@ fn mint(stage: &Stage, purpose: Purpose, subject: Uuid) -> String {
 
 /// Anna's session.
 async fn signed_in(stage: &Stage) -> String {
+    signed_in_as(stage, "anna@example.fi").await
+}
+
+async fn signed_in_as(stage: &Stage, who: &str) -> String {
     let people = &stage.recipients.people;
-    let anna = people.of(&address("anna@example.fi"), &organisation().id).await.unwrap();
+    let anna = people.of(&address(who), &organisation().id).await.unwrap();
     let link = format!("/me/{}", mint(stage, Purpose::Recipient, anna.id));
     let answer = submit(stage, &link, &link, "", "").await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
@@ -194,6 +199,45 @@ async fn a_recipient_sees_his_own_mail_only() {
     assert_eq!(get(&stage, &page(hers), "").await.status, StatusCode::SEE_OTHER);
 }
 
+/// Every route x nobody, another recipient, one whose session was ended:
+/// nothing of Anna's is shown, and nothing changes.
+#[tokio::test]
+async fn a_04_every_page_of_hers_is_closed_to_others() {
+    let stage = stage();
+    let bo = signed_in_as(&stage, "bo@example.fi").await;
+    let ended = signed_in(&stage).await;
+    submit(&stage, "/me/settings", "/me/leave", "", &ended).await;
+    let (id, _) = stage.hold(|held| held.subject = "For Anna".to_owned()).await;
+    let anna = address("anna@example.fi");
+    let name = format!("{}-0", id.simple());
+    for pattern in RECIPIENT_ROUTES {
+        // A link is its own right; a link to something else is none.
+        let forged = mint(&stage, Purpose::Release, id);
+        let path = pattern.replace("{token}", &forged).replace("{name}", &name);
+        let path = path.replace("{deed}", "deliver");
+        for (who, cookie) in [("nobody", ""), ("bo", bo.as_str()), ("ended", ended.as_str())] {
+            for method in [Method::GET, Method::POST] {
+                let form = "do=block&sender=kari@katto.example&digest=off&language=fi";
+                let answer = ask(&stage, method.clone(), &path, form, cookie).await;
+                let what = format!("{who} {method} {path} {}", answer.status);
+                assert!(!answer.status.is_server_error(), "{what}");
+                assert!(!answer.body.contains("For Anna"), "{what}");
+                assert!(!answer.body.contains("anna@example.fi"), "{what}");
+            }
+        }
+    }
+    let services = &stage.recipients;
+    assert_eq!(stage.states(id).await, [State::Held]);
+    for who in [&anna, &address("bo@example.fi")] {
+        let rules = services.people.rules(&organisation().id, Some(who), 9).await.unwrap();
+        assert_eq!(rules, [], "no form had a nonce");
+        let row = services.people.find(who).await.unwrap().unwrap().record;
+        assert_eq!((row.frequency, row.language), (None, None));
+        let flags = services.flags.of_recipient(&organisation().id, who, 9).await.unwrap();
+        assert_eq!(flags, []);
+    }
+}
+
 #[tokio::test]
 async fn settings_are_kept_and_sessions_end() {
     let stage = stage();
@@ -228,6 +272,45 @@ async fn settings_are_kept_and_sessions_end() {
     for cookie in [cookie, second] {
         assert!(get(&stage, "/me", &cookie).await.body.contains("id=\"send\""));
     }
+}
+
+/// A report blocks the sender as he was proved, a person blocks an address:
+/// to her it is one sender, who ends with one press.
+#[tokio::test]
+async fn who_is_blocked_by_a_report_and_by_hand_stands_there_once() {
+    let stage = stage();
+    let cookie = signed_in(&stage).await;
+    let (id, _) = stage.hold(|_| {}).await;
+    let spam = format!("/d/{}/spam", mint(&stage, Purpose::Message, id));
+    submit(&stage, &spam, &spam, "", "").await;
+    let block = "&do=block&sender=kari@katto.example";
+    submit(&stage, "/me/settings", "/me/senders", block, &cookie).await;
+    let anna = address("anna@example.fi");
+    let rules = async || {
+        let people = &stage.recipients.people;
+        people.rules(&organisation().id, Some(&anna), 9).await.unwrap()
+    };
+    assert_eq!(rules().await.len(), 2);
+    let page = get(&stage, "/me/settings", &cookie).await.body;
+    let blocked = page.split("<h3>Blocked").nth(1).unwrap().split("</ul>").next().unwrap();
+    assert_eq!(blocked.matches("<li>").count(), 1, "{blocked}");
+    let which = blocked.split("name=\"which\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let which = which.replace(' ', "+").replace('@', "%40");
+    let end = format!("&do=end-rule&which={which}");
+    submit(&stage, "/me/settings", "/me/senders", &end, &cookie).await;
+    assert_eq!(rules().await, []);
+}
+
+/// Who saves his language alone has not chosen a rhythm of his own.
+#[tokio::test]
+async fn who_chose_no_rhythm_follows_his_organisation() {
+    let stage = stage();
+    let cookie = signed_in(&stage).await;
+    let chosen = "&digest=daily&hour=8&weekday=0&language=fi";
+    submit(&stage, "/me/settings", "/me/settings", chosen, &cookie).await;
+    let anna = stage.recipients.people.find(&address("anna@example.fi")).await.unwrap().unwrap();
+    assert_eq!((anna.record.frequency, anna.record.hour), (None, None));
+    assert_eq!(anna.record.language.as_deref(), Some("fi"));
 }
 
 /// Else a person's choices would be gone when the organisation leaves them to

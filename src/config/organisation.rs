@@ -72,16 +72,11 @@ fn one(mut section: Section, hold_first_contact: bool) -> Result<Organisation, M
 
 /// How recipients are told what was held for them.
 fn digest(section: &mut Section) -> Result<Digest, Mistake> {
-    let frequency = value::word(&[
-        ("off", Frequency::Off),
-        ("hourly", Frequency::Hourly),
-        ("daily", Frequency::Daily),
-        ("weekly", Frequency::Weekly),
-    ]);
+    let frequencies = Frequency::ALL.map(|one| (one.as_str(), one));
     let standard = Digest::default();
     Ok(Digest {
         rhythm: Rhythm {
-            frequency: section.or("digest", "\"daily\"", frequency)?,
+            frequency: section.or("digest", "\"daily\"", value::word(&frequencies))?,
             hour: section.or("digest_hour", "8", hour)?,
             ..standard.rhythm
         },

@@ -167,14 +167,11 @@ impl fmt::Display for OrganisationId {
 
 impl Choice {
     pub const ALL: [Self; 3] = [Self::Deliver, Self::Hold, Self::Reject];
+    pub const WORDS: [&'static str; 3] = ["deliver", "hold", "reject"];
 
     /// The word in the configuration and the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deliver => "deliver",
-            Self::Hold => "hold",
-            Self::Reject => "reject",
-        }
+        Self::WORDS[self as usize]
     }
 
     pub fn parse(word: &str) -> Option<Self> {
@@ -184,14 +181,11 @@ impl Choice {
 
 impl Told {
     pub const ALL: [Self; 3] = [Self::Letter, Self::Reply, Self::Defer];
+    pub const WORDS: [&'static str; 3] = ["letter", "reply", "defer"];
 
     /// The word in the configuration and the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Letter => "letter",
-            Self::Reply => "reply",
-            Self::Defer => "defer",
-        }
+        Self::WORDS[self as usize]
     }
 
     pub fn parse(word: &str) -> Option<Self> {

@@ -6,17 +6,19 @@
 //! behind it. Recipients are learned from mail: the view remembers a new one
 //! at once, [`People::step`] writes him down.
 
+mod rhythm;
 mod rules;
 mod view;
 
 pub use rules::RuleChange;
 pub(super) use view::View;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex;
 
-use super::{Directory, OrganisationId, Recipient, StoredRule};
+use super::{Digest, Directory, OrganisationId, Recipient, StoredRule};
 use crate::clock::{Clock, Timestamp};
 use crate::mail::Address;
 use crate::store::{Batch, Fault, Index, Refusal, Row, Store};
@@ -49,6 +51,8 @@ pub struct People {
     directory: Directory,
     /// The view is changed in the order of the commits.
     writing: Arc<Mutex<()>>,
+    /// By which digests were last set.
+    rhythms: Arc<std::sync::Mutex<HashMap<OrganisationId, Digest>>>,
 }
 
 impl People {
@@ -57,7 +61,8 @@ impl People {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn open(store: Store, clock: Clock, directory: Directory) -> Result<Self, Fault> {
-        let people = Self { store, clock, directory, writing: Arc::default() };
+        let (writing, rhythms) = Default::default();
+        let people = Self { store, clock, directory, writing, rhythms };
         people.read().await?;
         Ok(people)
     }
@@ -133,6 +138,21 @@ impl People {
         address: &Address,
         organisation: &OrganisationId,
     ) -> Result<Recipient, Fault> {
+        self.make(address, organisation, None, &|_, _, _| {}).await
+    }
+
+    /// The same; one that nobody knew yet is made `by` this administrator, in
+    /// one batch with what `also` adds.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn make(
+        &self,
+        address: &Address,
+        organisation: &OrganisationId,
+        by: Option<&str>,
+        also: Also<'_, Recipient>,
+    ) -> Result<Recipient, Fault> {
         for _ in 0..TRIES {
             if let Some(row) = self.find(address).await? {
                 let known = row.record;
@@ -142,8 +162,10 @@ impl People {
             let now = self.clock.now();
             let mut recipient = Recipient::new(address, organisation.clone(), now);
             recipient.digest_at = self.next_digest(&recipient, now);
+            recipient.by = by.map(str::to_owned);
             let mut batch = Batch::new();
             batch.insert(&recipient);
+            also(&mut batch, None, Some(&recipient));
             match self.store.commit(batch).await {
                 Ok(_) => {
                     self.directory.view(|view| view.put(None, &recipient));
@@ -160,6 +182,10 @@ impl People {
     pub fn next_digest(&self, recipient: &Recipient, now: Timestamp) -> Option<Timestamp> {
         let organisation = self.directory.organisation(&recipient.organisation)?;
         recipient.rhythm(organisation.digest.rhythm).next(now, &organisation.digest.zone())
+    }
+
+    fn rhythms(&self) -> MutexGuard<'_, HashMap<OrganisationId, Digest>> {
+        self.rhythms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes what a recipient chose, and sets his next digest by it.
@@ -235,7 +261,7 @@ impl People {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Claim, Pattern, RuleAction, sample};
+    use crate::directory::{Claim, Frequency, Pattern, RuleAction, sample};
 
     fn address(text: &str) -> Address {
         Address::parse(text).unwrap()
@@ -334,5 +360,41 @@ mod tests {
         let foreign = |one: &mut Recipient| one.aliases = vec![address("bo@theirs.example")];
         let foreign = people_now.change(&address("bo@ours.example"), foreign).await;
         assert_eq!(foreign, Err(PeopleError::Foreign(address("bo@theirs.example"))));
+    }
+
+    #[tokio::test]
+    async fn a_change_of_rhythm_sets_digests_anew() {
+        let people = people(&Store::in_memory()).await;
+        let ours = OrganisationId::new("ours").unwrap();
+        let rhythm = |frequency, hour| {
+            let one = sample::organisation("ours");
+            let mut digest = one.digest.clone();
+            digest.rhythm.frequency = frequency;
+            digest.rhythm.hour = hour;
+            vec![crate::directory::Organisation { digest, ..one }]
+        };
+        let directory = people.directory();
+        directory.replace(rhythm(Frequency::Off, 8)).unwrap();
+        let (anna, bo) = (address("anna@ours.example"), address("bo@ours.example"));
+        people.of(&anna, &ours).await.unwrap();
+        people.of(&bo, &ours).await.unwrap();
+        let hourly = |one: &mut Recipient| one.frequency = Some(Frequency::Hourly);
+        let hourly = people.change(&bo, hourly).await.unwrap().digest_at;
+        let due = async |one: &Address| people.find(one).await.unwrap().unwrap().record.digest_at;
+        assert_eq!(due(&anna).await, None);
+        assert_eq!(people.follow_rhythms().await, Ok(0));
+        directory.replace(rhythm(Frequency::Daily, 9)).unwrap();
+        assert_eq!(people.follow_rhythms().await, Ok(1));
+        // 08:00 UTC on a Friday.
+        assert_eq!(due(&anna).await.unwrap().to_string(), "2027-01-15T09:00:00Z");
+        assert_eq!(due(&bo).await, hourly, "who chose for himself keeps it");
+        assert_eq!(people.follow_rhythms().await, Ok(0));
+        directory.replace(rhythm(Frequency::Off, 9)).unwrap();
+        assert_eq!(people.follow_rhythms().await, Ok(1));
+        assert_eq!(due(&anna).await, None);
+        people.clock.advance(crate::clock::SignedDuration::from_hours(1));
+        directory.replace(rhythm(Frequency::Daily, 7)).unwrap();
+        assert_eq!(people.follow_rhythms().await, Ok(1));
+        assert_eq!(due(&bo).await, hourly, "what is due is being written");
     }
 }

@@ -93,6 +93,20 @@ pub struct Recipient {
     pub by: Option<String>,
 }
 
+impl Frequency {
+    pub const ALL: [Self; 4] = [Self::Off, Self::Hourly, Self::Daily, Self::Weekly];
+    pub const WORDS: [&'static str; 4] = ["off", "hourly", "daily", "weekly"];
+
+    /// The word in the configuration, in forms and the API.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+}
+
 impl Recipient {
     pub fn new(address: &Address, organisation: OrganisationId, now: Timestamp) -> Self {
         Self {
@@ -126,6 +140,19 @@ impl Recipient {
             hour: self.hour.unwrap_or(theirs.hour),
             weekday: self.weekday.unwrap_or(theirs.weekday),
         }
+    }
+
+    /// What he chose of a rhythm; what counts already stays as it came, so
+    /// that who follows the organisation goes on following it.
+    pub fn choose(
+        &mut self,
+        theirs: Rhythm,
+        (frequency, hour, weekday): (Option<Frequency>, Option<u8>, Option<u8>),
+    ) {
+        let now = self.rhythm(theirs);
+        self.frequency = frequency.filter(|one| *one != now.frequency).or(self.frequency);
+        self.hour = hour.filter(|one| *one != now.hour).or(self.hour);
+        self.weekday = weekday.filter(|one| *one != now.weekday).or(self.weekday);
     }
 
     /// This mailbox and its aliases.

@@ -343,7 +343,9 @@ impl Keeping {
         }
         let directory = async {
             while self.people.end_due_rules(PURGED).await? > 0 {}
-            self.people.step().await
+            self.people.follow_rhythms().await?;
+            while self.people.step().await? > 0 {}
+            Ok::<_, crate::store::Fault>(())
         };
         if let Err(fault) = directory.await {
             self.maillog.step_failed("directory", &fault.to_string());

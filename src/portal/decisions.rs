@@ -15,13 +15,14 @@ use uuid::Uuid;
 use super::admin::Console;
 use super::asset::Colour;
 use super::error::Trouble;
-use super::recipient::{DAYS, FREQUENCIES, pattern};
+use super::recipient::{DAYS, pattern};
 use super::{App, Recipients};
 use crate::account::{Entry, Role};
 use crate::clock::Timestamp;
 use crate::directory::overlay::{Logo, Setting, Unfit};
 use crate::directory::{
-    Organisation, OrganisationId, Pattern, PeopleError, Recipient, RuleAction, StoredRule,
+    Frequency, Organisation, OrganisationId, Pattern, PeopleError, Recipient, RuleAction,
+    StoredRule,
 };
 use crate::mail::Address;
 use crate::store::{Batch, Fault, Record};
@@ -220,16 +221,13 @@ impl Decider {
         if let Some(known) = people.known(&address).await? {
             return Ok(known);
         }
-        people.of(&address, &organisation.id).await?;
+        let console = self.console()?;
         let entry = |batch: &mut Batch, _: Option<&Recipient>, after: Option<&Recipient>| {
-            if let (Some(after), Ok(console)) = (after, self.console()) {
+            if let Some(after) = after {
                 console.accounts.audit().record(batch, self.about("add-recipient", after));
             }
         };
-        let known = |one: &mut Recipient| {
-            one.by.get_or_insert_with(|| self.login.clone());
-        };
-        people.decide(&address, known, &entry).await.map_err(people_word("address"))
+        Ok(people.make(&address, &organisation.id, Some(&self.login), &entry).await?)
     }
 
     fn about(&self, what: &str, recipient: &Recipient) -> Entry {
@@ -255,7 +253,7 @@ impl Decider {
             }
         };
         let digest = field("digest");
-        let frequency = FREQUENCIES.iter().find(|(word, ..)| *word == digest).map(|one| one.2);
+        let frequency = Frequency::parse(&digest);
         chosen("digest", frequency.is_some())?;
         let number = |name: &str, below: usize| {
             let number: Option<u8> = field(name).parse().ok();
@@ -267,13 +265,13 @@ impl Decider {
         let tag = field("language");
         let language = self.app.languages.find(&tag).map(|words| words.tag().to_owned());
         chosen("language", language.is_some())?;
+        let organisation = self.app.directory.organisation(&recipient.organisation);
+        let theirs = organisation.map(|one| one.digest.rhythm).unwrap_or_default();
         let named = if add_alias.is_some() { "add_alias" } else { "add_member" };
         let change = |one: &mut Recipient| {
             change_list(&mut one.aliases, add_alias.as_ref(), remove_alias.as_ref());
             change_list(&mut one.members, add_member.as_ref(), remove_member.as_ref());
-            one.frequency = frequency.or(one.frequency);
-            one.hour = hour.or(one.hour);
-            one.weekday = weekday.or(one.weekday);
+            one.choose(theirs, (frequency, hour, weekday));
             if language.is_some() {
                 one.language.clone_from(&language);
             }
@@ -422,12 +420,11 @@ fn rule_shown(rule: &StoredRule) -> String {
 
 fn settings_shown(recipient: &Recipient) -> String {
     let list = |all: &[Address]| all.iter().map(Address::display).collect::<Vec<_>>().join(" ");
-    let word = FREQUENCIES.iter().find(|one| Some(one.2) == recipient.frequency).map(|one| one.0);
     format!(
         "aliases: {}; members: {}; digest: {} {}:00; language: {}",
         list(&recipient.aliases),
         list(&recipient.members),
-        word.unwrap_or("organisation's"),
+        recipient.frequency.map_or("organisation's", Frequency::as_str),
         recipient.hour.map_or_else(|| "organisation's".to_owned(), |hour| hour.to_string()),
         recipient.language.as_deref().unwrap_or("organisation's"),
     )
@@ -464,6 +461,8 @@ fn unfit_word(unfit: Unfit) -> &'static str {
         Unfit::Invisible => "wrong-invisible",
         Unfit::Choice => "wrong-choice",
         Unfit::Days => "wrong-days",
+        Unfit::Hour => "wrong-hour",
+        Unfit::Zone => "wrong-zone",
         Unfit::Colour => "wrong-colour",
         Unfit::Address => "wrong-address",
         Unfit::Language => "wrong-language",

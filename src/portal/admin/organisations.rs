@@ -41,11 +41,14 @@ const WORDS: [(&str, &str, &str); SETTINGS.len()] = [
     ("people_choose", "setting-people-choose", "setting-people-choose-help"),
     ("first_contact", "setting-first-contact", "setting-first-contact-help"),
     ("told", "setting-told", "setting-told-help"),
+    ("digest", "setting-digest", "setting-digest-help"),
+    ("digest_hour", "setting-digest-hour", "setting-digest-hour-help"),
+    ("time_zone", "setting-time-zone", "setting-time-zone-help"),
     ("retention", "setting-retention", "setting-retention-help"),
 ];
 
 /// The words of choices.
-const CHOICES: [(&str, &str); 8] = [
+const CHOICES: [(&str, &str); 12] = [
     ("deliver", "choice-deliver"),
     ("hold", "choice-hold"),
     ("reject", "choice-reject"),
@@ -54,6 +57,10 @@ const CHOICES: [(&str, &str); 8] = [
     ("letter", "choice-letter"),
     ("reply", "choice-reply"),
     ("defer", "choice-defer"),
+    ("off", "me-digest-off"),
+    ("hourly", "me-digest-hourly"),
+    ("daily", "me-digest-daily"),
+    ("weekly", "me-digest-weekly"),
 ];
 
 pub(super) fn routes() -> Vec<Route> {
@@ -172,12 +179,7 @@ async fn page(admin: &Admin, id: &str, typed: &Typed) -> Result<Markup, Trouble>
 
 /// What only the file says, and where to go on.
 fn facts(words: &Words, organisation: &Organisation) -> Markup {
-    let rhythm = &organisation.digest;
     let id = organisation.id.as_str();
-    let frequency = crate::portal::recipient::FREQUENCIES
-        .iter()
-        .find(|one| one.2 == rhythm.rhythm.frequency)
-        .map_or("me-digest-off", |one| one.1);
     html! {
         div.card {
             dl.facts {
@@ -187,7 +189,6 @@ fn facts(words: &Words, organisation: &Organisation) -> Markup {
                 @if let Some(host) = &organisation.host {
                     div { dt { (words.say("organisation-host")) } dd { code { (host) } } }
                 }
-                div { dt { (words.say("organisation-digest")) } dd { (words.say(frequency)) ", " (format!("{:02}:00", rhythm.rhythm.hour)) " " (rhythm.zone) } }
             }
             p.help { (words.say("organisation-file-help")) }
             p {
@@ -266,6 +267,11 @@ fn input(admin: &Admin, setting: &Setting, value: &str, wrong: bool, focus: bool
                 input id=(name) name=(name) type="number" min="1" max="90" required value=(value)
                     aria-describedby=(about) aria-invalid=[invalid] autofocus[focus];
             }
+            Kind::Hour => {
+                select id=(name) name=(name) aria-describedby=(about) aria-invalid=[invalid] autofocus[focus] {
+                    @for hour in 0..24u8 { option value=(hour) selected[hour.to_string() == value] { (format!("{hour:02}:00")) } }
+                }
+            }
             Kind::Address => {
                 input id=(name) name=(name) type="email" required maxlength="254" value=(value)
                     aria-describedby=(about) aria-invalid=[invalid] autofocus[focus];
@@ -273,6 +279,10 @@ fn input(admin: &Admin, setting: &Setting, value: &str, wrong: bool, focus: bool
             Kind::Colour => {
                 input id=(name) name=(name) type="text" maxlength="7" placeholder="#0b6e4f" spellcheck="false" value=(value)
                     aria-describedby=(about) aria-invalid=[invalid] autofocus[focus];
+            }
+            Kind::Zone => {
+                input id=(name) name=(name) type="text" required maxlength="60" placeholder="Europe/Helsinki" spellcheck="false"
+                    autocapitalize="off" value=(value) aria-describedby=(about) aria-invalid=[invalid] autofocus[focus];
             }
             Kind::Line(most) => {
                 input id=(name) name=(name) type="text" maxlength=(most) value=(value)
@@ -301,10 +311,10 @@ fn source(words: &Words, setting: &Setting, written: &Organisation, overlay: &Ov
 }
 
 fn value_shown(words: &Words, setting: &Setting, value: &str) -> Markup {
-    if let Kind::Words(_) = setting.kind {
-        html! { (choice_word(words, value)) }
-    } else {
-        html! { (Shown(value)) }
+    match setting.kind {
+        Kind::Words(_) => html! { (choice_word(words, value)) },
+        Kind::Hour => html! { (value) ":00" },
+        _ => html! { (Shown(value)) },
     }
 }
 

@@ -35,7 +35,7 @@ use crate::mail::Address;
 use crate::reputation::{Flags, Network};
 use crate::store::Store;
 use reader::Reader;
-pub(super) use settings::{DAYS, FREQUENCIES, pattern};
+pub(super) use settings::{DAYS, frequency_word, pattern};
 
 /// Mails a recipient the link to his page, if he is one.
 pub type Invite = Arc<dyn Fn(Address) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -50,8 +50,9 @@ pub struct Recipients {
     pub invite: Invite,
 }
 
-/// The patterns of these pages: their names in the log.
-pub(super) const ROUTES: [&str; 13] = [
+/// The patterns of these pages: their names in the log, and what tests go
+/// through.
+pub const ROUTES: [&str; 13] = [
     "/me",
     "/me/{token}",
     "/me/held/{name}",

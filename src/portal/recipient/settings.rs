@@ -1,6 +1,8 @@
 //! What a recipient chooses: digest, language, what happens to mailings; whom
 //! he blocks and allows, what he reported, and where he is signed in.
 
+use std::collections::HashSet;
+
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -24,12 +26,6 @@ use crate::reputation::Flag;
 
 /// Rules, flags and sessions that the page lists.
 const LISTED: usize = 200;
-pub const FREQUENCIES: [(&str, &str, Frequency); 4] = [
-    ("off", "me-digest-off", Frequency::Off),
-    ("hourly", "me-digest-hourly", Frequency::Hourly),
-    ("daily", "me-digest-daily", Frequency::Daily),
-    ("weekly", "me-digest-weekly", Frequency::Weekly),
-];
 const CHOICES: [(&str, &str, Option<Choice>); 4] = [
     ("", "me-choice-theirs", None),
     ("deliver", "me-choice-deliver", Some(Choice::Deliver)),
@@ -50,19 +46,18 @@ pub async fn save(State(app): State<App>, reader: Reader, form: Form) -> Result<
         let value = form.field(name).to_owned();
         CHOICES.iter().find(|(word, ..)| *word == value).and_then(|(.., choice)| *choice)
     };
-    let frequency = FREQUENCIES.iter().find(|(word, ..)| *word == form.field("digest"));
+    let frequency = Frequency::parse(form.field("digest"));
     let number = |name: &str, below: u8| {
         form.field(name).parse::<u8>().ok().filter(|number| *number < below)
     };
     let language = reader.visitor.languages().find(form.field("language"));
     let language = language.map(|words| words.tag().to_owned());
     let organisation = app.directory.organisation(&reader.recipient.organisation);
-    let chooses = organisation.is_some_and(|one| one.people_choose);
+    let chooses = organisation.as_ref().is_some_and(|one| one.people_choose);
+    let theirs = organisation.map(|one| one.digest.rhythm).unwrap_or_default();
     let people = &app.recipients()?.people;
     let changed = people.change(&reader.recipient.address, |one: &mut Recipient| {
-        one.frequency = frequency.map(|(.., frequency)| *frequency).or(one.frequency);
-        one.hour = number("hour", 24).or(one.hour);
-        one.weekday = number("weekday", 7).or(one.weekday);
+        one.choose(theirs, (frequency, number("hour", 24), number("weekday", 7)));
         one.language.clone_from(&language);
         if chooses {
             (one.marketing, one.poll, one.social) =
@@ -97,8 +92,8 @@ pub async fn sender(
         }
         "end-rule" => {
             let rules = people.rules(organisation, Some(own), LISTED).await?;
-            let named = rules.iter().find(|rule| rule_name(rule) == form.field("which"));
-            if let Some(rule) = named {
+            // His own and that of a report read alike: both end.
+            for rule in rules.iter().filter(|rule| rule_name(rule) == form.field("which")) {
                 people.remove_rule(rule).await?;
             }
         }
@@ -134,6 +129,16 @@ pub async fn leave(
     let cookie: Option<HeaderValue> = app.cookie(&cookie);
     response.headers_mut().extend(cookie.map(|one| (header::SET_COOKIE, one)));
     Ok(response)
+}
+
+/// The word of a frequency.
+pub fn frequency_word(frequency: Frequency) -> &'static str {
+    match frequency {
+        Frequency::Off => "me-digest-off",
+        Frequency::Hourly => "me-digest-hourly",
+        Frequency::Daily => "me-digest-daily",
+        Frequency::Weekly => "me-digest-weekly",
+    }
 }
 
 /// An address, or a domain with all below it.
@@ -217,8 +222,8 @@ fn choices(visitor: &Visitor, recipient: &Recipient, theirs: &Organisation, nonc
             input type="hidden" name="nonce" value=(nonce);
             label for="digest" { (words.say("me-digest")) }
             select #digest name="digest" {
-                @for (word, id, frequency) in FREQUENCIES {
-                    option value=(word) selected[frequency == rhythm.frequency] { (words.say(id)) }
+                @for one in Frequency::ALL {
+                    option value=(one.as_str()) selected[one == rhythm.frequency] { (words.say(frequency_word(one))) }
                 }
             }
             label for="hour" { (words.tell("me-digest-hour", &Arguments::new().own("zone", theirs.digest.zone.as_str()))) }
@@ -260,10 +265,11 @@ fn senders(words: &Words, rules: &[StoredRule], nonce: &str, mistyped: Option<&s
     html! {
         h2 { (words.say("me-senders")) }
         @for (action, heading) in [(RuleAction::Block, "me-blocks"), (RuleAction::Allow, "me-allows")] {
-            @if rules.iter().any(|rule| rule.action == action) {
+            @let named = named(rules, action);
+            @if !named.is_empty() {
                 h3 { (words.say(heading)) }
                 ul.rows {
-                    @for rule in rules.iter().filter(|rule| rule.action == action) {
+                    @for rule in named {
                         li {
                             span { (Shown(&rule.sender.to_string())) }
                             (row_form("end-rule", &rule_name(rule), nonce, words.say("me-end")))
@@ -324,7 +330,14 @@ fn row_form(what: &str, which: &str, nonce: &str, label: &str) -> Markup {
     }
 }
 
-/// What names a rule in a form.
+/// Rules with this action, one for each name.
+fn named(rules: &[StoredRule], action: RuleAction) -> Vec<&StoredRule> {
+    let mut seen = HashSet::new();
+    let alike = rules.iter().filter(|rule| rule.action == action);
+    alike.filter(|rule| seen.insert(rule.sender.to_string())).collect()
+}
+
+/// What names a rule in a form: as it is shown.
 fn rule_name(rule: &StoredRule) -> String {
     format!("{:?} {}", rule.action, rule.sender)
 }

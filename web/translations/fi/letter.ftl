@@ -53,7 +53,7 @@ letter-digest-more = { $count ->
     [one] Yksi muu on omalla sivullasi.
    *[other] { $count } muuta on omalla sivullasi.
 }
-letter-digest-page = Omalla sivullasi näet kaiken, mitä sinulle on pidätetty, ja voit valita, kuinka usein tämä kirje tulee:
+letter-digest-page = Omalla sivullasi näet kaiken, mitä sinulle on pidätetty, ja voit valita, kuinka usein tämä kooste tulee:
 letter-digest-deliver = Toimita
 letter-digest-block = Estä lähettäjä
 letter-digest-show = Näytä

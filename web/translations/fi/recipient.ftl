@@ -76,13 +76,13 @@ me-flag-gone = Tämä linkki on vanhentunut
 me-flag-gone-text = Viestistä voi ilmoittaa 30 päivän ajan sen toimittamisesta.
 
 ## Asetukset
-me-digest = Kirje pidätetyistä viesteistä
+me-digest = Kooste pidätetyistä viesteistä
 me-digest-off = Ei koskaan
 me-digest-hourly = Joka tunti
 me-digest-daily = Joka päivä
 me-digest-weekly = Joka viikko
 me-digest-hour = Kello ({ $zone })
-me-digest-weekday = Viikonpäivä (viikoittaiselle kirjeelle)
+me-digest-weekday = Viikonpäivä (viikoittaiselle koosteelle)
 day-1 = maanantai
 day-2 = tiistai
 day-3 = keskiviikko
