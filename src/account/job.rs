@@ -63,6 +63,11 @@ pub struct Job {
     pub ended: bool,
     #[n(14)]
     pub client: Option<IpAddr>,
+    /// The times that are searched for, as in a search.
+    #[cbor(n(15), with = "crate::store::record::maybe_micros")]
+    pub since: Option<Timestamp>,
+    #[cbor(n(16), with = "crate::store::record::maybe_micros")]
+    pub until: Option<Timestamp>,
 }
 
 impl Job {
@@ -84,6 +89,8 @@ impl Job {
             stopped: false,
             ended: false,
             client: None,
+            since: None,
+            until: None,
         }
     }
 
@@ -173,6 +180,19 @@ impl Jobs {
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
     pub async fn change(&self, id: Uuid, change: impl Fn(&mut Job)) -> Result<Option<Job>, Fault> {
+        self.decide(id, change, |_| {}).await
+    }
+
+    /// The same in one batch with what `also` adds.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn decide(
+        &self,
+        id: Uuid,
+        change: impl Fn(&mut Job),
+        also: impl Fn(&mut Batch),
+    ) -> Result<Option<Job>, Fault> {
         for _ in 0..TRIES {
             let row: Option<Row<Job>> = self.store.find(id.as_bytes()).await?;
             let Some(row) = row else { return Ok(None) };
@@ -180,6 +200,7 @@ impl Jobs {
             change(&mut job);
             let mut batch = Batch::new();
             batch.update(&row, &job);
+            also(&mut batch);
             match self.store.commit(batch).await {
                 Ok(_) => return Ok(Some(job)),
                 Err(Refusal::Conflict(_)) => {}

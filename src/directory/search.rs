@@ -1,5 +1,5 @@
-//! Finding recipients and rules by a part of an address, the latest first:
-//! over arenas in memory, never the tables.
+//! Finding recipients and rules by a part of an address, the latest first
+//! unless another order is asked for: over arenas in memory, never the tables.
 //!
 //! Who may see which organisation is the caller's question; the search is
 //! bounded by the organisations that he names.
@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{OrganisationId, Recipient, RuleAction, StoredRule};
-use crate::store::arena::{Arena, Entry, Seen};
+use crate::store::arena::{Arena, Entry, Order, Seen};
 use crate::store::{Fault, Record, Store};
 
 /// Names as numbers, in the order in which they were met. Clones share them.
@@ -37,7 +37,7 @@ pub struct Search<R> {
     of: PhantomData<fn() -> R>,
 }
 
-/// One page, the latest first.
+/// One page.
 #[derive(Clone, Debug)]
 pub struct Page<R> {
     pub found: Vec<R>,
@@ -53,6 +53,7 @@ pub struct Wanted {
     pub organisations: Option<Vec<OrganisationId>>,
     /// See [`Listed::facts`].
     pub facts: u64,
+    pub order: Order,
 }
 
 impl<R: Listed> Search<R> {
@@ -84,9 +85,9 @@ impl<R: Listed> Search<R> {
     ) -> Result<Page<R>, Fault> {
         let groups = wanted.organisations.as_ref().map(|own| self.organisations.of(own));
         let (arena, text, facts) = (Arc::clone(&self.arena), wanted.text.clone(), wanted.facts);
-        let after = after.map(<[u8]>::to_vec);
+        let (after, order) = (after.map(<[u8]>::to_vec), wanted.order);
         let find = move || {
-            arena.find(&text, after.as_deref(), limit, |seen: Seen<'_>| {
+            arena.find_in(order, &text, after.as_deref(), limit, |seen: Seen<'_>| {
                 let own = |groups: &Vec<u32>| seen.groups.iter().any(|one| groups.contains(one));
                 seen.facts & facts == facts && groups.as_ref().is_none_or(own)
             })
@@ -215,7 +216,7 @@ mod tests {
         recipients.fill().await.unwrap();
         let found = async |text: &str, own: Option<&str>, limit| {
             let organisations = own.map(|own| vec![id(own)]);
-            let wanted = Wanted { text: text.to_owned(), organisations, facts: 0 };
+            let wanted = Wanted { text: text.to_owned(), organisations, ..Wanted::default() };
             let page = recipients.find(&wanted, None, limit).await.unwrap();
             let locals = page.found.iter().map(|one| one.address.local().to_owned());
             (locals.collect::<Vec<_>>().join(" "), page.next.is_some())

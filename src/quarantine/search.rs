@@ -1,13 +1,14 @@
-//! Finding held messages by a part of an address or subject, by class and
-//! state, the latest first: over an arena in memory, never the table.
+//! Finding held messages by a part of an address or subject, by class, state
+//! and time, the latest first unless another order is asked for: over an arena in memory, never the table.
 
 use std::sync::Arc;
 
 use super::{Held, HeldRecipient, Reference, State};
+use crate::clock::Timestamp;
 use crate::directory::OrganisationId;
 use crate::directory::search::Numbers;
 use crate::filter::Class;
-use crate::store::arena::{Arena, Entry, Found, Seen, fold};
+use crate::store::arena::{Arena, Entry, Found, Order, Seen, fold};
 use crate::store::{Fault, Index, Store};
 
 /// What is looked for; everything empty finds everything.
@@ -19,9 +20,15 @@ pub struct Search {
     pub state: Option<State>,
     /// Copies of these organisations only; `None`: of all.
     pub organisations: Option<Vec<OrganisationId>>,
+    /// Held at this time or later.
+    pub since: Option<Timestamp>,
+    /// Held before this time.
+    pub until: Option<Timestamp>,
+    /// The text that sorts is who sent it.
+    pub order: Order,
 }
 
-/// One page, the latest first.
+/// One page.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     pub held: Vec<Held>,
@@ -112,10 +119,17 @@ impl HeldSearch {
         let (arena, facts) = (Arc::clone(&self.arena), search.facts());
         let groups = search.organisations.as_ref().map(|own| self.names.organisations.of(own));
         let (text, after) = (search.text.clone(), after.map(<[u8]>::to_vec));
+        let millis = |at: Option<Timestamp>, none| {
+            at.map_or(none, |at| u64::try_from(at.as_millisecond()).unwrap_or(0))
+        };
+        let times = millis(search.since, 0)..millis(search.until, u64::MAX);
+        let order = search.order;
         let find = move || {
-            arena.find(&text, after.as_deref(), limit, |seen: Seen<'_>| {
+            arena.find_in(order, &text, after.as_deref(), limit, |seen: Seen<'_>| {
                 let own = |groups: &Vec<u32>| seen.groups.iter().any(|one| groups.contains(one));
-                seen.facts & facts == facts && groups.as_ref().is_none_or(own)
+                seen.facts & facts == facts
+                    && times.contains(&held_at(seen.key))
+                    && groups.as_ref().is_none_or(own)
             })
         };
         tokio::task::spawn_blocking(find).await.unwrap_or_default()
@@ -130,7 +144,7 @@ impl HeldSearch {
         let mut all = Vec::new();
         for key in keys {
             let row = self.store.find::<Held>(&key).await?.map(|row| row.record);
-            let own = Search { text: String::new(), class: None, state: None, ..search.clone() };
+            let own = Search { organisations: search.organisations.clone(), ..Search::default() };
             all.extend(row.filter(|held| held.recipients.iter().any(|one| own.wants(one))));
         }
         Ok(all)
@@ -161,9 +175,14 @@ fn entry(held: &Held, names: &Names) -> Entry {
     let (groups, mut marks) = (names.organisations.of(organisations), names.findings.of(against));
     marks.sort_unstable();
     marks.dedup();
-    // Ids begin with the time in milliseconds (RFC 9562 section 5.7).
-    let order = i64::try_from(held.id.as_u128() >> 80).unwrap_or(i64::MAX);
+    let order = i64::try_from(held_at(held.id.as_bytes())).unwrap_or(i64::MAX);
     Entry { text, facts, groups, marks, order }
+}
+
+/// Ids, which are the keys, begin with the time in milliseconds (RFC 9562
+/// section 5.7).
+fn held_at(key: &[u8]) -> u64 {
+    key.iter().take(6).fold(0, |millis, byte| millis << 8 | u64::from(*byte))
 }
 
 fn class_bit(class: Class) -> u64 {
@@ -177,6 +196,7 @@ pub(super) fn state_bit(state: State) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SignedDuration;
     use crate::filter::Finding;
     use crate::mail::{Address, ReversePath};
     use crate::quarantine::sample;
@@ -235,7 +255,7 @@ mod tests {
             let search = search.clone();
             let text = text.to_owned();
             async move {
-                let wanted = Search { text, state, organisations, class: None };
+                let wanted = Search { text, state, organisations, ..Search::default() };
                 let page = search.find(&wanted, None, 10).await.unwrap();
                 page.held.iter().map(|held| held.id).collect::<Vec<_>>()
             }
@@ -247,6 +267,22 @@ mod tests {
         assert_eq!(find("", None, Some(vec![other])).await, none);
         let own = one.recipients[0].organisation.clone();
         assert_eq!(find("", None, Some(vec![own])).await, [two.id, one.id]);
+        let at = |id: uuid::Uuid| {
+            Timestamp::from_millisecond(i64::try_from(id.as_u128() >> 80).unwrap()).unwrap()
+        };
+        let hour = SignedDuration::from_hours(1);
+        for (since, until, order, expected) in [
+            (None, None, Order::Oldest, &[one.id, two.id][..]),
+            (Some(at(one.id)), None, Order::Oldest, &[one.id, two.id]),
+            (None, Some(at(one.id)), Order::Oldest, &[]),
+            (Some(at(two.id) + hour), None, Order::Latest, &[]),
+            (Some(at(one.id) - hour), Some(at(two.id) + hour), Order::Latest, &[two.id, one.id]),
+        ] {
+            let wanted = Search { since, until, order, ..Search::default() };
+            let page = search.find(&wanted, None, 10).await.unwrap();
+            let found: Vec<_> = page.held.iter().map(|held| held.id).collect();
+            assert_eq!(found, expected, "{since:?} {until:?} {order:?}");
+        }
         one.recipients.iter_mut().for_each(|copy| copy.state = State::Expired);
         store(&kept, &one).await;
         assert_eq!(find("", Some(State::Expired), None).await, [one.id]);

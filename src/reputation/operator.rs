@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Reputation, Scope, Standing, StandingState};
-use crate::store::arena::{Arena, Entry};
+use crate::store::arena::{Arena, Entry, Order};
 use crate::store::{Batch, Fault, Record, Refusal, Row, Store};
 
 /// How often a decision is made again when another came first.
@@ -39,7 +39,8 @@ impl SenderSearch {
         self.arena.fill::<Standing>(&self.store, entry).await
     }
 
-    /// At most `limit` senders behind the cursor, the latest seen first.
+    /// At most `limit` senders behind the cursor, in this order: of when they
+    /// were seen last, or of their addresses.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -47,14 +48,15 @@ impl SenderSearch {
         &self,
         text: &str,
         state: Option<StandingState>,
-        after: Option<&[u8]>,
-        limit: usize,
+        order: Order,
+        (after, limit): (Option<&[u8]>, usize),
     ) -> Result<Page, Fault> {
         let (arena, text) = (Arc::clone(&self.arena), text.to_owned());
         let after = after.map(<[u8]>::to_vec);
         let bits = state.map_or(0, bit);
-        let find =
-            move || arena.find(&text, after.as_deref(), limit, |seen| seen.facts & bits == bits);
+        let find = move || {
+            arena.find_in(order, &text, after.as_deref(), limit, |seen| seen.facts & bits == bits)
+        };
         let found = tokio::task::spawn_blocking(find).await.unwrap_or_default();
         let mut senders = Vec::with_capacity(found.keys.len());
         for key in &found.keys {

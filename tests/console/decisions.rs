@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use reprieve::account::Role;
 use reprieve::account::job::Job;
+use reprieve::clock::{Clock, SignedDuration};
 use reprieve::mail::{Envelope, Message};
 use reprieve::quarantine::{State, stored};
 use reprieve::store::{Batch, Body};
@@ -76,6 +77,56 @@ async fn the_list_finds_by_part_reference_class_and_state() {
         let answer = client.get(&format!("/admin/quarantine{odd}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{odd}");
     }
+}
+
+/// Heads of columns sort the whole list on the server, and days bound it;
+/// both stay in the URL from page to page and into a decision about all.
+#[tokio::test]
+async fn lists_are_sorted_and_bounded_by_days_on_the_server() {
+    let stage = console().await;
+    for name in ["mia", "aino", "zoe"] {
+        let subject = format!("From {name}");
+        stage
+            .hold(|held| {
+                held.from_text = format!("{name} <{name}@far.example>");
+                held.subject = subject;
+            })
+            .await;
+    }
+    let mut client = operator(&stage).await;
+    let order = async |client: &mut Client<'_>, asked: &str| {
+        let page = client.get(&format!("/admin/quarantine?{asked}")).await.body;
+        let mut all: Vec<(usize, &str)> = ["mia", "aino", "zoe"]
+            .into_iter()
+            .filter_map(|name| page.find(&format!(">From {name}")).map(|at| (at, name)))
+            .collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(order(&mut client, "").await, "zoe aino mia");
+    assert_eq!(order(&mut client, "sort=oldest").await, "mia aino zoe");
+    assert_eq!(order(&mut client, "sort=name").await, "aino mia zoe");
+    assert_eq!(order(&mut client, "sort=name-backwards").await, "zoe mia aino");
+    let page = client.get("/admin/quarantine?sort=name&q=far").await.body;
+    assert!(page.contains("aria-sort=\"ascending\""), "{page}");
+    assert!(page.contains("q=far&amp;sort=name-backwards"), "the head leads to the other way");
+    // Ids carry the real time.
+    let day = |days: i64| {
+        let at = Clock::system().now() + SignedDuration::from_hours(24 * days);
+        at.to_string()[..10].to_owned()
+    };
+    let asked = |from: i64, to: i64| format!("from={}&to={}", day(from), day(to));
+    assert_eq!(order(&mut client, &asked(-1, 1)).await, "zoe aino mia");
+    assert_eq!(order(&mut client, &asked(-9, -2)).await, "");
+    assert_eq!(order(&mut client, &format!("from={}", day(2))).await, "");
+    let (from, to) = (day(-9), day(-2));
+    let whole = [("act", "delete"), ("whole", "1"), ("from", from.as_str()), ("to", to.as_str())];
+    let none = client.post("/admin/many", &whole).await;
+    assert_eq!(none.status, StatusCode::SEE_OTHER, "there is nothing to preview");
+    let to = day(1);
+    let whole = [("act", "delete"), ("whole", "1"), ("from", from.as_str()), ("to", to.as_str())];
+    let page = client.post("/admin/many", &whole).await.body;
+    assert!(page.contains(&format!("name=\"from\" value=\"{from}\"")), "{page}");
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ use crate::portal::error::Trouble;
 use crate::portal::words::{Arguments, Shown};
 use crate::quarantine::{Held, Search, State};
 use crate::store::Fault;
+use crate::store::arena::Order;
 
 /// Messages of one job.
 const MOST: usize = 10_000;
@@ -64,7 +65,8 @@ fn act_of(form: &Acted) -> Result<Act, Trouble> {
 /// finds.
 async fn chosen(admin: &Admin, form: &Acted) -> (Search, Vec<Uuid>) {
     let search = quarantine::search_of(admin, |name| form.field(name));
-    let waiting = Search { state: Some(State::Held), ..search };
+    // Whatever the list's order: the latest first, as the job works.
+    let waiting = Search { state: Some(State::Held), order: Order::Latest, ..search };
     let picked: Vec<Uuid> =
         form.all("pick").filter_map(|id| id.parse().ok()).take(PICKED).collect();
     if !picked.is_empty() || form.field("whole").is_empty() {
@@ -82,6 +84,7 @@ async fn preview(admin: Admin, form: Acted) -> Result<Response, Trouble> {
         return Ok(Redirect::to(&list_address(&search).to_string()).into_response());
     }
     let words = admin.words();
+    let (from, to) = quarantine::days(&search);
     let mut named = Vec::new();
     for id in ids.iter().take(NAMED) {
         named.extend(admin.app().releases.held(*id).await?);
@@ -106,6 +109,8 @@ async fn preview(admin: Admin, form: Acted) -> Result<Response, Trouble> {
                 input type="hidden" name="whole" value="1";
                 input type="hidden" name="q" value=(search.text);
                 input type="hidden" name="class" value=(search.class.map_or("", Class::as_str));
+                input type="hidden" name="from" value=(from);
+                input type="hidden" name="to" value=(to);
             }
             label.hidden for="why" { (words.say("admin-why")) }
             input #why type="text" name="why" required maxlength="300" placeholder=(words.say("admin-why"));
@@ -129,7 +134,8 @@ async fn run(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
     } else {
         let total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         let class = search.class.map_or("", Class::as_str).to_owned();
-        Job { total, text: search.text, class, ..job }
+        let Search { text, since, until, .. } = search;
+        Job { total, text, class, since, until, ..job }
     };
     let job = Job { client: Some(admin.visitor.client), ..job };
     let id = job.id;
@@ -203,7 +209,15 @@ async fn next(console: &Console, account: &Account, job: &Job) -> Vec<Uuid> {
     let total = usize::try_from(job.total).unwrap_or(usize::MAX);
     let class = quarantine::class_named(&job.class);
     let organisations = account.role.organisations().map(<[_]>::to_vec);
-    let search = Search { text: job.text.clone(), class, state: Some(State::Held), organisations };
+    let search = Search {
+        text: job.text.clone(),
+        class,
+        state: Some(State::Held),
+        organisations,
+        since: job.since,
+        until: job.until,
+        order: Order::Latest,
+    };
     let after = Some(job.cursor.as_slice()).filter(|cursor| !cursor.is_empty());
     let few = STEP.min(total.saturating_sub(seen));
     let found = console.search.keys(&search, after, few).await;
@@ -262,6 +276,11 @@ async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Tr
 
 async fn stop(admin: Admin, Captured(id): Captured<String>, _: Acted) -> Result<Redirect, Trouble> {
     let job = his(&admin, &id).await?;
-    admin.console().jobs.change(job.id, |job| job.stopped = true).await?;
+    let console = admin.console();
+    let entry = admin.entry("stop-bulk").about("job", &job.id.to_string());
+    let entry = entry.after(format!("after {} of {} messages", job.seen(), job.total));
+    let audit = console.accounts.audit();
+    let also = |batch: &mut _| audit.record(batch, entry.clone());
+    console.jobs.decide(job.id, |job| job.stopped = true, also).await?;
     Ok(Redirect::to(&Place::Job(&id).to_string()))
 }

@@ -1,11 +1,14 @@
 //! The quarantine: what is held, found by a part of an address or subject.
 
 use axum::routing::get;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::table::{self, Address, ROWS};
+use super::table::{self, Address, Column, ROWS, Sorted};
 use super::{Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
+use crate::clock::{SignedDuration, Timestamp};
 use crate::filter::Class;
 use crate::portal::error::Trouble;
 use crate::portal::part;
@@ -73,12 +76,34 @@ pub(super) fn search_of<'a>(admin: &Admin, field: impl Fn(&'static str) -> &'a s
         "" => Some(State::Held),
         word => STATES.iter().map(|(state, _)| *state).find(|state| state.as_str() == word),
     };
+    let last = day(field("to")).and_then(|day| day.tomorrow().ok());
     Search {
         text: field("q").trim().chars().take(200).collect(),
         class: class_named(field("class")),
         state,
         organisations: admin.organisations(),
+        since: day(field("from")).and_then(midnight),
+        until: last.and_then(midnight),
+        order: table::order_of(field("sort")),
     }
+}
+
+/// A day as a form writes it: `2030-12-31`.
+fn day(text: &str) -> Option<Date> {
+    text.parse().ok()
+}
+
+fn midnight(day: Date) -> Option<Timestamp> {
+    Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+/// The first and the last day that a search is about, as a form writes them;
+/// empty: there is none.
+pub(super) fn days(search: &Search) -> (String, String) {
+    let text = |at: Option<Timestamp>| {
+        at.map(|at| at.to_zoned(TimeZone::UTC).date().to_string()).unwrap_or_default()
+    };
+    (text(search.since), text(search.until.map(|until| until - SignedDuration::from_secs(1))))
 }
 
 /// The list's address with these filters.
@@ -88,10 +113,14 @@ pub(super) fn list_address(search: &Search) -> Address<'static> {
         Some(state) => state.as_str(),
         None => "all",
     };
+    let (from, to) = days(search);
     Address::new(Place::Quarantine)
         .with("q", &search.text)
         .with("class", search.class.map_or("", Class::as_str))
         .with("state", state)
+        .with("from", &from)
+        .with("to", &to)
+        .with("sort", table::order_word(search.order))
 }
 
 async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
@@ -110,7 +139,7 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
             @else { (table::empty(words.say("admin-nothing-found"))) }
         } @else {
             form method="post" action=(Place::Bulk) {
-                (rows(&admin, &search, &page.held))
+                (rows(&admin, &search, &address, &page.held))
                 @if admin.may(Power::Decide) { (bulk_bar(&admin, &search)) }
             }
         }
@@ -135,12 +164,38 @@ fn filters(words: &Words, address: &Address<'_>, search: &Search) -> Markup {
     html! {
         (table::chips(words.say("admin-state"), address, "state", state, &states))
         (table::chips(words.say("admin-class"), address, "class", class, &classes))
+        (days_form(words, address, search))
     }
 }
 
-fn rows(admin: &Admin, search: &Search, all: &[Held]) -> Markup {
+/// From which day to which.
+fn days_form(words: &Words, address: &Address<'_>, search: &Search) -> Markup {
+    let (from, to) = days(search);
+    html! {
+        form.days method="get" action=(Place::Quarantine) {
+            (address.with("from", "").hidden("to"))
+            label for="from" { (words.say("admin-from-day")) }
+            input #from type="date" name="from" value=(from);
+            label for="to" { (words.say("admin-to-day")) }
+            input #to type="date" name="to" value=(to);
+            button.quiet type="submit" { (words.say("admin-show")) }
+        }
+    }
+}
+
+fn rows(admin: &Admin, search: &Search, address: &Address<'_>, all: &[Held]) -> Markup {
+    const COLUMNS: [Column; 7] = [
+        Column::Time("admin-received"),
+        Column::Name("admin-from"),
+        Column::Text("admin-subject"),
+        Column::Text("admin-to"),
+        Column::Text("admin-class"),
+        Column::Number("admin-score"),
+        Column::Text("admin-state"),
+    ];
     let words = admin.words();
     let now = admin.app().clock.now();
+    let sorted = Some(Sorted { address, order: search.order });
     html! {
         div.scroll tabindex="0" role="region" aria-label=(words.say("admin-quarantine")) {
             table.rows {
@@ -148,13 +203,7 @@ fn rows(admin: &Admin, search: &Search, all: &[Held]) -> Markup {
                     @if admin.may(Power::Decide) {
                         th.choose scope="col" { input type="checkbox" data-all aria-label=(words.say("admin-choose-all")); }
                     }
-                    th scope="col" { (words.say("admin-received")) }
-                    th scope="col" { (words.say("admin-from")) }
-                    th scope="col" { (words.say("admin-subject")) }
-                    th scope="col" { (words.say("admin-to")) }
-                    th scope="col" { (words.say("admin-class")) }
-                    th.number scope="col" { (words.say("admin-score")) }
-                    th scope="col" { (words.say("admin-state")) }
+                    @for column in COLUMNS { (table::head(words, column, sorted)) }
                 } }
                 tbody {
                     @for held in all {
@@ -184,11 +233,14 @@ fn rows(admin: &Admin, search: &Search, all: &[Held]) -> Markup {
 /// What can be done with the chosen rows, or with all that is found.
 fn bulk_bar(admin: &Admin, search: &Search) -> Markup {
     let words = admin.words();
+    let (from, to) = days(search);
     html! {
         div.bulk {
             (admin.token_field())
             input type="hidden" name="q" value=(search.text);
             input type="hidden" name="class" value=(search.class.map_or("", Class::as_str));
+            input type="hidden" name="from" value=(from);
+            input type="hidden" name="to" value=(to);
             button type="submit" name="act" value="release" data-key="r" { (words.say("admin-release")) }
             button.danger type="submit" name="act" value="delete" { (words.say("admin-delete")) }
             label.inline { input type="checkbox" name="whole" value="1"; " " (words.say("admin-choose-whole")) }

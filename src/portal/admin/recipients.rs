@@ -17,12 +17,12 @@ use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::clock::Timestamp;
 use crate::directory::search::Wanted;
-use crate::directory::{Recipient, StoredRule};
+use crate::directory::{Frequency, Recipient, StoredRule};
 use crate::mail::Address;
 use crate::portal::decisions::Declined;
 use crate::portal::error::Trouble;
 use crate::portal::part;
-use crate::portal::recipient::{DAYS, FREQUENCIES};
+use crate::portal::recipient::{DAYS, frequency_word};
 use crate::portal::words::{Shown, Words};
 use crate::quarantine::{State, mailbox};
 
@@ -63,10 +63,15 @@ async fn list_page(
     let text: String = asked.field("q").trim().chars().take(200).collect();
     let named = asked.field("organisation");
     let after = asked.after();
-    let wanted =
-        Wanted { text: text.clone(), organisations: admin.decider().bounds(named), facts: 0 };
+    let order = table::order_of(asked.field("sort"));
+    let organisations = admin.decider().bounds(named);
+    let wanted = Wanted { text: text.clone(), organisations, facts: 0, order };
     let page = admin.console().recipients.find(&wanted, after.as_deref(), ROWS).await?;
-    let here = table::Address::new(Place::Recipients).with("q", &text).with("organisation", named);
+    let here = table::Address::new(Place::Recipients)
+        .with("q", &text)
+        .with("organisation", named)
+        .with("sort", table::order_word(order));
+    let sorted = table::Sorted { address: &here, order };
     let rows = html! {
         @for one in &page.found {
             @let id = one.id.to_string();
@@ -83,17 +88,17 @@ async fn list_page(
         }
     };
     let columns = [
-        Column::Text("admin-address"),
+        Column::Name("admin-address"),
         Column::Text("admin-organisation"),
         Column::Text("recipient-kind"),
         Column::Text("recipient-digest"),
-        Column::Text("recipient-since"),
+        Column::Time("recipient-since"),
     ];
     let body = html! {
         (table::search(words, &here, words.say("recipients-search"), &text))
         (chips(admin, &here, named))
         @if page.found.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
-        @else { (table::rows(words, "admin-recipients", &columns, &rows)) }
+        @else { (table::sorted_rows(words, "admin-recipients", &columns, Some(sorted), &rows)) }
         (table::pager(words, &here, after.is_some(), page.next.as_deref()))
         @if admin.may(Power::Decide) {
             h2 { (words.say("recipient-add")) }
@@ -118,8 +123,7 @@ fn rhythm(admin: &Admin, recipient: &Recipient) -> (&'static str, u8, u8) {
     let organisation = admin.app().directory.organisation(&recipient.organisation);
     let theirs = organisation.map(|one| one.digest.rhythm).unwrap_or_default();
     let rhythm = recipient.rhythm(theirs);
-    let word = FREQUENCIES.iter().find(|one| one.2 == rhythm.frequency);
-    (word.map_or("me-digest-off", |one| one.1), rhythm.hour, rhythm.weekday)
+    (frequency_word(rhythm.frequency), rhythm.hour, rhythm.weekday)
 }
 
 async fn add(admin: Admin, form: Acted) -> Result<Response, Trouble> {
@@ -321,7 +325,10 @@ fn settings(admin: &Admin, one: &Recipient) -> Markup {
                 (admin.token_field())
                 label for="digest" { (words.say("recipient-digest")) }
                 select #digest name="digest" {
-                    @for (word, id, _) in FREQUENCIES { option value=(word) selected[id == frequency] { (words.say(id)) } }
+                    @for one in Frequency::ALL {
+                        @let id = frequency_word(one);
+                        option value=(one.as_str()) selected[id == frequency] { (words.say(id)) }
+                    }
                 }
                 label for="hour" { (words.say("recipient-hour")) }
                 select #hour name="hour" {
@@ -349,7 +356,7 @@ fn rules_card(admin: &Admin, one: &Recipient, rules: &[StoredRule]) -> Markup {
     html! {
         h2 { (words.say("recipient-rules")) }
         @if rules.is_empty() { (table::empty(words.say("recipient-no-rules"))) }
-        @else { (rule_rows(admin, rules)) }
+        @else { (rule_rows(admin, None, rules)) }
         @if admin.may(Power::Decide) {
             p { a href=(table::Address::new(Place::Rules).with("recipient", &address)) { (words.say("rule-add")) } }
         }

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::organisations::chips;
-use super::table::{self, Address, Column, ROWS};
+use super::table::{self, Address, Column, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::directory::search::Wanted;
@@ -22,11 +22,12 @@ use crate::portal::words::{Shown, Words};
 
 const ACTIONS: [RuleAction; 2] = [RuleAction::Block, RuleAction::Allow];
 
-const COLUMNS: [Column; 6] = [
-    Column::Text("rule-sender"),
+const COLUMNS: [Column; 7] = [
+    Column::Name("rule-sender"),
     Column::Text("rule-action"),
     Column::Text("rule-for"),
     Column::Text("admin-why"),
+    Column::Time("admin-since"),
     Column::Text("rule-until"),
     Column::Unsaid("admin-actions"),
 ];
@@ -67,17 +68,20 @@ async fn found(admin: &Admin, asked: &Asked) -> Result<Markup, Trouble> {
     let text: String = asked.field("q").trim().chars().take(200).collect();
     let (named, chosen) = (asked.field("organisation"), asked.field("action"));
     let action = ACTIONS.into_iter().find(|action| action_word(*action) == chosen);
-    let after = asked.after();
+    let (after, order) = (asked.after(), table::order_of(asked.field("sort")));
     let wanted = Wanted {
         text: text.clone(),
         organisations: admin.decider().bounds(named),
         facts: action.map_or(0, StoredRule::bit),
+        order,
     };
     let page = admin.console().rules.find(&wanted, after.as_deref(), ROWS).await?;
     let here = Address::new(Place::Rules)
         .with("q", &text)
         .with("organisation", named)
-        .with("action", action.map_or("", action_word));
+        .with("action", action.map_or("", action_word))
+        .with("sort", table::order_word(order));
+    let sorted = Sorted { address: &here, order };
     let mut actions = vec![("", words.say("admin-all"))];
     actions.extend(ACTIONS.map(|action| (action_word(action), words.say(said(action)))));
     Ok(html! {
@@ -85,7 +89,7 @@ async fn found(admin: &Admin, asked: &Asked) -> Result<Markup, Trouble> {
         (table::chips(words.say("rule-action"), &here, "action", action.map_or("", action_word), &actions))
         (chips(admin, &here, named))
         @if page.found.is_empty() { (table::empty(words.say("rules-none"))) }
-        @else { (rule_rows(admin, &page.found)) }
+        @else { (rule_rows(admin, Some(sorted), &page.found)) }
         (table::pager(words, &here, after.is_some(), page.next.as_deref()))
     })
 }
@@ -110,7 +114,7 @@ fn said(action: RuleAction) -> &'static str {
 }
 
 /// Rules as a table, each with the button that ends it.
-pub(super) fn rule_rows(admin: &Admin, rules: &[StoredRule]) -> Markup {
+pub(super) fn rule_rows(admin: &Admin, sorted: Option<Sorted<'_>>, rules: &[StoredRule]) -> Markup {
     let words = admin.words();
     let now = admin.app().clock.now();
     let rows = html! {
@@ -135,9 +139,9 @@ pub(super) fn rule_rows(admin: &Admin, rules: &[StoredRule]) -> Markup {
                             None if rule.by_flag => (words.say("rule-by-flag")),
                             None => (words.say("rule-by-recipient")),
                         }
-                        ", " (table::ago(words, rule.since, now))
                     }
                 }
+                td.time { (table::ago(words, rule.since, now)) }
                 td.time {
                     @match rule.until {
                         Some(until) => (table::ago(words, until, now)),
@@ -156,8 +160,8 @@ pub(super) fn rule_rows(admin: &Admin, rules: &[StoredRule]) -> Markup {
             }
         }
     };
-    let columns = &COLUMNS[..5 + usize::from(admin.may(Power::Decide))];
-    table::rows(words, "admin-rules", columns, &rows)
+    let columns = &COLUMNS[..6 + usize::from(admin.may(Power::Decide))];
+    table::sorted_rows(words, "admin-rules", columns, sorted, &rows)
 }
 
 /// What a pattern is about, where its text does not say it.

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 
-use super::table::{self, Address, Column, ROWS};
+use super::table::{self, Address, Column, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::clock::Timestamp;
@@ -79,12 +79,17 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let state = StandingState::parse(asked.field("state"));
     let after = asked.after();
     let search = &admin.console().senders;
-    let page = search.find(&text, state, after.as_deref(), ROWS).await?;
+    let order = table::order_of(asked.field("sort"));
+    let page = search.find(&text, state, order, (after.as_deref(), ROWS)).await?;
     let now_state = state.map_or("", StandingState::as_str);
-    let address = Address::new(Place::Senders).with("q", &text).with("state", now_state);
+    let address = Address::new(Place::Senders)
+        .with("q", &text)
+        .with("state", now_state)
+        .with("sort", table::order_word(order));
+    let sorted = Sorted { address: &address, order };
     let mut states = vec![("", words.say("admin-all"))];
     states.extend(STATES.iter().map(|(state, word)| (state.as_str(), words.say(word))));
-    let rows = (!page.senders.is_empty()).then(|| rows(&admin, &page.senders));
+    let rows = (!page.senders.is_empty()).then(|| rows(&admin, sorted, &page.senders));
     let body = html! {
         (table::search(words, &address, words.say("admin-search-senders"), &text))
         (table::chips(words.say("admin-standing"), &address, "state", now_state, &states))
@@ -94,14 +99,14 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     Ok(admin.page(&Sheet { section: Section::Senders, title, notice: None, body }))
 }
 
-fn rows(admin: &Admin, all: &[Standing]) -> Markup {
+fn rows(admin: &Admin, sorted: Sorted<'_>, all: &[Standing]) -> Markup {
     const COLUMNS: [Column; 6] = [
-        Column::Text("admin-address"),
+        Column::Name("admin-address"),
         Column::Text("admin-proof"),
         Column::Text("admin-standing"),
         Column::Number("admin-releases"),
         Column::Number("admin-revocations"),
-        Column::Text("admin-last-seen"),
+        Column::Time("admin-last-seen"),
     ];
     let words = admin.words();
     let now = admin.app().clock.now();
@@ -117,7 +122,7 @@ fn rows(admin: &Admin, all: &[Standing]) -> Markup {
             }
         }
     };
-    table::rows(words, "admin-senders", &COLUMNS, &body)
+    table::sorted_rows(words, "admin-senders", &COLUMNS, Some(sorted), &body)
 }
 
 async fn found(admin: &Admin, id: &str) -> Result<Standing, Trouble> {

@@ -10,6 +10,7 @@ use super::place::Encoded;
 use crate::clock::Timestamp;
 use crate::portal::part;
 use crate::portal::words::Words;
+use crate::store::arena::Order;
 
 /// Rows of one page.
 pub const ROWS: usize = 50;
@@ -119,26 +120,93 @@ pub enum Column {
     Text(&'static str),
     /// Aligned right.
     Number(&'static str),
+    /// A time that the list can be sorted by.
+    Time(&'static str),
+    /// The name that the list can be sorted by.
+    Name(&'static str),
     /// What stands below speaks for itself; only readers are told.
     Unsaid(&'static str),
+}
+
+/// How a list is sorted, and where its heads lead.
+#[derive(Clone, Copy)]
+pub struct Sorted<'a> {
+    pub address: &'a Address<'a>,
+    pub order: Order,
+}
+
+impl Sorted<'_> {
+    /// The head of a column that sorts one way, or the other once it does.
+    fn head(self, words: &Words, word: &str, (first, second): (Order, Order)) -> Markup {
+        let next = if self.order == first { second } else { first };
+        let mark = match self.order {
+            Order::Latest | Order::TextBackwards => (" ↓", "descending"),
+            Order::Oldest | Order::Text => (" ↑", "ascending"),
+        };
+        let mark = (self.order == first || self.order == second).then_some(mark);
+        html! {
+            th scope="col" aria-sort=[mark.map(|(_, word)| word)] {
+                a.sort href=(self.address.with("sort", order_word(next))) {
+                    (words.say(word)) @if let Some((mark, _)) = mark { span aria-hidden="true" { (mark) } }
+                }
+            }
+        }
+    }
+}
+
+/// The order that an address asks for.
+pub fn order_of(word: &str) -> Order {
+    Order::parse(word).unwrap_or_default()
+}
+
+/// Its word in addresses; the usual one has none.
+pub fn order_word(order: Order) -> &'static str {
+    if order == Order::default() { "" } else { order.as_str() }
+}
+
+/// The head of a column; those of a sorted list lead to the other orders.
+pub fn head(words: &Words, column: Column, sorted: Option<Sorted<'_>>) -> Markup {
+    let plain = |word: &str| html! { th scope="col" { (words.say(word)) } };
+    match (column, sorted) {
+        (Column::Time(word), Some(sorted)) => {
+            sorted.head(words, word, (Order::Latest, Order::Oldest))
+        }
+        (Column::Name(word), Some(sorted)) => {
+            sorted.head(words, word, (Order::Text, Order::TextBackwards))
+        }
+        (Column::Text(word) | Column::Time(word) | Column::Name(word), _) => plain(word),
+        (Column::Number(word), _) => html! { th.number scope="col" { (words.say(word)) } },
+        (Column::Unsaid(word), _) => html! { th scope="col" { span.hidden { (words.say(word)) } } },
+    }
 }
 
 /// Rows in a box of their own, which scrolls and not the page. `label` is
 /// the word for the whole.
 pub fn rows(words: &Words, label: &str, columns: &[Column], body: &Markup) -> Markup {
-    region(words, Some(label), None, columns, body)
+    region(words, (Some(label), None), columns, None, body)
+}
+
+/// The same, sorted by the heads of its columns.
+pub fn sorted_rows(
+    words: &Words,
+    label: &str,
+    columns: &[Column],
+    sorted: Option<Sorted<'_>>,
+    body: &Markup,
+) -> Markup {
+    region(words, (Some(label), None), columns, sorted, body)
 }
 
 /// The same below a heading of its own, whose id is given.
 pub fn rows_under(words: &Words, heading: &str, columns: &[Column], body: &Markup) -> Markup {
-    region(words, None, Some(heading), columns, body)
+    region(words, (None, Some(heading)), columns, None, body)
 }
 
 fn region(
     words: &Words,
-    label: Option<&str>,
-    heading: Option<&str>,
+    (label, heading): (Option<&str>, Option<&str>),
     columns: &[Column],
+    sorted: Option<Sorted<'_>>,
     body: &Markup,
 ) -> Markup {
     let label = label.map(|label| words.say(label));
@@ -146,13 +214,7 @@ fn region(
         div.scroll tabindex="0" role="region" aria-label=[label] aria-labelledby=[heading] {
             table.rows {
                 thead { tr {
-                    @for column in columns {
-                        @match column {
-                            Column::Text(word) => th scope="col" { (words.say(word)) },
-                            Column::Number(word) => th.number scope="col" { (words.say(word)) },
-                            Column::Unsaid(word) => th scope="col" { span.hidden { (words.say(word)) } },
-                        }
-                    }
+                    @for column in columns { (head(words, *column, sorted)) }
                 } }
                 tbody { (body) }
             }

@@ -17,10 +17,9 @@ use super::resources::{List, ok, page};
 use crate::account::Power;
 use crate::directory::overlay::SETTINGS;
 use crate::directory::search::Wanted;
-use crate::directory::{Organisation, Recipient, RuleAction, StoredRule};
+use crate::directory::{Frequency, Organisation, Recipient, RuleAction, StoredRule};
 use crate::mail::Address;
 use crate::portal::decisions::{Decider, Declined, Picture, action_word, rule_name};
-use crate::portal::recipient::FREQUENCIES;
 
 type Answer = Result<Response, Problem>;
 
@@ -150,6 +149,7 @@ pub async fn recipients(caller: Caller, Query(list): Query<List>) -> Answer {
         text: list.text(),
         organisations: caller.decider().bounds(&list.organisation),
         facts: 0,
+        order: list.order()?,
     };
     let search = &caller.console()?.recipients;
     let found = search.find(&wanted, list.after()?.as_deref(), list.limit()).await?;
@@ -206,7 +206,6 @@ pub async fn end_sessions(caller: Caller, Captured(id): Captured<String>) -> Ans
 
 fn recipient(one: &Recipient) -> Value {
     let list = |all: &[Address]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let word = FREQUENCIES.iter().find(|known| Some(known.2) == one.frequency).map(|one| one.0);
     json!({
         "id": one.id.to_string(),
         "address": one.address.to_string(),
@@ -215,7 +214,7 @@ fn recipient(one: &Recipient) -> Value {
         "by": one.by,
         "aliases": list(&one.aliases),
         "members": list(&one.members),
-        "digest": word,
+        "digest": one.frequency.map(Frequency::as_str),
         "hour": one.hour,
         "weekday": one.weekday,
         "language": one.language,
@@ -232,7 +231,7 @@ pub async fn rules(caller: Caller, Query(list): Query<List>) -> Answer {
         _ => return Err(Problem::BAD_REQUEST),
     };
     let organisations = caller.decider().bounds(&list.organisation);
-    let wanted = Wanted { text: list.text(), organisations, facts };
+    let wanted = Wanted { text: list.text(), organisations, facts, order: list.order()? };
     let search = &caller.console()?.rules;
     let found = search.find(&wanted, list.after()?.as_deref(), list.limit()).await?;
     Ok(page(found.found.iter().map(rule).collect(), found.next))

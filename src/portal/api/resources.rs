@@ -12,12 +12,14 @@ use uuid::Uuid;
 use super::Caller;
 use super::problem::{Problem, json_text};
 use crate::account::{Entry, Power};
+use crate::clock::Timestamp;
 use crate::filter::Class;
 use crate::portal::admin::{Act, note};
 use crate::quarantine::{Held, Search, State};
 use crate::queue::{Item, ItemState};
 use crate::reputation::{Scope, Standing, StandingState};
 use crate::store::Batch;
+use crate::store::arena::Order;
 
 /// Rows of a page, unless fewer are asked for.
 const ROWS: usize = 100;
@@ -35,6 +37,9 @@ pub struct List {
     pub state: String,
     pub organisation: String,
     pub action: String,
+    sort: String,
+    since: String,
+    until: String,
     after: String,
     limit: Option<usize>,
 }
@@ -43,6 +48,15 @@ impl List {
     /// What is searched for.
     pub fn text(&self) -> String {
         self.q.trim().chars().take(200).collect()
+    }
+
+    /// # Errors
+    /// 400 for what is no order.
+    pub fn order(&self) -> Result<Order, Problem> {
+        if self.sort.is_empty() {
+            return Ok(Order::default());
+        }
+        Order::parse(&self.sort).ok_or(Problem::BAD_REQUEST)
     }
 
     pub fn limit(&self) -> usize {
@@ -82,6 +96,12 @@ pub fn page(items: Vec<Value>, next: Option<Vec<u8>>) -> Response {
     ok(
         &json!({ "items": Value::Array(items), "next": next.map(|next| URL_SAFE_NO_PAD.encode(next)) }),
     )
+}
+
+/// A time of RFC 3339.
+fn time(text: &str) -> Result<Option<Timestamp>, Problem> {
+    let time = (!text.is_empty()).then(|| text.parse().map_err(|_| Problem::BAD_REQUEST));
+    time.transpose()
 }
 
 fn words<T: Copy>(
@@ -129,6 +149,9 @@ pub async fn held(caller: Caller, Query(list): Query<List>) -> Answer {
         class: words(&CLASSES, &list.class, Class::as_str)?,
         state: words(&STATES, &list.state, State::as_str)?,
         organisations: caller.account.role.organisations().map(<[_]>::to_vec),
+        since: time(&list.since)?,
+        until: time(&list.until)?,
+        order: list.order()?,
     };
     let console = caller.console()?;
     let found = console.search.find(&search, list.after()?.as_deref(), list.limit()).await?;
@@ -214,7 +237,8 @@ pub async fn senders(caller: Caller, Query(list): Query<List>) -> Answer {
         word => Some(StandingState::parse(word).ok_or(Problem::BAD_REQUEST)?),
     };
     let search = &caller.console()?.senders;
-    let found = search.find(&list.q, state, list.after()?.as_deref(), list.limit()).await?;
+    let (text, after) = (list.text(), list.after()?);
+    let found = search.find(&text, state, list.order()?, (after.as_deref(), list.limit())).await?;
     Ok(page(found.senders.iter().map(sender).collect(), found.next))
 }
 
@@ -298,12 +322,10 @@ pub async fn retry(caller: Caller, Captured(id): Captured<String>, body: Bytes) 
     caller.needs(Power::Operate, "POST retry").await?;
     let id: Uuid = id.parse().map_err(|_| Problem::NOT_FOUND)?;
     let why = decision(&body)?.why;
-    let console = caller.console()?;
-    if !(console.retry)(id).await? {
+    let entry = caller.entry("retry-item").about("item", &id.to_string()).why(&why);
+    if !(caller.console()?.retry)(id, entry).await? {
         return Err(Problem::DECIDED);
     }
-    let entry = caller.entry("retry-item").about("item", &id.to_string()).why(&why);
-    console.accounts.audit().note(entry).await?;
     Ok(ok(&json!({ "id": id.to_string() })))
 }
 

@@ -8,6 +8,7 @@
 //! another ([`crate::suppression::roll`]): that one is a sorted set, to be
 //! asked for one address and given out in order.
 
+mod order;
 mod rows;
 mod sets;
 #[cfg(test)]
@@ -19,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use memchr::memmem::Finder;
 
-use self::rows::Rows;
+pub use self::order::Order;
+use self::rows::{Hit, Rows};
 use super::record::decode;
 use super::{Fault, Record, Row, Store};
 
@@ -47,12 +49,14 @@ pub struct Entry {
 /// What a filter sees of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
+    /// The primary key.
+    pub key: &'a [u8],
     pub facts: u64,
     pub groups: &'a [u32],
     pub marks: &'a [u32],
 }
 
-/// One page of a search, the latest first.
+/// One page of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Primary keys.
@@ -190,16 +194,39 @@ impl Arena {
         limit: usize,
         wanted: impl Fn(Seen<'_>) -> bool,
     ) -> Found {
+        let mut found = Found::default();
+        self.each_hit(needle, after, |hit| {
+            let Hit { seen, again, .. } = hit;
+            if !wanted(seen) || again && found.keys.iter().any(|known| known == seen.key) {
+                return Some(());
+            }
+            if found.keys.len() == limit {
+                found.more = true;
+                return None;
+            }
+            found.keys.push(seen.key.to_vec());
+            Some(())
+        });
+        found
+    }
+
+    /// Calls `each` with the rows that contain `needle`, the latest first,
+    /// beginning behind the key `after`, until it breaks off.
+    fn each_hit(
+        &self,
+        needle: &str,
+        after: Option<&[u8]>,
+        mut each: impl FnMut(Hit<'_>) -> Option<()>,
+    ) {
         let needle = fold(needle.trim());
         let finder = Finder::new(needle.as_bytes());
-        let mut found = Found::default();
         let mut cursor = None;
         loop {
             let rows = self.read();
             let from = cursor.unwrap_or_else(|| rows.begin_walk(after));
-            cursor = rows.search(from, &finder, &wanted, &mut found, limit);
+            cursor = rows.search(from, &finder, &mut each);
             if cursor.is_none() {
-                return found;
+                return;
             }
         }
     }

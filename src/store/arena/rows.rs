@@ -12,7 +12,7 @@ use hashbrown::HashTable;
 use memchr::memmem::Finder;
 
 use super::sets::Sets;
-use super::{Entry, Found, Seen, fold};
+use super::{Entry, Seen, fold};
 
 /// Of a row's number, how many bits tell it from the others of its block.
 const BITS: u32 = 8;
@@ -69,6 +69,16 @@ struct Row {
     groups: u32,
     marks: u32,
     facts: u64,
+}
+
+/// A row that a search meets.
+#[derive(Clone, Copy)]
+pub(super) struct Hit<'a> {
+    pub seen: Seen<'a>,
+    /// Folded.
+    pub text: &'a [u8],
+    /// Whether it may have been met before.
+    pub again: bool,
 }
 
 /// Where a walk from the latest to the oldest row has come to: to all rows
@@ -331,52 +341,49 @@ impl Rows {
         (behind > STEP).then_some(next)
     }
 
-    /// One step of a search, from the latest to the oldest row, until one more
-    /// than `limit` was found; `None`: it is at its end.
+    /// One step of a search: calls `each` with the rows that contain the
+    /// needle, from the latest to the oldest, until it breaks off; `None`: it
+    /// is at its end.
     pub fn search(
         &self,
         cursor: Cursor,
         finder: &Finder<'_>,
-        wanted: &impl Fn(Seen<'_>) -> bool,
-        found: &mut Found,
-        limit: usize,
+        each: &mut impl FnMut(Hit<'_>) -> Option<()>,
     ) -> Option<Cursor> {
         let mut hits = Vec::new();
         self.step(cursor, |block, rows| {
             hits.clear();
             block.hits(finder, rows, &mut hits);
-            for &at in hits.iter().rev() {
-                let row = &block.rows[at];
-                if row.groups == GONE || !wanted(self.seen(row)) {
-                    continue;
-                }
-                let key = block.key(at);
+            for &at in hits.iter().rev().filter(|at| block.rows[**at].groups != GONE) {
+                let (seen, text) = (self.seen(block, at), block.text(at));
                 // A row that moved into an older block may be met again.
-                if self.merges != cursor.merges && found.keys.iter().any(|known| known == key) {
-                    continue;
-                }
-                if found.keys.len() == limit {
-                    found.more = true;
-                    return None;
-                }
-                found.keys.push(key.to_vec());
+                each(Hit { seen, text, again: self.merges != cursor.merges })?;
             }
             Some(())
+        })
+    }
+
+    /// The text of the row under this key.
+    pub fn text(&self, key: &[u8]) -> Option<&[u8]> {
+        self.place(key).map(|place| {
+            let (block, at) = self.row(place);
+            block.text(at)
         })
     }
 
     /// One step of a walk over all rows.
     pub fn walk(&self, cursor: Cursor, each: &mut impl FnMut(Seen<'_>)) -> Option<Cursor> {
         self.step(cursor, |block, rows| {
-            let live = block.rows[..rows].iter().rev().filter(|row| row.groups != GONE);
-            live.for_each(|row| each(self.seen(row)));
+            let live = (0..rows).rev().filter(|at| block.rows[*at].groups != GONE);
+            live.for_each(|at| each(self.seen(block, at)));
             Some(())
         })
     }
 
-    fn seen(&self, row: &Row) -> Seen<'_> {
+    fn seen<'a>(&'a self, block: &'a Block, at: usize) -> Seen<'a> {
+        let row = &block.rows[at];
         let (groups, marks) = (self.groups.members(row.groups), self.marks.members(row.marks));
-        Seen { facts: row.facts, groups, marks }
+        Seen { key: block.key(at), facts: row.facts, groups, marks }
     }
 
     fn row(&self, place: u32) -> (&Block, usize) {

@@ -103,6 +103,54 @@ async fn pages_follow_each_other_also_while_rows_come_and_go() {
     assert_eq!(seen, expected);
 }
 
+/// Every order, in pages, is the same as all at once and as a sorted list;
+/// also where the last of a page is not wanted any more.
+#[tokio::test]
+async fn every_order_goes_on_behind_its_page() {
+    let store = Store::in_memory();
+    let arena = Arena::follow(&store, false, entry);
+    arena.fill(&store, entry).await.unwrap();
+    let text = |id: u32| format!("name {:03} of {}", id * 7 % 501, id % 3);
+    for id in 0..700 {
+        put(&store, id, &text(id), 1).await;
+    }
+    for (order, wanted) in [
+        (Order::Latest, (0..700).rev().collect::<Vec<u32>>()),
+        (Order::Oldest, (0..700).collect()),
+        (Order::Text, {
+            let mut all: Vec<u32> = (0..700).collect();
+            all.sort_by_key(|id| (text(*id), *id));
+            all
+        }),
+        (Order::TextBackwards, {
+            let mut all: Vec<u32> = (0..700).collect();
+            all.sort_by_key(|id| std::cmp::Reverse((text(*id), *id)));
+            all
+        }),
+    ] {
+        assert_eq!(Order::parse(order.as_str()), Some(order));
+        let of_two = |id: &u32| text(*id).ends_with("of 2");
+        let wanted: Vec<u32> = wanted.into_iter().filter(of_two).collect();
+        let all = arena.find_in(order, "OF 2", None, 1000, |seen| seen.facts == 1);
+        assert_eq!(ids(&all), wanted, "{order:?}");
+        let (mut pages, mut after): (Vec<u32>, Option<Vec<u8>>) = (Vec::new(), None);
+        loop {
+            let page = arena.find_in(order, "of 2", after.as_deref(), 50, |seen| seen.facts == 1);
+            pages.extend(ids(&page));
+            after = page.keys.last().cloned();
+            if !page.more {
+                break;
+            }
+            let last = *pages.last().unwrap();
+            put(&store, last, &text(last), 2).await;
+        }
+        assert_eq!(pages, wanted, "{order:?} in pages");
+        for id in 0..700 {
+            put(&store, id, &text(id), 1).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn dropped_rows_give_their_room_back_and_nothing_is_lost() {
     let store = Store::in_memory();
@@ -229,7 +277,12 @@ fn no_row_is_missed_or_met_twice_while_blocks_are_merged() {
     let (mut found, mut id) = (Found::default(), 0u32);
     let mut cursor = Some(arena.read().begin_walk(None));
     while let Some(from) = cursor {
-        cursor = arena.read().search(from, &finder, &|_| true, &mut found, usize::MAX);
+        cursor = arena.read().search(from, &finder, &mut |hit: Hit<'_>| {
+            if !hit.again || !found.keys.iter().any(|known| known == hit.seen.key) {
+                found.keys.push(hit.seen.key.to_vec());
+            }
+            Some(())
+        });
         // From both ends towards the middle, between the steps of the walk.
         for _ in 0..30_000 {
             for gone in [id, 99_999_u32.saturating_sub(id)] {
@@ -266,6 +319,11 @@ async fn a_million_rows_are_searched_in_less_than_300_ms() {
         let begun = std::time::Instant::now();
         let _ = arena.find(needle, None, 50, |seen| seen.facts == 2);
         println!("{needle:?}, all filtered out: {:?}", begun.elapsed());
+        for order in [Order::Oldest, Order::Text, Order::TextBackwards] {
+            let begun = std::time::Instant::now();
+            let found = arena.find_in(order, needle, None, 50, |_| true);
+            println!("{needle:?}, {order:?}: {} in {:?}", found.keys.len(), begun.elapsed());
+        }
     }
     println!("{} MiB", arena.bytes() >> 20);
 }

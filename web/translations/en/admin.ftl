@@ -51,6 +51,9 @@ admin-search-held = Part of an address or subject, or a reference
 admin-nothing-held = Nothing is held. Good.
 admin-filling = The search is being built after the start; older messages appear in a moment.
 admin-received = Received
+admin-from-day = From day
+admin-to-day = to day (UTC)
+admin-show = Show
 admin-from = From
 admin-to = To
 admin-subject = Subject
@@ -118,6 +121,9 @@ admin-need-store = The store does not answer. Look at the log, then restart.
 admin-need-breaker = Letters to senders have stopped, because too many bounced. See: reprieve notices.
 admin-need-late = Delivery is late: the next hop may be failing. See the queue.
 admin-need-key = The key that signs links is { $n } days old. Make a new one, then promote it.
+admin-need-inquiry = Organisations that ask for the right to download their blocked list: { $n }.
+admin-need-drift = The list on the mail server { $server } is not the one that it was given.
+admin-need-provider = { $domain } answers as if every address were unknown; its answers block nobody until you have looked.
 
 ## A held message
 admin-held-message = Held message

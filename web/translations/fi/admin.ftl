@@ -51,6 +51,9 @@ admin-search-held = Osoitteen tai aiheen osa tai viitenumero
 admin-nothing-held = Mitään ei ole pidätettynä. Hyvä.
 admin-filling = Hakua rakennetaan käynnistyksen jälkeen; vanhemmat viestit tulevat näkyviin hetken kuluttua.
 admin-received = Vastaanotettu
+admin-from-day = Päivästä
+admin-to-day = päivään (UTC)
+admin-show = Näytä
 admin-from = Lähettäjä
 admin-to = Vastaanottaja
 admin-subject = Aihe
@@ -118,6 +121,9 @@ admin-need-store = Tietovarasto ei vastaa. Katso lokia ja käynnistä uudelleen.
 admin-need-breaker = Kirjeiden lähetys on keskeytetty, koska liian moni palautui. Katso: reprieve notices.
 admin-need-late = Toimitus on myöhässä: seuraava palvelin ei ehkä vastaa. Katso jonoa.
 admin-need-key = Linkkejä allekirjoittava avain on { $n } päivää vanha. Luo uusi ja ota se sitten käyttöön.
+admin-need-inquiry = Estolistan latausoikeutta pyytäviä organisaatioita: { $n }.
+admin-need-drift = Postipalvelimen { $server } lista ei ole se, joka sille annettiin.
+admin-need-provider = { $domain } vastaa kuin mitään osoitetta ei olisi. Sen vastaukset eivät estä ketään, ennen kuin olet katsonut asian.
 
 ## Pidätetty viesti
 admin-held-message = Pidätetty viesti

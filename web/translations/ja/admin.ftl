@@ -51,6 +51,9 @@ admin-search-held = アドレスや件名の一部、または参照番号
 admin-nothing-held = 保留中のメールはありません。良好です。
 admin-filling = 起動後の検索準備中です。古いメールはまもなく表示されます。
 admin-received = 受信
+admin-from-day = 開始日
+admin-to-day = 終了日 (UTC)
+admin-show = 表示
 admin-from = 差出人
 admin-to = 宛先
 admin-subject = 件名
@@ -115,6 +118,9 @@ admin-need-store = ストアが応答しません。ログを確認し、再起�
 admin-need-breaker = 差出人への通知は、不達が多いため停止しています。reprieve notices を参照してください。
 admin-need-late = 配送が遅れています。次のサーバーに問題がある可能性があります。キューを確認してください。
 admin-need-key = リンクに署名する鍵は作成から { $n } 日経っています。新しい鍵を作り、有効にしてください。
+admin-need-inquiry = 停止リストのダウンロード権限を求めている組織が { $n } 件あります。
+admin-need-drift = メールサーバー { $server } のリストが、渡したものと異なります。
+admin-need-provider = { $domain } がすべての宛先を不明と答えています。確認されるまで、この応答では誰も停止されません。
 
 ## 保留中のメール
 admin-held-message = 保留中のメール
