@@ -126,6 +126,11 @@ impl Statistics {
         Err(Fault::Unavailable("the bucket changes too fast".to_owned()))
     }
 
+    /// The time by which the present hour is told.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// The counts of the last `hours` hours, the oldest first; hours in which
     /// nothing happened are there with zeros. The last one is the present.
     ///

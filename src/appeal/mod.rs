@@ -48,6 +48,8 @@ const TRIES: usize = 8;
 /// Held messages of one sender that the evidence counts.
 const LOOKED_AT: usize = 1_000;
 const PAGE: usize = 500;
+/// Appeals that one search looks at.
+const SEARCHED: usize = 5_000;
 
 /// Why a step was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -184,20 +186,43 @@ impl Appeals {
         after: &[u8],
         limit: usize,
     ) -> Result<(Vec<Appeal>, Option<Vec<u8>>), Fault> {
+        self.find_by("", tab, organisations, after, limit).await
+    }
+
+    /// The same of those that say `part` of anything. A search that has looked
+    /// at many gives what it found, and the cursor to go on from.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn find_by(
+        &self,
+        part: &str,
+        tab: Tab,
+        organisations: Option<&[OrganisationId]>,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<(Vec<Appeal>, Option<Vec<u8>>), Fault> {
+        let part = part.trim().to_lowercase();
+        let mut looked_at = 0;
         let store = &self.tools.store;
         let (first, end) = tab.range();
         let mut from =
             if first <= after.to_vec() && after < &end[..] { after.to_vec() } else { first };
         let mut found: Vec<Appeal> = Vec::new();
         loop {
+            if looked_at >= SEARCHED {
+                return Ok((found, Some(from)));
+            }
             let keys = store.referred(Index::AppealDue, &from, &end, PAGE).await?;
             let begun = from.clone();
+            looked_at += keys.len();
             for key in &keys {
                 let row = store.find::<Appeal>(key).await?;
                 // One that was decided meanwhile stands elsewhere now.
                 let Some(row) = row.filter(|row| row.record.tab() == tab) else { continue };
                 from = row.record.cursor();
-                if organisations.is_some_and(|own| !row.record.concerns(own)) {
+                let theirs = organisations.is_some_and(|own| !row.record.concerns(own));
+                if theirs || !row.record.says(&part) {
                     continue;
                 }
                 if found.len() == limit {

@@ -331,6 +331,19 @@ impl Appeal {
         Self::due_key(self.tab(), self.closed_at().unwrap_or(self.deadline))
     }
 
+    /// Whether `part`, in lower case, is a part of anything that it says:
+    /// sender, subject, reference, answers, conversation, decision.
+    pub fn says(&self, part: &str) -> bool {
+        let Claimed { who, what, why, agreed, .. } = &self.claimed;
+        let reference = self.reference.to_string();
+        let fixed = [&self.from_text, &self.evidence.subject, &reference, &self.campaign];
+        let decision = self.decision.iter().flat_map(|one| [&one.by, &one.reason]);
+        let lines = self.lines.iter().map(|line| &line.text);
+        let mut all =
+            fixed.into_iter().chain([who, what, why, agreed]).chain(decision).chain(lines);
+        part.is_empty() || all.any(|text| text.to_lowercase().contains(part))
+    }
+
     /// The cursor behind it in its tab.
     pub fn cursor(&self) -> Vec<u8> {
         let mut key = self.own_due_key();

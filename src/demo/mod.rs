@@ -10,6 +10,7 @@ pub mod blocking;
 pub mod client;
 pub mod corpus;
 mod feed;
+mod history;
 mod inbox;
 pub mod outside;
 mod post;
@@ -105,6 +106,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         if !options.empty {
             story.send_samples().await?;
             blocking::furnish(&gateway.errands().suppression).await?;
+            history::furnish(&gateway.errands().statistics).await?;
             // The recipient's side: what was held, told to her.
             let to = "anna@demo.example".to_owned();
             let sent = gateway.errands().run(Errand::Digest { to }).await;

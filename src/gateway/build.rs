@@ -259,6 +259,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
     let recipients = Search::new(store.clone());
     let rules = Search::new(store.clone());
     let statistics = Statistics::new(store.clone(), clock.clone(), maillog.clone());
+    let audit = accounts.audit().clone();
     let console = portal::Console {
         accounts: accounts.clone(),
         store: store.clone(),
@@ -277,7 +278,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         statistics: statistics.clone(),
         weights,
         suppression: suppression.clone(),
-        retry: hooks::retry(&delivery),
+        retry: hooks::retry(&delivery, &audit),
         letters_stopped: hooks::letters_stopped(&notices),
         keys: config.keys.folder.clone(),
     };
@@ -318,6 +319,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         errands: Errands {
             store: store.clone(),
             suppression: suppression.clone(),
+            statistics: statistics.clone(),
             clock,
             releases,
             notices: notices.clone(),

@@ -105,6 +105,7 @@ pub enum Errand {
 pub struct Errands {
     pub store: Store,
     pub suppression: crate::suppression::Suppression,
+    pub statistics: crate::statistics::Statistics,
     pub clock: Clock,
     pub releases: Releases,
     pub notices: Notices,
@@ -171,7 +172,8 @@ impl Errands {
             Errand::Retry { item } => {
                 let gone = || format!("no item {item} waits or failed, or it is being delivered");
                 let id = item.parse::<Uuid>().map_err(|_| gone())?;
-                let again = self.delivery.retry(id).await.map_err(|fault| fault.to_string())?;
+                let again =
+                    self.delivery.retry(id, &|_| {}).await.map_err(|fault| fault.to_string())?;
                 again.then(|| json!({ "item": item })).ok_or_else(gone)
             }
         }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::account::Audit;
 use crate::delivery::Delivery;
 use crate::notice::Notices;
 use crate::store::Store;
@@ -39,11 +40,13 @@ pub(super) fn lost(notices: &Notices) -> portal::Lost {
 }
 
 /// The console's "retry now".
-pub(super) fn retry(delivery: &Delivery) -> portal::Retry {
-    let delivery = delivery.clone();
-    Arc::new(move |item| {
-        let delivery = delivery.clone();
-        Box::pin(async move { delivery.retry(item).await })
+pub(super) fn retry(delivery: &Delivery, audit: &Audit) -> portal::Retry {
+    let (delivery, audit) = (delivery.clone(), audit.clone());
+    Arc::new(move |item, entry| {
+        let (delivery, audit) = (delivery.clone(), audit.clone());
+        Box::pin(
+            async move { delivery.retry(item, &|batch| audit.record(batch, entry.clone())).await },
+        )
     })
 }
 

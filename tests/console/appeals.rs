@@ -391,3 +391,25 @@ async fn a_crash_between_grant_and_freeing_ends_nothing() {
     assert_eq!(stage.states(late).await, [State::Releasing]);
     assert!(!stands(&stage, &appeal).await.freeing);
 }
+
+#[tokio::test]
+async fn appeals_are_found_by_what_they_say() {
+    let stage = console().await;
+    let first = issue(&stage, |_| {}).await;
+    let mine = apply(&stage, first).await;
+    let mut anna = Client::enter(&stage, "anna", Role::Operator).await;
+    let row = page_of(&mine);
+    for (asked, is_found) in [
+        ("q=OPT-IN", true),
+        ("q=kari@katto", true),
+        ("q=7k2m-9qxd", true),
+        ("q=nowhere", false),
+        ("q=opt-in&state=closed", false),
+    ] {
+        let page = anna.get(&format!("/admin/appeals?{asked}")).await.body;
+        assert_eq!(page.contains(&row), is_found, "{asked}");
+    }
+    anna.post(&format!("{row}/deny"), &[("reason", "Nobody asked for Socks.")]).await;
+    let page = anna.get("/admin/appeals?state=closed&q=socks").await.body;
+    assert!(page.contains(&row), "by the decision's reason");
+}

@@ -67,3 +67,23 @@ async fn the_public_numbers_are_off_unless_wanted_and_name_nobody() {
         assert!(!answer.body.contains(name), "{name}");
     }
 }
+
+/// What somebody should look at stands first on the overview, and leads there.
+#[tokio::test]
+async fn the_overview_says_what_of_delivery_blocking_needs_a_decision() {
+    let stage = console().await;
+    let mut anna = Client::enter(&stage, "anna", Role::Operator).await;
+    let page = anna.get("/admin").await.body;
+    assert!(page.contains("Nothing needs a decision"), "{page}");
+    reprieve::demo::blocking::furnish(&stage.console.suppression).await.unwrap();
+    let page = anna.get("/admin").await.body;
+    let needs = page.split("class=\"needs\"").nth(1).unwrap().split("</ul>").next().unwrap();
+    for (says, leads) in [
+        ("right to download", "/admin/blocking/0/downloads"),
+        ("carrier.example", "/admin/blocking/1/distribution"),
+    ] {
+        assert!(needs.contains(says) && needs.contains(leads), "{says}: {needs}");
+    }
+    let mut own = Client::enter(&stage, "own", Role::OrganisationAdmin(Vec::new())).await;
+    assert!(!own.get("/admin").await.body.contains("carrier.example"));
+}

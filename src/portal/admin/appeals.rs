@@ -70,16 +70,19 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let words = admin.words();
     let tab = Tab::parse(asked.field("state")).unwrap_or(Tab::Received);
     let shown = if tab == Tab::Received { "" } else { tab.as_str() };
+    let text: String = asked.field("q").trim().chars().take(200).collect();
     let after = asked.after();
     let own = admin.organisations();
     let from = after.as_deref().unwrap_or(&[]);
-    let (all, next) = appeals(&admin)?.page(tab, own.as_deref(), from, ROWS).await?;
-    let address = Address::new(Place::Appeals).with("state", shown);
+    let (all, next) = appeals(&admin)?.find_by(&text, tab, own.as_deref(), from, ROWS).await?;
+    let address = Address::new(Place::Appeals).with("q", &text).with("state", shown);
     let chips = TABS
         .map(|(one, word)| (if one == Tab::Received { "" } else { one.as_str() }, words.say(word)));
     let rows = (!all.is_empty()).then(|| rows(&admin, &all));
-    let nothing = if tab == Tab::Received { "admin-appeals-none" } else { "admin-nothing-found" };
+    let none = tab == Tab::Received && text.is_empty();
+    let nothing = if none { "admin-appeals-none" } else { "admin-nothing-found" };
     let body = html! {
+        (table::search(words, &address, words.say("admin-search-appeals"), &text))
         (table::chips(words.say("admin-state"), &address, "state", shown, &chips))
         (table::found(words, &address, rows.as_ref(), nothing, (after.is_some(), next.as_deref())))
     };

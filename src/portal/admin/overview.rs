@@ -14,6 +14,9 @@ use crate::portal::words::Arguments;
 use crate::quarantine::{Search, State};
 use crate::store::State as StoreState;
 
+use crate::suppression::distribute::Drift;
+use crate::suppression::{InquiryState, OWN};
+
 /// Held messages are counted up to here.
 const COUNTED: usize = 10_000;
 /// Decisions that are shown.
@@ -117,6 +120,38 @@ async fn needs_of_all(admin: &Admin) -> Result<Vec<Markup>, Trouble> {
     {
         let days = Arguments::new().number("n", age.as_secs() / 86_400);
         needs.push(html! { (words.tell("admin-need-key", &days)) });
+    }
+    needs.extend(blocking_needs(admin).await?);
+    Ok(needs)
+}
+
+/// Of delivery blocking: who asks for the right to download, servers that
+/// have not what they were given, providers whose answers teach nothing.
+async fn blocking_needs(admin: &Admin) -> Result<Vec<Markup>, Trouble> {
+    let words = admin.words();
+    let list = &admin.console().suppression;
+    let own = OWN.to_string();
+    let open = list.inquiries().await?;
+    let open = open.iter().filter(|one| one.state == InquiryState::Open).count();
+    let mut needs = Vec::new();
+    if open > 0 {
+        let said = Arguments::new().number("n", i64::try_from(open).unwrap_or(i64::MAX));
+        let line = words.tell("admin-need-inquiry", &said);
+        needs.push(html! { a href=(Place::Blocking(&own, "downloads")) { (line) } });
+    }
+    for server in list.servers().await? {
+        if let Drift::Changed(_) = list.drift(server.id).await? {
+            let line =
+                words.tell("admin-need-drift", &Arguments::new().mail("server", &server.name));
+            let id = server.id.to_string();
+            needs.push(html! { a href=(Place::Blocking(&id, "distribution")) { (line) } });
+        }
+    }
+    for window in list.open_breakers().await? {
+        let said = Arguments::new().mail("domain", &window.domain);
+        let line = words.tell("admin-need-provider", &said);
+        let id = window.server.to_string();
+        needs.push(html! { a href=(Place::Blocking(&id, "distribution")) { (line) } });
     }
     Ok(needs)
 }

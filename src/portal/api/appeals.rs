@@ -79,7 +79,8 @@ pub async fn list(caller: Caller, Query(list): Query<List>) -> Answer {
     };
     let own = caller.account.role.organisations();
     let after = list.after()?.unwrap_or_default();
-    let (all, next) = appeals(&caller)?.page(tab, own, &after, list.limit()).await?;
+    let all = appeals(&caller)?;
+    let (all, next) = all.find_by(&list.text(), tab, own, &after, list.limit()).await?;
     Ok(page(all.iter().map(shown).collect(), next))
 }
 

@@ -11,6 +11,7 @@ admin-appeals-received = Waiting for us
 admin-appeals-asked = Waiting for the sender
 admin-appeals-closed = Decided
 admin-appeals-none = No appeal waits for a decision. Good.
+admin-search-appeals = Part of sender, subject, reference or text
 admin-appeals-wait = { $n ->
     [one] One appeal waits for a decision
    *[other] { $n } appeals wait for a decision

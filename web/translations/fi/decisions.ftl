@@ -11,6 +11,7 @@ admin-appeals-received = Odottaa meitä
 admin-appeals-asked = Odottaa lähettäjää
 admin-appeals-closed = Päätetyt
 admin-appeals-none = Yksikään pyyntö ei odota päätöstä. Hyvä.
+admin-search-appeals = Lähettäjän, aiheen, viitteen tai tekstin osa
 admin-appeals-wait = { $n ->
     [one] Yksi pyyntö odottaa päätöstä
    *[other] { $n } pyyntöä odottaa päätöstä

@@ -11,6 +11,7 @@ admin-appeals-received = 判断待ち
 admin-appeals-asked = 送信者の回答待ち
 admin-appeals-closed = 判断済み
 admin-appeals-none = 判断待ちの申請はありません。良好です。
+admin-search-appeals = 差出人・件名・受付番号・本文の一部
 admin-appeals-wait = 判断待ちの申請が { $n } 件あります
 admin-appeal = 申請
 admin-appeal-since = 待機開始
