@@ -169,7 +169,11 @@ impl Delivery {
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
-    pub async fn retry(&self, item: Uuid) -> Result<bool, Fault> {
+    pub async fn retry(
+        &self,
+        item: Uuid,
+        also: &(dyn Fn(&mut Batch) + Sync),
+    ) -> Result<bool, Fault> {
         let Tools { store, clock, queue, .. } = &self.inner.tools;
         for _ in 0..TRIES {
             let mut batch = Batch::new();
@@ -187,6 +191,7 @@ impl Delivery {
                 }
                 batch.update(&held, &record);
             }
+            also(&mut batch);
             match store.commit(batch).await {
                 Ok(_) => {
                     queue.wake();

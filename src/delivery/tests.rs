@@ -362,13 +362,14 @@ async fn r_03_what_failed_keeps_its_body_and_can_be_retried() {
     assert!(world.is_idle().await, "no DSN: the sender has his page");
 
     world.sent.answer(&anna, Outcome::Delivered, "250 2.0.0 Ok");
-    let (one, two) = tokio::join!(world.delivery.retry(item), world.delivery.retry(item));
+    let (one, two) =
+        tokio::join!(world.delivery.retry(item, &|_| {}), world.delivery.retry(item, &|_| {}));
     assert!(one.unwrap() && two.unwrap());
     assert_eq!(world.states(id).await, [State::Released]);
     world.run().await;
     assert_eq!(world.states(id).await, [State::Delivered]);
     assert_eq!(world.sent.sent().len(), 1);
-    assert!(!world.delivery.retry(item).await.unwrap());
+    assert!(!world.delivery.retry(item, &|_| {}).await.unwrap());
 }
 
 #[tokio::test]

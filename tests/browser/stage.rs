@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 use std::net::IpAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use reprieve::account::job::Jobs;
@@ -72,6 +73,9 @@ impl Stage {
         change: impl FnOnce(&mut Services),
     ) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
+        let keys = folder.path().join("keys");
+        std::fs::DirBuilder::new().mode(0o700).create(&keys).unwrap();
+        reprieve::link::ring::folder::new(&keys).unwrap();
         let directory = Directory::new(vec![organisation()]).unwrap();
         let links = Links::new(KeyRing::ephemeral(), base).unwrap();
         let reputation =
@@ -112,9 +116,9 @@ impl Stage {
             weights: Weights::default(),
             suppression: reprieve::suppression::Suppression::new(store.clone(), clock.clone())
                 .in_folder(folder.path()),
-            retry: Arc::new(|_| Box::pin(async { Ok(false) })),
+            retry: Arc::new(|_, _| Box::pin(async { Ok(false) })),
             letters_stopped: Arc::new(|| Box::pin(async { Ok(false) })),
-            keys: std::env::temp_dir().join("reprieve-no-keys"),
+            keys,
         };
         // Without a key nothing is signed.
         let keyless = std::env::temp_dir().join("reprieve-keyless");

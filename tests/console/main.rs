@@ -5,6 +5,7 @@ mod stage;
 
 mod api;
 mod appeals;
+mod audited;
 mod blocking;
 mod client;
 mod decisions;

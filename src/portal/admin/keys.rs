@@ -89,10 +89,15 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
     Ok(admin.page(&Sheet { section: Section::Keys, title, notice: None, body }))
 }
 
-async fn noted(admin: &Admin, what: &str, id: u16) -> Result<Redirect, Trouble> {
+/// Before the act where its key is known: files take part in no batch, and
+/// what the audit does not take must not happen.
+async fn note(admin: &Admin, what: &str, id: u16) -> Result<(), Trouble> {
     let entry = admin.entry(what).about("key", &id.to_string());
-    admin.console().accounts.audit().note(entry).await?;
-    Ok(Redirect::to(&Place::Keys.to_string()))
+    Ok(admin.console().accounts.audit().note(entry).await?)
+}
+
+fn back() -> Redirect {
+    Redirect::to(&Place::Keys.to_string())
 }
 
 fn key_id(form: &Acted) -> Result<u16, Trouble> {
@@ -101,17 +106,20 @@ fn key_id(form: &Acted) -> Result<u16, Trouble> {
 
 async fn make(admin: Admin, _: Acted) -> Result<Redirect, Trouble> {
     let id = work(&admin, folder::new).await?;
-    noted(&admin, "new-key", id).await
+    note(&admin, "new-key", id).await?;
+    Ok(back())
 }
 
 async fn promote(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
     let id = key_id(&form)?;
+    note(&admin, "promote-key", id).await?;
     work(&admin, move |keys| folder::promote(keys, id)).await?;
-    noted(&admin, "promote-key", id).await
+    Ok(back())
 }
 
 async fn retire(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
     let id = key_id(&form)?;
+    note(&admin, "retire-key", id).await?;
     work(&admin, move |keys| folder::retire(keys, id)).await?;
-    noted(&admin, "retire-key", id).await
+    Ok(back())
 }

@@ -41,7 +41,7 @@ use uuid::Uuid;
 use super::limit::Limit;
 use super::{App, Inner};
 use crate::account::job::Jobs;
-use crate::account::{Accounts, Power};
+use crate::account::{Accounts, Entry, Power};
 use crate::directory::search::Search;
 use crate::directory::{Overlays, Recipient, StoredRule};
 use crate::filter::catalogue::Weights;
@@ -71,8 +71,9 @@ const PER_DEVICE: u32 = 10;
 /// (ATTACKS A-02: the tenth is refused).
 const CODES: u32 = 9;
 
-/// Attempts an item's delivery now; `false`: there is none, or a worker has it.
-pub type Retry = Arc<dyn Fn(Uuid) -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
+/// Attempts an item's delivery now, with this entry of the audit in the same
+/// batch; `false`: there is none, or a worker has it.
+pub type Retry = Arc<dyn Fn(Uuid, Entry) -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
 /// Whether letters to senders have stopped, because too many bounced.
 pub type Stopped = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
 

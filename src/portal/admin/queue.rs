@@ -132,9 +132,7 @@ async fn retry(
 ) -> Result<Redirect, Trouble> {
     let id = item_id(&id)?;
     let entry = admin.entry("retry-item").about("item", &id.to_string());
-    if (admin.console().retry)(id).await? {
-        admin.console().accounts.audit().note(entry.why(form.field("why"))).await?;
-    }
+    (admin.console().retry)(id, entry.why(form.field("why"))).await?;
     Ok(Redirect::to(&Place::Queue.to_string()))
 }
 
