@@ -47,7 +47,7 @@ use crate::reputation::Network;
 pub use admin::powers as console_powers;
 pub use admin::{ConfigKey, Console, Effective, Retry, SendDigest, Stopped};
 #[doc(hidden)]
-pub use api::{server_settings, server_way};
+pub use api::{paths as api_paths, server_settings, server_way};
 use asset::Assets;
 use error::Trouble;
 use limit::Limit;
@@ -57,7 +57,7 @@ use shell::Shells;
 use words::Languages;
 
 pub use frame::Peer;
-pub use recipient::Recipients;
+pub use recipient::{ROUTES as RECIPIENT_ROUTES, Recipients};
 pub use serve::{Bounds, serve};
 
 /// Sends a fresh link to an address, if a held mail proved it.

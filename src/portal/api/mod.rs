@@ -22,7 +22,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 
 use super::App;
 use super::admin::Console;
@@ -92,34 +92,11 @@ pub(super) fn router(app: &App) -> Router<App> {
     if app.console.is_none() {
         return Router::new();
     }
-    Router::new()
-        .route("/api/v1/held", get(resources::held))
-        .route("/api/v1/held/{id}", get(resources::one_held))
-        .route("/api/v1/held/{id}/release", post(resources::release))
-        .route("/api/v1/held/{id}/delete", post(resources::delete))
-        .route("/api/v1/senders", get(resources::senders))
-        .route("/api/v1/senders/{id}/decide", post(resources::decide))
-        .route("/api/v1/appeals", get(appeals::list))
-        .route("/api/v1/appeals/{id}", get(appeals::one))
-        .route("/api/v1/appeals/{id}/ask", post(appeals::ask))
-        .route("/api/v1/appeals/{id}/grant", post(appeals::grant))
-        .route("/api/v1/appeals/{id}/deny", post(appeals::deny))
-        .route("/api/v1/queue", get(resources::queue))
-        .route("/api/v1/queue/{id}/retry", post(resources::retry))
-        .route("/api/v1/queue/{id}/give-up", post(resources::give_up))
-        .route("/api/v1/organisations", get(people::organisations))
-        .route(
-            "/api/v1/organisations/{id}",
-            get(people::one_organisation).post(people::change_organisation),
-        )
-        .route("/api/v1/recipients", get(people::recipients).post(people::add_recipient))
-        .route("/api/v1/recipients/{id}", get(people::one_recipient).post(people::change_recipient))
-        .route("/api/v1/recipients/{id}/digest", post(people::send_digest))
-        .route("/api/v1/recipients/{id}/end-sessions", post(people::end_sessions))
-        .route("/api/v1/rules", get(people::rules).post(people::make_rule))
-        .route("/api/v1/rules/{id}/end", post(people::end_rule))
-        .route("/api/v1/audit", get(resources::audit))
-        .merge(blocking_routes())
+    let mut routes = Router::new();
+    for (path, to) in all() {
+        routes = routes.route(path, to);
+    }
+    routes
         .route("/api/v1/{*rest}", any(|| async { Problem::NOT_FOUND }))
         .method_not_allowed_fallback(|| async { Problem::METHOD })
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), admit))
@@ -128,32 +105,71 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/api/v1/servers/{id}/list", get(servers::fetch))
 }
 
+/// Every route that a token opens, with what answers it.
+fn all() -> Vec<(&'static str, MethodRouter<App>)> {
+    let mut all = vec![
+        ("/api/v1/held", get(resources::held)),
+        ("/api/v1/held/{id}", get(resources::one_held)),
+        ("/api/v1/held/{id}/release", post(resources::release)),
+        ("/api/v1/held/{id}/delete", post(resources::delete)),
+        ("/api/v1/senders", get(resources::senders)),
+        ("/api/v1/senders/{id}/decide", post(resources::decide)),
+        ("/api/v1/appeals", get(appeals::list)),
+        ("/api/v1/appeals/{id}", get(appeals::one)),
+        ("/api/v1/appeals/{id}/ask", post(appeals::ask)),
+        ("/api/v1/appeals/{id}/grant", post(appeals::grant)),
+        ("/api/v1/appeals/{id}/deny", post(appeals::deny)),
+        ("/api/v1/queue", get(resources::queue)),
+        ("/api/v1/queue/{id}/retry", post(resources::retry)),
+        ("/api/v1/queue/{id}/give-up", post(resources::give_up)),
+        ("/api/v1/organisations", get(people::organisations)),
+        (
+            "/api/v1/organisations/{id}",
+            get(people::one_organisation).post(people::change_organisation),
+        ),
+        ("/api/v1/recipients", get(people::recipients).post(people::add_recipient)),
+        ("/api/v1/recipients/{id}", get(people::one_recipient).post(people::change_recipient)),
+        ("/api/v1/recipients/{id}/digest", post(people::send_digest)),
+        ("/api/v1/recipients/{id}/end-sessions", post(people::end_sessions)),
+        ("/api/v1/rules", get(people::rules).post(people::make_rule)),
+        ("/api/v1/rules/{id}/end", post(people::end_rule)),
+        ("/api/v1/audit", get(resources::audit)),
+    ];
+    all.extend(blocking_routes());
+    all
+}
+
+/// Their patterns: for the test that holds them and the document together.
+pub fn paths() -> Vec<&'static str> {
+    all().into_iter().map(|(path, _)| path).collect()
+}
+
 /// Delivery blocking.
-fn blocking_routes() -> Router<App> {
+fn blocking_routes() -> Vec<(&'static str, MethodRouter<App>)> {
     let act = |act: Act| {
         post(async move |caller: Caller, Captured(id): Captured<String>, body: Bytes| {
             blocking::act(&caller, &id, act, &body).await
         })
     };
-    let upload = "/api/v1/servers/{id}/uploads/{upload}";
-    Router::new()
-        .route("/api/v1/servers", get(servers::servers).post(servers::make))
-        .route("/api/v1/servers/{id}/settings", post(servers::set))
-        .route("/api/v1/servers/{id}/blocked", get(blocking::blocked))
-        .route("/api/v1/servers/{id}/block", act(Act::Block))
-        .route("/api/v1/servers/{id}/release", act(Act::Release))
-        .route("/api/v1/servers/{id}/exemptions", get(blocking::exemptions))
-        .route("/api/v1/servers/{id}/unexempt", act(Act::Unexempt))
-        .route("/api/v1/servers/{id}/events", get(blocking::events).post(blocking::tell))
-        .route("/api/v1/servers/{id}/run", post(servers::run))
-        .route("/api/v1/servers/{id}/distributions", get(servers::distributions))
-        .route("/api/v1/servers/{id}/distribute", post(servers::distribute))
-        .route("/api/v1/servers/{id}/uploads", servers::upload_route())
-        .route(upload, get(servers::one_upload))
-        .route(&format!("{upload}/register"), post(servers::register))
-        .route(&format!("{upload}/drop"), post(servers::drop_upload))
-        .route("/api/v1/servers/{id}/downloads/{file}", get(servers::download))
-        .route("/api/v1/inquiries", get(servers::inquiries).post(servers::inquire))
+    vec![
+        ("/api/v1/servers", get(servers::servers).post(servers::make)),
+        ("/api/v1/servers/{id}/settings", post(servers::set)),
+        ("/api/v1/servers/{id}/blocked", get(blocking::blocked)),
+        ("/api/v1/servers/{id}/block", act(Act::Block)),
+        ("/api/v1/servers/{id}/release", act(Act::Release)),
+        ("/api/v1/servers/{id}/exemptions", get(blocking::exemptions)),
+        ("/api/v1/servers/{id}/unexempt", act(Act::Unexempt)),
+        ("/api/v1/servers/{id}/events", get(blocking::events).post(blocking::tell)),
+        ("/api/v1/servers/{id}/run", post(servers::run)),
+        ("/api/v1/servers/{id}/distributions", get(servers::distributions)),
+        ("/api/v1/servers/{id}/distribute", post(servers::distribute)),
+        ("/api/v1/servers/{id}/uploads", servers::upload_route()),
+        ("/api/v1/servers/{id}/uploads/{upload}", get(servers::one_upload)),
+        ("/api/v1/servers/{id}/uploads/{upload}/register", post(servers::register)),
+        ("/api/v1/servers/{id}/uploads/{upload}/drop", post(servers::drop_upload)),
+        ("/api/v1/servers/{id}/downloads/{file}", get(servers::download)),
+        ("/api/v1/inquiries", get(servers::inquiries).post(servers::inquire)),
+    ]
 }
 
 /// Lets by who has a token that is good, and answers a repeated POST.

@@ -13,180 +13,96 @@ struct Operation {
     summary: &'static str,
     query: &'static [&'static str],
     body: &'static [&'static str],
-    scope: &'static str,
 }
 
-const LIST: &[&str] = &["q", "class", "state", "after", "limit"];
+const LIST: &[&str] = &["q", "class", "state", "since", "until", "sort", "after", "limit"];
 const PART: &[&str] = &["q", "state", "after", "limit"];
 
+/// What reads: its path, its query, what it answers.
+const fn get(
+    path: &'static str,
+    query: &'static [&'static str],
+    summary: &'static str,
+) -> Operation {
+    Operation { method: "get", path, summary, query, body: &[] }
+}
+
+/// What decides: its path, its body's fields, what it does.
+const fn post(
+    path: &'static str,
+    body: &'static [&'static str],
+    summary: &'static str,
+) -> Operation {
+    Operation { method: "post", path, summary, query: &[], body }
+}
+
 const OPERATIONS: &[Operation] = &[
-    Operation {
-        method: "get",
-        path: "/api/v1/held",
-        summary: "Held messages, the latest first; q is a part of an address or subject",
-        query: LIST,
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/held/{id}",
-        summary: "One held message, without its body",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/held/{id}/release",
-        summary: "Release the copies that still wait",
-        query: &[],
-        body: &["why"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/held/{id}/delete",
-        summary: "Withdraw the copies that still wait",
-        query: &[],
-        body: &["why"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/senders",
-        summary: "Senders with a standing, the latest seen first",
-        query: PART,
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/senders/{id}/decide",
-        summary: "Give a sender the state trusted, revoked or barred",
-        query: &[],
-        body: &["state", "why"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/appeals",
-        summary: "Appeals, the most urgent first; state is received, question or closed",
-        query: &["state", "after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/appeals/{id}",
-        summary: "One appeal: what its sender says, what is known of him, the conversation",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/appeals/{id}/ask",
-        summary: "Ask the sender something",
-        query: &[],
-        body: &["text"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/appeals/{id}/grant",
-        summary: "Let the campaign or all mail of the identity (scope) through, for so many days \
+    get(
+        "/api/v1/held",
+        LIST,
+        "Held messages, the latest first or by sort (oldest, name, name-backwards); q is a part of \
+         an address or subject; since and until are times",
+    ),
+    get("/api/v1/held/{id}", &[], "One held message, without its body"),
+    post("/api/v1/held/{id}/release", &["why"], "Release the copies that still wait"),
+    post("/api/v1/held/{id}/delete", &["why"], "Withdraw the copies that still wait"),
+    get(
+        "/api/v1/senders",
+        &["q", "state", "sort", "after", "limit"],
+        "Senders with a standing, the latest seen first, or by sort",
+    ),
+    post(
+        "/api/v1/senders/{id}/decide",
+        &["state", "why"],
+        "Give a sender the state trusted, revoked or barred",
+    ),
+    get(
+        "/api/v1/appeals",
+        PART,
+        "Appeals, the most urgent first; q is a part of sender, subject or what was \
+         said; state is received, question or closed",
+    ),
+    get(
+        "/api/v1/appeals/{id}",
+        &[],
+        "One appeal: what its sender says, what is known of him, the conversation",
+    ),
+    post("/api/v1/appeals/{id}/ask", &["text"], "Ask the sender something"),
+    post(
+        "/api/v1/appeals/{id}/grant",
+        &["scope", "days", "volume", "reason"],
+        "Let the campaign or all mail of the identity (scope) through, for so many days \
                   and messages, and deliver what is held",
-        query: &[],
-        body: &["scope", "days", "volume", "reason"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/appeals/{id}/deny",
-        summary: "Deny it, with a reason that the sender reads",
-        query: &[],
-        body: &["reason"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/queue",
-        summary: "Items of the queue, the oldest first; state=failed: what failed",
-        query: &["state", "after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/queue/{id}/retry",
-        summary: "Attempt an item's delivery now",
-        query: &[],
-        body: &["why"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/queue/{id}/give-up",
-        summary: "Attempt an item's delivery no more",
-        query: &[],
-        body: &["why"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/organisations",
-        summary: "Organisations with their settings, where each comes from and what the file says",
-        query: &["after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/organisations/{id}",
-        summary: "One organisation",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/organisations/{id}",
-        summary: "Change settings: values by name, back (names that follow the file again), logo (base64)",
-        query: &[],
-        body: &["values", "back", "logo", "why"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/recipients",
-        summary: "Recipients, the latest known first; q is a part of an address or alias",
-        query: &["q", "organisation", "after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/recipients",
-        summary: "Make a recipient known before mail comes for him",
-        query: &[],
-        body: &["address"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/recipients/{id}",
-        summary: "One recipient",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/recipients/{id}",
-        summary: "Change aliases, members of a shared mailbox, digest and language",
-        query: &[],
-        body: &[
+    ),
+    post("/api/v1/appeals/{id}/deny", &["reason"], "Deny it, with a reason that the sender reads"),
+    get(
+        "/api/v1/queue",
+        &["state", "after", "limit"],
+        "Items of the queue, the oldest first; state=failed: what failed",
+    ),
+    post("/api/v1/queue/{id}/retry", &["why"], "Attempt an item's delivery now"),
+    post("/api/v1/queue/{id}/give-up", &["why"], "Attempt an item's delivery no more"),
+    get(
+        "/api/v1/organisations",
+        &["after", "limit"],
+        "Organisations with their settings, where each comes from and what the file says",
+    ),
+    get("/api/v1/organisations/{id}", &[], "One organisation"),
+    post(
+        "/api/v1/organisations/{id}",
+        &["values", "back", "logo", "why"],
+        "Change settings: values by name, back (names that follow the file again), logo (base64)",
+    ),
+    get(
+        "/api/v1/recipients",
+        &["q", "organisation", "sort", "after", "limit"],
+        "Recipients, the latest known first; q is a part of an address or alias",
+    ),
+    post("/api/v1/recipients", &["address"], "Make a recipient known before mail comes for him"),
+    get("/api/v1/recipients/{id}", &[], "One recipient"),
+    post(
+        "/api/v1/recipients/{id}",
+        &[
             "add_alias",
             "remove_alias",
             "add_member",
@@ -196,78 +112,43 @@ const OPERATIONS: &[Operation] = &[
             "weekday",
             "language",
         ],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/recipients/{id}/digest",
-        summary: "Send the digest now",
-        query: &[],
-        body: &[],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/recipients/{id}/end-sessions",
-        summary: "End every session on the recipient's own page",
-        query: &[],
-        body: &[],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/rules",
-        summary: "Blocks and allowances, the latest first; q is a part of sender, recipient or reason",
-        query: &["q", "organisation", "action", "after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/rules",
-        summary: "Block or allow an address or domain; without recipient for the whole organisation",
-        query: &[],
-        body: &["sender", "proved", "action", "recipient", "organisation", "why", "until"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/rules/{id}/end",
-        summary: "End a rule",
-        query: &[],
-        body: &[],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/audit",
-        summary: "Decisions, the latest first; q is a part of any of their texts",
-        query: &["q", "after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/servers",
-        summary: "Mail servers that the delivery blocking is kept for; 0 is our own courier",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers",
-        summary: "Make a server; way is socketmap, download or a path; a download's token is answered once",
-        query: &[],
-        body: &["name", "way", "organisation"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/settings",
-        summary: "Change run settings; reasons are like unknown_user=2 or rejecting=off",
-        query: &[],
-        body: &[
+        "Change aliases, members of a shared mailbox, digest and language",
+    ),
+    post("/api/v1/recipients/{id}/digest", &[], "Send the digest now"),
+    post(
+        "/api/v1/recipients/{id}/end-sessions",
+        &[],
+        "End every session on the recipient's own page",
+    ),
+    get(
+        "/api/v1/rules",
+        &["q", "organisation", "action", "sort", "after", "limit"],
+        "Blocks and allowances, the latest first; q is a part of sender, recipient or reason",
+    ),
+    post(
+        "/api/v1/rules",
+        &["sender", "proved", "action", "recipient", "organisation", "why", "until"],
+        "Block or allow an address or domain; without recipient for the whole organisation",
+    ),
+    post("/api/v1/rules/{id}/end", &[], "End a rule"),
+    get(
+        "/api/v1/audit",
+        &["q", "after", "limit"],
+        "Decisions, the latest first; q is a part of any of their texts",
+    ),
+    get(
+        "/api/v1/servers",
+        &[],
+        "Mail servers that the delivery blocking is kept for; 0 is our own courier",
+    ),
+    post(
+        "/api/v1/servers",
+        &["name", "way", "organisation"],
+        "Make a server; way is socketmap, download or a path; a download's token is answered once",
+    ),
+    post(
+        "/api/v1/servers/{id}/settings",
+        &[
             "daily_at",
             "zone",
             "immediate",
@@ -279,160 +160,82 @@ const OPERATIONS: &[Operation] = &[
             "never",
             "fixed",
         ],
-        scope: "decide",
-    },
+        "Change run settings; reasons are like unknown_user=2 or rejecting=off",
+    ),
+    get(
+        "/api/v1/servers/{id}/blocked",
+        &["q", "after", "limit"],
+        "Addresses that are not written to; q is a part of one",
+    ),
+    post("/api/v1/servers/{id}/block", &["address"], "Block an address by hand"),
+    post(
+        "/api/v1/servers/{id}/release",
+        &["address"],
+        "Release an address at once; it becomes exempt",
+    ),
+    get(
+        "/api/v1/servers/{id}/exemptions",
+        &["q", "after", "limit"],
+        "Addresses that may not be blocked, the latest first; q is a part of one",
+    ),
+    post(
+        "/api/v1/servers/{id}/unexempt",
+        &["address"],
+        "Delete an exemption: the address is subject to blocking again",
+    ),
+    get(
+        "/api/v1/servers/{id}/events",
+        &["q", "reason", "after", "limit"],
+        "The delivery log, the latest first; reason is a class or an outcome",
+    ),
+    post(
+        "/api/v1/servers/{id}/events",
+        &["events"],
+        "Tell up to 1000 outcomes: id, at, address, outcome, response; each counts once",
+    ),
+    post("/api/v1/servers/{id}/run", &[], "Do the daily run now"),
+    get("/api/v1/servers/{id}/distributions", &[], "Versions of the list, the latest first"),
+    post(
+        "/api/v1/servers/{id}/distribute",
+        &["dry", "roll_back"],
+        "Give the server its list, say what would change (dry), or put a version back (roll_back)",
+    ),
+    get("/api/v1/servers/{id}/uploads", &[], "Uploads since the service began, the latest first"),
     Operation {
-        method: "get",
-        path: "/api/v1/servers/{id}/blocked",
-        summary: "Addresses that are not written to; q is a part of one",
-        query: &["q", "after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/block",
-        summary: "Block an address by hand",
-        query: &[],
-        body: &["address"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/release",
-        summary: "Release an address at once; it becomes exempt",
-        query: &[],
-        body: &["address"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/servers/{id}/exemptions",
-        summary: "Addresses that may not be blocked, the latest first; q is a part of one",
-        query: &["q", "after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/unexempt",
-        summary: "Delete an exemption: the address is subject to blocking again",
-        query: &[],
-        body: &["address"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/servers/{id}/events",
-        summary: "The delivery log, the latest first; reason is a class or an outcome",
-        query: &["q", "reason", "after", "limit"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/events",
-        summary: "Tell up to 1000 outcomes: id, at, address, outcome, response; each counts once",
-        query: &[],
-        body: &["events"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/run",
-        summary: "Do the daily run now",
-        query: &[],
-        body: &[],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/servers/{id}/distributions",
-        summary: "Versions of the list, the latest first",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/distribute",
-        summary: "Give the server its list, say what would change (dry), or put a version back (roll_back)",
-        query: &[],
-        body: &["dry", "roll_back"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/servers/{id}/uploads",
-        summary: "Uploads since the service began, the latest first",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/uploads",
-        summary: "Upload a list: the body is the CSV file; it waits to be registered",
         query: &["column", "file"],
-        body: &[],
-        scope: "decide",
+        ..post(
+            "/api/v1/servers/{id}/uploads",
+            &[],
+            "Upload a list: the body is the CSV file; it waits to be registered",
+        )
     },
-    Operation {
-        method: "get",
-        path: "/api/v1/servers/{id}/uploads/{upload}",
-        summary: "How far an upload is: records, duplicates, invalid rows with their lines",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/uploads/{upload}/register",
-        summary: "Register an upload: all of it or nothing",
-        query: &[],
-        body: &["at_once"],
-        scope: "decide",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/servers/{id}/uploads/{upload}/drop",
-        summary: "Drop an upload that waits",
-        query: &[],
-        body: &[],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/servers/{id}/downloads/{file}",
-        summary: "blocked.csv, exemptions.csv, errors.csv or deliveries.csv, where downloads are granted",
-        query: &["q", "reason"],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/inquiries",
-        summary: "Who has asked to download lists and logs",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/inquiries",
-        summary: "Ask for the right to download; with grant, decide about it",
-        query: &[],
-        body: &["organisation", "why", "grant"],
-        scope: "decide",
-    },
-    Operation {
-        method: "get",
-        path: "/api/v1/servers/{id}/list",
-        summary: "The list for a server of way download, by its own token; If-None-Match acknowledges",
-        query: &[],
-        body: &[],
-        scope: "read",
-    },
+    get(
+        "/api/v1/servers/{id}/uploads/{upload}",
+        &[],
+        "How far an upload is: records, duplicates, invalid rows with their lines",
+    ),
+    post(
+        "/api/v1/servers/{id}/uploads/{upload}/register",
+        &["at_once"],
+        "Register an upload: all of it or nothing",
+    ),
+    post("/api/v1/servers/{id}/uploads/{upload}/drop", &[], "Drop an upload that waits"),
+    get(
+        "/api/v1/servers/{id}/downloads/{file}",
+        &["q", "reason"],
+        "blocked.csv, exemptions.csv, errors.csv or deliveries.csv, where downloads are granted",
+    ),
+    get("/api/v1/inquiries", &[], "Who has asked to download lists and logs"),
+    post(
+        "/api/v1/inquiries",
+        &["organisation", "why", "grant"],
+        "Ask for the right to download; with grant, decide about it",
+    ),
+    get(
+        "/api/v1/servers/{id}/list",
+        &[],
+        "The list for a server of way download, by its own token; If-None-Match acknowledges",
+    ),
 ];
 
 pub async fn document() -> Response {
@@ -475,6 +278,7 @@ fn whole() -> Value {
 
 fn operation(one: &Operation) -> Value {
     let text = json!({ "type": "string" });
+    let scope = if one.method == "get" { "read" } else { "decide" };
     let mut parameters: Vec<Value> = one
         .query
         .iter()
@@ -495,7 +299,7 @@ fn operation(one: &Operation) -> Value {
     }
     let mut described = json!({
         "summary": one.summary,
-        "description": format!("Needs a token of scope {}.", one.scope),
+        "description": format!("Needs a token of scope {scope}."),
         "responses": {
             "200": { "description": "Done", "content": { "application/json": {} } },
             "default": {
