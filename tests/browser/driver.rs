@@ -216,7 +216,7 @@ impl Page {
 
     /// Presses Tab until the element has the focus, which must be visible.
     pub async fn tab_to(&self, css: &str) {
-        for _ in 0..40 {
+        for _ in 0..120 {
             self.key(Key::Tab.into()).await;
             let there = format!(
                 "const one = document.activeElement; if (!one?.matches('{css}')) return null; \

@@ -59,7 +59,7 @@ async fn pace() {
     }
     let mut pages: Vec<String> = console_powers()
         .into_iter()
-        .filter(|(path, get, _)| get.is_some() && !path.contains('{') && path != "/admin/keys")
+        .filter(|(path, get, _)| get.is_some() && !path.contains('{'))
         .map(|(path, ..)| path)
         .collect();
     pages.push(format!("/admin/quarantine/{last}"));

@@ -3,6 +3,7 @@
 //! the story moves. One file per story.
 
 mod appeal;
+mod digests;
 mod held;
 mod killed;
 mod letter;
