@@ -160,6 +160,14 @@ impl Letter {
             || (self.null_path && super::reply_code(&self.text).is_some())
     }
 
+    /// An address of whoever writes the bounce: to be asked for help.
+    pub fn is_its_own(&self, address: &str) -> bool {
+        let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
+        self.from.as_deref().is_some_and(|from| from.eq_ignore_ascii_case(address))
+            || ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "admin"]
+                .contains(&&local[..])
+    }
+
     /// Whether it only warns that delivery takes longer.
     pub fn is_warning(&self) -> bool {
         let lower = self.text.to_ascii_lowercase();
@@ -181,9 +189,14 @@ const DAEMONS: &[&str] = &[
     "mail administrator",
     "system administrator",
     "mailerdaemon",
+    "mdaemon",
+    "mail router",
+    "mail transport",
+    "mail transfer",
+    "lsmtp",
 ];
 
-/// What bounces are called.
+/// What bounces are called, in lower case.
 const SUBJECTS: &[&str] = &[
     "undeliver",
     "returned mail",
@@ -203,6 +216,35 @@ const SUBJECTS: &[&str] = &[
     "non-delivery",
     "unzustellbar",
     "non remis",
+    "mail failed",
+    "mail rejected",
+    "message rejected",
+    "rejected mail",
+    "user unknown",
+    "delivery problem",
+    "delivery error",
+    "delivery report",
+    "non delivery",
+    "bounced mail",
+    "nicht zugestellt",
+    "fehlgeschlagen",
+    "non délivr",
+    "non recapit",
+    "mancato recapito",
+    "no entregado",
+    "no se puede entregar",
+    "não entregue",
+    "niet bezorg",
+    "kan inte levereras",
+    "ej levererat",
+    "ei toimitettu",
+    "toimitus epäonnistui",
+    "не доставлен",
+    "недоставлен",
+    "退信",
+    "退回",
+    "配信エラー",
+    "配信できません",
     "loop alert",
     "are not member",
     "could not send message",
@@ -224,6 +266,23 @@ const PHRASES: &[&str] = &[
     "addresses had permanent fatal errors",
     "addresses had delivery",
     "error delivering your mail",
+    "cannot be delivered",
+    "could not deliver",
+    "undeliverable to",
+    "has encountered delivery problems",
+    "konnte nicht zugestellt werden",
+    "konnte nicht ausgeliefert werden",
+    "n'a pas pu être remis",
+    "n'a pas pu etre remis",
+    "non è stato possibile recapitare",
+    "no se ha podido entregar",
+    "não pôde ser entregue",
+    "kon niet worden bezorgd",
+    "kunde inte levereras",
+    "ei voitu toimittaa",
+    "配信できませんでした",
+    "無法傳送",
+    "无法投递",
 ];
 
 /// How automatic answers are called.
@@ -269,6 +328,11 @@ const ORIGINAL: &[&str] = &[
     "attached is a copy of the",
     "text of your message follows",
     "original mail as follows",
+    "original message follows",
+    "attachment is a copy of the message",
+    "here is a copy of the first part of the message",
+    "start of returned message",
+    "your message reads",
 ];
 
 /// Takes one level of `> ` off a letter that somebody forwarded.

@@ -168,6 +168,13 @@ fn from_letter(letter: &Letter) -> Vec<Failure> {
         let addresses = known.cloned().unwrap_or_default();
         sections.extend(addresses.into_iter().take(RECIPIENTS).map(sections::Section::of));
     }
+    if sections.is_empty() {
+        // The one address that it speaks of, if it is one.
+        let mut spoken_of = sections::any(&letter.text);
+        spoken_of.retain(|address| !is_sender(address) && !letter.is_its_own(address));
+        sections
+            .extend(spoken_of.pop().filter(|_| spoken_of.is_empty()).map(sections::Section::of));
+    }
     // A list names its helpers too.
     if letter.text.contains("not a member of this mailing list") {
         sections.truncate(1);

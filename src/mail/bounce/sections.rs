@@ -68,6 +68,26 @@ pub(super) fn find(text: &str) -> Vec<Section> {
     sections
 }
 
+/// Every address in `text`, each once, where no line names a recipient as
+/// letters usually do.
+pub(super) fn any(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for line in text.lines().take(LINES) {
+        let lower = line.trim().to_ascii_lowercase();
+        if NOT_HIM.iter().any(|start| lower.starts_with(start)) {
+            continue;
+        }
+        let mut rest = line;
+        while let Some((end, address)) = first_address(rest) {
+            if !found.iter().any(|one| one.eq_ignore_ascii_case(address)) {
+                found.push(address.to_owned());
+            }
+            rest = &rest[end..];
+        }
+    }
+    found
+}
+
 /// A line that names a recipient.
 struct Opening<'a> {
     address: &'a str,
@@ -80,7 +100,9 @@ struct Opening<'a> {
 fn opening(line: &str) -> Option<Opening<'_>> {
     let trimmed = line.trim();
     let lower = trimmed.to_ascii_lowercase();
-    if NOT_HIM.iter().any(|start| lower.starts_with(start)) {
+    let aside = lower.trim_start_matches('(');
+    let named = ASIDE.iter().any(|start| aside.starts_with(start));
+    if !named && NOT_HIM.iter().any(|start| lower.starts_with(start)) {
         return None;
     }
     let bare = trimmed.strip_prefix(">>>").map_or(trimmed, str::trim_start);
@@ -148,8 +170,18 @@ const NOT_HIM: &[&str] = &[
     "list-",
 ];
 
+/// What stands in brackets under a recipient who has another name.
+const ASIDE: &[&str] = &["generated from", "originally addressed to", "expanded from"];
+
 /// Words behind which a recipient is named.
 const ANNOUNCED: &[&str] = &[
+    "error-for:",
+    "generated from",
+    "addressed to",
+    "original address:",
+    "dda:smtp=",
+    "undeliverable  to",
+    "mailbox is full:",
     "rcpt to:",
     "final-recipient:",
     "original-recipient:",

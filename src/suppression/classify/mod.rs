@@ -8,6 +8,7 @@
 //! Where it is doubtful whose fault it was, it is not the address's: a wrong
 //! block loses somebody's mail, a wrong pardon costs one more bounce.
 
+mod phrases;
 mod words;
 
 use crate::mail::bounce::{Command, Failure, Status};
@@ -77,10 +78,10 @@ pub fn classify(failure: &Failure) -> Class {
         return Class::Content;
     }
     if failure.local {
-        return if has(&said, words::FULL) { Class::MailboxFull } else { Class::Other };
+        return if has(&said, phrases::FULL) { Class::MailboxFull } else { Class::Other };
     }
     let context = words::plain(&failure.context);
-    if let Some(class) = words::TOLD.iter().find(|(phrase, _)| context.contains(phrase)) {
+    if let Some(class) = phrases::TOLD.iter().find(|(phrase, _)| context.contains(phrase)) {
         return class.1;
     }
     let facts = Facts {
@@ -116,57 +117,60 @@ fn by_words(said: &str, facts: &Facts) -> Option<Class> {
     let before_rcpt =
         matches!(facts.command, Some(Command::Connect | Command::Helo | Command::Mail));
     // The address itself is wrong.
-    if has(said, words::MALFORMED) || subject == Some((1, 3)) {
+    if has(said, phrases::MALFORMED) || subject == Some((1, 3)) {
         return Some(AddressFormat);
     }
-    if has(said, words::OUR_LIMITS) {
+    if has(said, phrases::OUR_LIMITS) {
         return Some(OurFault);
     }
-    if has(said, words::TOO_BIG) && !matches!(subject, Some((2, 2))) {
+    if has(said, phrases::TOO_BIG) && !matches!(subject, Some((2, 2))) {
         return Some(Content);
     }
-    if has(said, words::FULL) || subject == Some((2, 2)) {
+    if has(said, phrases::FULL) || subject == Some((2, 2)) {
         return Some(MailboxFull);
     }
-    if has(said, words::NOT_MEMBER) {
+    if has(said, phrases::NOT_MEMBER) {
         return Some(Rejecting);
     }
-    if has(said, words::SENDER) || matches!(subject, Some((1, 7 | 8))) {
+    if has(said, phrases::SENDER) || matches!(subject, Some((1, 7 | 8))) {
         return Some(OurFault);
     }
     // "The recipient does not accept mail" is no word about his domain.
-    let closed = has(said, &["domain", "host"]) && said.contains("does not accept mail");
-    if (closed || has(said, words::NO_HOST)) && !before_rcpt {
+    let closed = has(said, &["domain", "host"]) && said.contains("does not accept mail")
+        || said.contains("dns domain") && said.contains("does not exist");
+    if (closed || has(said, phrases::NO_HOST)) && !before_rcpt {
         return Some(UnknownHost);
     }
-    if has(said, words::LOCAL_TROUBLE) {
+    if has(said, phrases::LOCAL_TROUBLE) {
         return Some(Other);
     }
-    if has(said, words::LISTED_LINK) {
+    if has(said, phrases::LISTED_LINK) {
         return Some(Content);
     }
-    // "not listed in Domino Directory" is no list of ours.
-    if has(&said.replace("not listed", ""), words::OUR_HOST) {
+    // "not listed in Domino Directory" is no list of ours, nor is "primary
+    // target IP address responded" about our address.
+    let ours = said.replace("not listed", "").replace("target ip address", "");
+    if has(&ours, phrases::OUR_HOST) {
         return Some(OurFault);
     }
-    if has(said, words::CONTENT) {
+    if has(said, phrases::CONTENT) {
         return Some(Content);
     }
-    if before_rcpt && !has(said, words::TIMEOUT) {
+    if before_rcpt && !has(said, phrases::TIMEOUT) {
         return Some(OurFault);
     }
-    if has(said, words::SHUT) {
+    if has(said, phrases::SHUT) {
         return Some(Rejecting);
     }
-    if has(said, words::NO_USER) {
+    if has(said, phrases::NO_USER) {
         return Some(if facts.is_about_the_user(said) { UnknownUser } else { Rejecting });
     }
     // A mailbox of which nothing more is said: 550 "mailbox unavailable".
-    if has(said, words::REJECTING) {
+    if has(said, phrases::REJECTING) {
         return Some(Rejecting);
     }
     // What a server says of its own waiting comes after every status.
-    if facts.status.is_none_or(|status| status.1 == 4) && has(said, words::TIMEOUT) {
+    if facts.status.is_none_or(|status| status.1 == 4) && has(said, phrases::TIMEOUT) {
         return Some(ResendTimeout);
     }
     None
@@ -180,13 +184,14 @@ impl Facts {
     fn is_about_the_user(&self, said: &str) -> bool {
         match self.status.map(|status| (status.1, status.2)) {
             Some((1, _) | (4, 1)) => true,
-            Some((7, _)) => said.contains("access denied") && self.command == Some(Command::Rcpt),
+            Some((7, _)) => has(said, phrases::NOBODY) && self.command == Some(Command::Rcpt),
+            _ if has(said, phrases::GONE) => true,
             _ if self.command == Some(Command::Rcpt) => true,
             Some((5, 0)) => true,
             _ if self.command == Some(Command::Data) => false,
             _ if self.bad_mailbox => true,
-            Some((2, _)) => has(said, words::BAD_MAILBOX),
-            _ => self.named || has(said, words::FOUND_OUT),
+            Some((2, _)) => has(said, phrases::BAD_MAILBOX),
+            _ => self.named || has(said, phrases::FOUND_OUT),
         }
     }
 

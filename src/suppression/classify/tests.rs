@@ -85,6 +85,30 @@ fn every_answer_has_its_class() {
     }
 }
 
+/// What large providers and common servers publish about their answers.
+#[test]
+fn the_published_answers_of_providers_have_their_class() {
+    let mut wrong = Vec::new();
+    let rows = include_str!("answers.tsv").lines().filter(|line| !line.starts_with('#'));
+    for row in rows {
+        let mut cells = row.splitn(3, '\t');
+        let mut cell = || cells.next().unwrap_or_default();
+        let (command, class, answer) = (cell(), cell(), cell());
+        let command = match command {
+            "CONN" => Some(Command::Connect),
+            "MAIL" => Some(Command::Mail),
+            "RCPT" => Some(Command::Rcpt),
+            "DATA" => Some(Command::Data),
+            _ => Option::None,
+        };
+        let found = answered(command, answer);
+        if Class::parse(class) != Some(found) {
+            wrong.push(format!("{class}, not {}: {answer}", found.as_str()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn a_reply_with_a_release_link_is_content() {
     let token = "A".repeat(56);
