@@ -1,3 +1,4 @@
+//! B-10: DSNs that other people's servers make are read as what they are.
 //! M-10, L-25: the bounces that other people's servers make of our 550 carry
 //! the whole link, and it opens: Debian's Postfix, Exim 4.96 and OpenSMTPD 6.8
 //! as *sending* servers. `tests/peers/server` runs the two that cannot be
@@ -12,15 +13,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use reprieve::clock::Clock;
 use reprieve::demo::client::Sender;
 use reprieve::demo::outside::{Arrived, Outside};
 use reprieve::gateway::{Config, Gateway, Sockets};
 use reprieve::link::ring;
-use reprieve::mail::Domain;
+use reprieve::mail::{Domain, bounce};
 use reprieve::notice;
+use reprieve::suppression::classify::{Class, classify};
 
 use postfix::Postfix;
 
@@ -119,21 +121,125 @@ impl World {
     }
 }
 
+/// Answers RCPT by the name of the recipient; nobody is taken.
+async fn refuser() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                stream.write_all(b"220 mx.ours.example ESMTP\r\n").await?;
+                let mut line = String::new();
+                while stream.read_line(&mut line).await? > 0 {
+                    let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
+                    let refused = REFUSED.iter().find(|(to, ..)| line.contains(to));
+                    let answer = match (&verb[..], refused) {
+                        ("RCPT", Some((_, answer, ..))) => *answer,
+                        ("RCPT" | "DATA", _) => "554 5.5.1 No valid recipients",
+                        ("QUIT", _) => "221 2.0.0 Bye",
+                        _ => "250 2.0.0 Ok",
+                    };
+                    stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+                    line.clear();
+                }
+                Ok::<_, std::io::Error>(())
+            });
+        }
+    });
+    address
+}
+
+/// To whom, the answer, our class of the DSN that comes back.
+const REFUSED: [(&str, &str, Class); 4] = [
+    ("nobody@ours.example", "550 5.1.1 User unknown in virtual mailbox table", Class::UnknownUser),
+    ("full@ours.example", "552 5.2.2 Mailbox full: over quota", Class::MailboxFull),
+    (
+        "listed@ours.example",
+        "554 5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org",
+        Class::OurFault,
+    ),
+    ("shut@ours.example", "550 5.2.1 This mailbox is disabled", Class::Rejecting),
+];
+
+/// What `server` writes back for each refusal is read as what it was.
+async fn dsns_are_classified(world: &World, server: SocketAddr, name: &str) {
+    let mut sender = Sender::connect(server, "desk.stranger.example").await.unwrap();
+    for (to, _, class) in REFUSED {
+        let message = format!(
+            "From: <eva@stranger.example>\r\nTo: <{to}>\r\nSubject: {name} {to}\r\n\
+             Date: Mon, 23 Nov 2026 02:00:00 +0000\r\nMessage-ID: <{to}.{name}@x.example>\r\n\
+             \r\nDear Anna\r\n"
+        );
+        let taken = sender.send("eva@stranger.example", &[to], message.as_bytes()).await;
+        assert_eq!(taken.unwrap().code, 250, "{name} takes it");
+        let is_it = |one: &Arrived| {
+            one.rcpt_to == ["eva@stranger.example"]
+                && String::from_utf8_lossy(one.message.bytes()).contains(to)
+        };
+        let came = tokio::time::timeout(PATIENCE, world.outside.wait_for(is_it)).await;
+        let came = came.unwrap_or_else(|_| panic!("{name} sends no DSN for {to}"));
+        let read = bounce::read(came.message.bytes());
+        let text = String::from_utf8_lossy(came.message.bytes());
+        assert_eq!(read.kind, bounce::Kind::Bounce, "{name}: {text}");
+        let [failure] = &read.failures[..] else { panic!("{name} {to}: {read:?}\n{text}") };
+        assert_eq!((&failure.address[..], classify(failure)), (to, class), "{name}: {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn m_10_l_25_a_bounce_by_postfix_has_the_whole_link() {
+async fn b_10_dsns_of_postfix_are_classified() {
     if !postfix::is_here() {
         return;
     }
-    let world = World::new().await;
-    let transport = format!(
+    let mut world = World::new().await;
+    world.smtp = refuser().await;
+    let postfix = Postfix::with_back_door(&to_us(&world)).await;
+    dsns_are_classified(&world, postfix.front(), "postfix").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b_10_dsns_of_exim_are_classified() {
+    dsns_of("exim").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b_10_dsns_of_opensmtpd_are_classified() {
+    dsns_of("opensmtpd").await;
+}
+
+async fn dsns_of(name: &'static str) {
+    if !postfix::is_here() {
+        return;
+    }
+    let mut world = World::new().await;
+    world.smtp = refuser().await;
+    let address = postfix::free_port();
+    let Some(mut server) = Server::start(name, address, &world).await else { return };
+    dsns_are_classified(&world, address, name).await;
+    server.stop();
+}
+
+/// A Postfix that sends ours.example to the world's gateway and everything
+/// else to its sink.
+fn to_us(world: &World) -> String {
+    format!(
         "transport_maps = inline:{{ {{ ours.example = smtp:[127.0.0.1]:{} }} }}\n\
          default_transport = smtp:[127.0.0.1]:{}\n\
          mynetworks = 127.0.0.0/8\n\
          smtpd_relay_restrictions = permit_mynetworks, reject\n",
         world.smtp.port(),
         world.sink.port()
-    );
-    let postfix = Postfix::with_back_door(&transport).await;
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m_10_l_25_a_bounce_by_postfix_has_the_whole_link() {
+    if !postfix::is_here() {
+        return;
+    }
+    let world = World::new().await;
+    let postfix = Postfix::with_back_door(&to_us(&world)).await;
     world.bounce_has_the_link(postfix.front(), "postfix").await;
 }
 
