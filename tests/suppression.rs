@@ -41,7 +41,7 @@ async fn rcpt(postfix: &Postfix, to: &str) -> String {
 #[tokio::test]
 async fn postfix_asks_the_socketmap_and_a_release_is_at_once() {
     let list = Suppression::new(Store::in_memory(), Clock::system());
-    list.add(OWN, &address(BLOCKED)).await.unwrap();
+    list.add(OWN, &address(BLOCKED), "test").await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let stop = CancellationToken::new();
@@ -79,8 +79,8 @@ async fn postfix_obeys_a_map_file_and_its_replacement() {
     let path = folder.path().join("blocked");
     let list = Suppression::new(Store::in_memory(), Clock::system());
     let way = Way::MapFile(path.display().to_string());
-    list.set_server(&Server::new(1, "mx1", way)).await.unwrap();
-    list.add(1, &address(BLOCKED)).await.unwrap();
+    list.set_server(&Server::new(1, "mx1", way), "test").await.unwrap();
+    list.add(1, &address(BLOCKED), "test").await.unwrap();
     list.step().await.unwrap();
     let map = format!(
         "smtpd_recipient_restrictions = check_recipient_access texthash:{}, \

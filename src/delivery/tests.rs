@@ -622,7 +622,7 @@ async fn r_06_an_item_without_a_place_waits_without_an_attempt() {
 async fn nothing_is_sent_to_a_suppressed_address_and_the_log_says_so() {
     let world = World::new();
     let to = "dead@far.example";
-    world.suppression.add(crate::suppression::OWN, &address(to)).await.unwrap();
+    world.suppression.add(crate::suppression::OWN, &address(to), "test").await.unwrap();
     let letter = Bytes::from_static(b"Subject: for you\r\n\r\nsee\r\n");
     let item = world.enqueue(Kind::Letter, Uuid::now_v7(), ReversePath::Null, to, letter).await;
     world.run().await;

@@ -70,10 +70,10 @@ pub async fn furnish(list: &Suppression) -> anyhow::Result<()> {
         watch_days: Some(90),
         ..Change::default()
     };
-    let live = list.change(server("mx.demo", "socketmap", "demo")).await?.server.id;
-    let fetching = list.change(server("news.demo", "download", "demo")).await?.server.id;
+    let live = list.change(server("mx.demo", "socketmap", "demo"), "admin").await?.server.id;
+    let fetching = list.change(server("news.demo", "download", "demo"), "admin").await?.server.id;
     let fixed = Change { fixed: Some(true), ..server("mx.second", "socketmap", "second") };
-    let fixed = list.change(fixed).await?.server.id;
+    let fixed = list.change(fixed, "admin").await?.server.id;
     for id in [OWN, live, fixed] {
         outcomes(list, id).await?;
     }
@@ -82,7 +82,7 @@ pub async fn furnish(list: &Suppression) -> anyhow::Result<()> {
     blocked?;
     list.release(live, &address("pekka@moved.example")?, "admin").await?;
     for (count, name) in ["sales", "jobs", "press"].into_iter().enumerate() {
-        list.add(fetching, &address(&format!("{name}@closed{count}.example"))?).await?;
+        list.add(fetching, &address(&format!("{name}@closed{count}.example"))?, "admin").await?;
     }
     uploads(list, live).await?;
     let organisation = OrganisationId::new("demo").context("an organisation's id")?;

@@ -39,6 +39,9 @@ use super::hops::{HopError, Hops};
 use super::settings;
 use super::sockets::BindError;
 
+/// For so long a start waits for the blocked lists before it opens the doors.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Why the gateway does not start. Each is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -386,7 +389,7 @@ async fn suppression(
         .in_folder(&config.store.folder.join("blocking"))
         .keeping(config.suppression.keep_days);
     suppression.set_own_domains(settings::own_domains(config));
-    suppression.load().await?;
+    suppression.load_within(PATIENCE).await?;
     Ok(suppression)
 }
 

@@ -127,7 +127,10 @@ impl Errands {
             Errand::Show { which } => Ok(shown(&self.find(&which).await?.record)),
             Errand::Release { which } => self.release(&which).await,
             Errand::Delete { which } => self.delete(&which).await,
-            Errand::Suppression { ask } => super::blocking::run(&self.suppression, ask).await,
+            Errand::Suppression { ask } => {
+                let audit = self.admins.accounts.audit();
+                super::blocking::run(&self.suppression, audit, ask).await
+            }
             Errand::Digest { to } => self.digest(&to).await,
             Errand::Appeals { decided } => self.appeals(decided).await,
             Errand::Appeal { which } => Ok(shown_appeal(&self.appeal(&which).await?)),

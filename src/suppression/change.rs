@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::classify::Class;
 use super::rule::REASONS;
-use super::{OWN, Reason, Refused, RunSettings, Server, ServerId, Suppression, Way, fetch};
+use super::{By, OWN, Reason, Refused, RunSettings, Server, ServerId, Suppression, Way, fetch};
 use crate::directory::OrganisationId;
 
 /// New values of a server; what is absent stays.
@@ -54,7 +54,7 @@ impl Suppression {
     ///
     /// # Errors
     /// [`Refused`], a sentence; nothing is changed then.
-    pub async fn change(&self, change: Change) -> Result<Changed, Refused> {
+    pub async fn change(&self, change: Change, by: impl Into<By<'_>>) -> Result<Changed, Refused> {
         let all = self.servers().await?;
         let id = match change.id {
             Change::NEXT => all.iter().map(|one| one.id).max().unwrap_or(OWN) + 1,
@@ -76,7 +76,7 @@ impl Suppression {
                 path if path.starts_with('/') => Way::MapFile(path.to_owned()),
                 other => {
                     let words = format!("{other:?} is not socketmap, download or an absolute path");
-                    return Err(Refused::File(words));
+                    return Err(Refused::Typed(words));
                 }
             };
         }
@@ -85,7 +85,7 @@ impl Suppression {
                 "" => None,
                 id => Some(
                     OrganisationId::new(id)
-                        .ok_or_else(|| Refused::File(format!("{id:?} is no organisation")))?,
+                        .ok_or_else(|| Refused::Typed(format!("{id:?} is no organisation")))?,
                 ),
             };
         }
@@ -93,7 +93,7 @@ impl Suppression {
         if let Some(never) = change.never {
             server.never = never;
         }
-        self.set_server(&server).await?;
+        self.set_server(&server, by).await?;
         let mut cancelled = 0;
         for reason in off.into_iter().filter(|_| change.cancel) {
             cancelled += self.cancel_reason(server.id, reason).await?;
@@ -111,7 +111,7 @@ fn name_of(change: &Change, server: &Server) -> Result<String, Refused> {
     if fits && plain && name.parse::<u64>().is_err() {
         Ok(name.to_owned())
     } else {
-        Err(Refused::File(format!("{name:?} is no name for a server: a word, and no number")))
+        Err(Refused::Typed(format!("{name:?} is no name for a server: a word, and no number")))
     }
 }
 
@@ -122,7 +122,7 @@ fn settings_of(settings: &mut RunSettings, change: &Change) -> Result<Vec<Reason
             .split_once(':')
             .and_then(|(h, m)| Some((h.parse::<u32>().ok()?, m.parse::<u32>().ok()?)));
         let (hour, minute) =
-            clock.ok_or_else(|| Refused::File(format!("{at:?} is not like 00:30")))?;
+            clock.ok_or_else(|| Refused::Typed(format!("{at:?} is not like 00:30")))?;
         settings.daily_at = hour.saturating_mul(60).saturating_add(minute);
     }
     if let Some(zone) = &change.zone {
@@ -140,7 +140,7 @@ fn settings_of(settings: &mut RunSettings, change: &Change) -> Result<Vec<Reason
     let mut off = Vec::new();
     for one in &change.reasons {
         let wrong =
-            || Refused::File(format!("{one:?} is not like unknown_user=2 or rejecting=off"));
+            || Refused::Typed(format!("{one:?} is not like unknown_user=2 or rejecting=off"));
         let (word, value) = one.split_once('=').ok_or_else(wrong)?;
         let class = Class::parse(word).ok_or_else(wrong)?;
         let at = REASONS.iter().position(|reason| *reason == class).ok_or_else(wrong)?;

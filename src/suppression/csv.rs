@@ -113,22 +113,35 @@ fn read<R: Read>(
     reader.read_record(into).map_err(|error| CsvError::Csv(line, error.to_string()))
 }
 
+/// Why a cell is no address for the list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    #[error("it is too long")]
+    TooLong,
+    #[error("patterns are not taken; write each address")]
+    Pattern,
+    #[error("{0}")]
+    NoAddress(String),
+    #[error("this address may never be suppressed")]
+    Never,
+}
+
 /// An address from a cell, or why it is none (ATTACKS C-03: patterns and
 /// domains are not taken for addresses).
 ///
 /// # Errors
-/// A sentence.
-pub fn address(cell: &str) -> Result<Address, String> {
+/// [`Wrong`], a sentence.
+pub fn address(cell: &str) -> Result<Address, Wrong> {
     let cell = cell.trim();
     if cell.len() > CELL {
-        return Err("it is too long".to_owned());
+        return Err(Wrong::TooLong);
     }
     // What an export of ours put in front of a formula.
     let cell = cell.strip_prefix('\'').unwrap_or(cell);
     if cell.contains('*') {
-        return Err("patterns are not taken; write each address".to_owned());
+        return Err(Wrong::Pattern);
     }
-    Address::parse_utf8(cell).map_err(|error| error.to_string())
+    Address::parse_utf8(cell).map_err(|error| Wrong::NoAddress(error.to_string()))
 }
 
 /// A cell as it may go into a spreadsheet: what would begin a formula gets an

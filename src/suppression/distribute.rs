@@ -4,8 +4,9 @@
 //!
 //! Nothing here starts a child process (ATTACKS S-28): a `texthash:` file is
 //! replaced in one step, and what tells Postfix to read it again is the
-//! operator's (`deploy/postfix/reprieve-map.path`, systemd watches the file).
-//! A release must not wait for that: it is the socketmap's to be at once.
+//! operator's (`deploy/postfix/reprieve-map.path`, systemd watches the file),
+//! which writes beside it which version Postfix has read. A release must not
+//! wait for that: it is the socketmap's to be at once.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::{Distributed, Server, ServerId, Way};
 use super::roll::Roll;
-use super::{Suppression, list::Refused};
+use super::{By, Suppression, list::Refused};
 use crate::clock::SignedDuration;
 use crate::store::{Batch, Fault, Row};
 
@@ -33,12 +34,8 @@ pub struct Difference {
     pub addresses: u64,
     pub added: u64,
     pub removed: u64,
-}
-
-impl Difference {
-    fn is_empty(self) -> bool {
-        (self.added, self.removed) == (0, 0)
-    }
+    /// Whether the file is another now.
+    pub written: bool,
 }
 
 /// Whether a server has what was distributed to it.
@@ -66,13 +63,16 @@ impl Suppression {
     pub async fn distribute(
         &self,
         id: ServerId,
-        by: &str,
+        by: impl Into<By<'_>>,
         dry: bool,
     ) -> Result<Difference, Refused> {
+        let by = by.into();
+        self.loaded()?;
         let server = self.server(id).await?.record;
         let Some(path) = self.list_path(&server) else {
             // The others ask, and have the newest at once.
             let addresses = self.roll(id).len() as u64;
+            self.note_only(dry, by).await?;
             return Ok(Difference { version: server.version, addresses, ..Difference::default() });
         };
         let (roll, version) = (self.roll(id), server.version + 1);
@@ -82,7 +82,8 @@ impl Suppression {
             .await
             .map_err(|error| Fault::Unavailable(error.to_string()))?;
         match done {
-            Ok(difference) if dry || (server.version > 0 && difference.is_empty()) => {
+            Ok(difference) if !difference.written => {
+                self.note_only(dry, by).await?;
                 Ok(difference)
             }
             Ok(difference) => {
@@ -97,17 +98,26 @@ impl Suppression {
         }
     }
 
+    /// That somebody asked for what was there already.
+    async fn note_only(&self, dry: bool, by: By<'_>) -> Result<(), Fault> {
+        let mut batch = Batch::new();
+        if !dry {
+            (by.also)(&mut batch);
+        }
+        self.write(batch).await
+    }
+
     async fn note_distributed(
         &self,
         server: &Server,
         difference: Difference,
-        by: &str,
+        by: By<'_>,
     ) -> Result<(), Refused> {
         let now = self.clock().now();
         let mut fresh = server.clone();
         fresh.version = difference.version;
-        if matches!(server.way, Way::MapFile(_)) {
-            // The file is where Postfix reads it: that is its acknowledgement.
+        if matches!(&server.way, Way::MapFile(path) if read_mark(path).is_none()) {
+            // Nobody says what Postfix has read: the file is where it reads.
             fresh.acknowledged = difference.version;
             fresh.acknowledged_at = Some(now);
         }
@@ -119,11 +129,12 @@ impl Suppression {
             server: server.id,
             version: difference.version,
             at: now,
-            by: by.to_owned(),
+            by: by.login.to_owned(),
             addresses: difference.addresses,
             added: difference.added,
             removed: difference.removed,
         });
+        (by.also)(&mut batch);
         Ok(self.write(batch).await?)
     }
 
@@ -144,7 +155,12 @@ impl Suppression {
     ///
     /// # Errors
     /// [`Refused::File`] if that version is not kept any more.
-    pub async fn roll_back(&self, id: ServerId, version: u64) -> Result<(), Refused> {
+    pub async fn roll_back(
+        &self,
+        id: ServerId,
+        version: u64,
+        by: impl Into<By<'_>>,
+    ) -> Result<(), Refused> {
         let mut server = self.server(id).await?.record;
         let Some(path) = self.list_path(&server) else {
             return Err(Refused::File("a server that asks has no older versions".to_owned()));
@@ -160,20 +176,20 @@ impl Suppression {
         back()
             .map_err(|error| Refused::File(format!("version {version} is not there: {error}")))?;
         server.pinned = true;
-        if matches!(server.way, Way::MapFile(_)) {
+        if matches!(&server.way, Way::MapFile(path) if read_mark(path).is_none()) {
             server.acknowledged = version;
         }
-        self.set_server(&server).await
+        self.set_server(&server, by).await
     }
 
     /// Ends what [`Suppression::roll_back`] began.
     ///
     /// # Errors
     /// [`Refused`] if the store cannot write.
-    pub async fn resume(&self, id: ServerId) -> Result<(), Refused> {
+    pub async fn resume(&self, id: ServerId, by: impl Into<By<'_>>) -> Result<(), Refused> {
         let mut server = self.server(id).await?.record;
         server.pinned = false;
-        self.set_server(&server).await
+        self.set_server(&server, by).await
     }
 
     /// Whether a server still has what it was given.
@@ -189,9 +205,13 @@ impl Suppression {
                 let path = self.list_path(&server).unwrap_or_default();
                 let has = server.acknowledged;
                 match (read_head(&path), &server.way) {
+                    (Ok(Some(version)), Way::MapFile(_))
+                        if version != server.version && !server.pinned =>
+                    {
+                        Drift::Changed(format!("it holds version {version}"))
+                    }
                     (Ok(Some(version)), _) if version == has => Drift::None,
-                    (Ok(Some(last)), Way::Download(_)) => Drift::Behind { has, last },
-                    (Ok(Some(version)), _) => Drift::Behind { has: version, last: server.version },
+                    (Ok(Some(last)), _) => Drift::Behind { has, last },
                     (Ok(None), _) => Drift::Changed("it is not ours any more".to_owned()),
                     (Err(error), _) => Drift::Changed(error.to_string()),
                 }
@@ -216,20 +236,25 @@ impl Suppression {
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
     pub async fn step(&self) -> Result<usize, Fault> {
+        self.loaded()?;
         let mut ran = 0;
         for server in self.servers().await? {
             if self.is_due(server.id).await? {
-                self.run(server.id).await?;
+                self.run(server.id, "schedule").await?;
                 ran += 1;
             }
             if self.list_path(&server).is_some() && !server.pinned {
                 self.keep_map(&server).await?;
             }
-            if matches!(server.way, Way::Download(_)) {
-                self.watch_fetches(&server).await?;
+            if let Way::MapFile(path) = &server.way {
+                self.note_read(&server, path).await?;
+            }
+            if self.list_path(&server).is_some() {
+                self.watch_taken(&self.server(server.id).await?.record).await?;
             }
         }
         self.note_refused().await?;
+        self.rolls.settle().await;
         let old = self.clock().now() - SignedDuration::from_hours(24 * i64::from(self.keep_days));
         super::event::forget(self.store(), old, FORGOTTEN).await?;
         Ok(ran)
@@ -249,8 +274,8 @@ impl Suppression {
         };
         let stands = match drift {
             Drift::None => true,
-            // Its own affair: it fetches when it likes.
-            Drift::Behind { .. } => matches!(server.way, Way::Download(_)),
+            // The file is right: it fetches, or reads, when it likes.
+            Drift::Behind { .. } => true,
             Drift::Never | Drift::Changed(_) => false,
         };
         if same && stands {
@@ -268,6 +293,26 @@ impl Suppression {
             Err(Refused::Store(fault)) => Err(fault),
             Err(other) => Err(Fault::Unavailable(other.to_string())),
         }
+    }
+
+    /// Takes over which version Postfix has read, where somebody says so.
+    async fn note_read(&self, server: &Server, path: &str) -> Result<(), Fault> {
+        let Some(version) = read_mark(path) else { return Ok(()) };
+        let Some(row) = self.known(server.id).await? else { return Ok(()) };
+        let mut fresh = row.record.clone();
+        fresh.acknowledged = version;
+        if version == fresh.version {
+            fresh.trouble = None;
+        }
+        if fresh == row.record {
+            return Ok(());
+        }
+        fresh.acknowledged_at = Some(self.clock().now());
+        let mut batch = Batch::new();
+        batch.update(&row, &fresh);
+        // Somebody changed the server meanwhile: the next step says it again.
+        let _ = self.store().commit(batch).await;
+        Ok(())
     }
 
     fn alarm_drift(&self, server: &Server, how: &str) {
@@ -344,10 +389,12 @@ fn write_map(
     let Some(out) = out else { return Ok(difference) };
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
-    if difference.is_empty() && version > 1 && path.exists() {
+    let same = (difference.added, difference.removed) == (0, 0);
+    if same && read_head(path).ok().flatten() == version.checked_sub(1) {
         fs::remove_file(&temporary)?;
         return Ok(difference);
     }
+    difference.written = true;
     fs::rename(&temporary, path)?;
     sync_folder(path)?;
     // A copy, and no link: who edits the file in place keeps out of it.
@@ -433,6 +480,12 @@ pub(super) fn read_head(path: &Path) -> io::Result<Option<u64>> {
     BufReader::new(File::open(path)?).read_line(&mut line)?;
     let version = line.strip_prefix("# reprieve version ").and_then(|rest| rest.split(':').next());
     Ok(version.and_then(|version| version.parse().ok()))
+}
+
+/// The version that Postfix has read of a map file: the file's first line as
+/// `reprieve-map.service` copies it after a reload that has not failed.
+fn read_mark(path: &str) -> Option<u64> {
+    read_head(&beside(Path::new(path), "read")).ok().flatten()
 }
 
 fn aside(path: &Path, version: u64) -> PathBuf {

@@ -22,6 +22,9 @@ use crate::store::{Batch, Fault, Row};
 /// A server that has not fetched a version for so long is in trouble.
 const BEHIND: SignedDuration = SignedDuration::from_hours(1);
 
+/// Nor has a Postfix in order that was told to read a map file again.
+const UNREAD: SignedDuration = SignedDuration::from_mins(1);
+
 /// What a server gets that asks for its list.
 #[derive(Debug)]
 pub enum Fetched {
@@ -117,16 +120,20 @@ impl Suppression {
         }
     }
 
-    /// Rings once when a server that fetches has not come for its last version.
-    pub(super) async fn watch_fetches(&self, server: &Server) -> Result<(), Fault> {
+    /// Rings once when a server has not taken its last version for too long.
+    pub(super) async fn watch_taken(&self, server: &Server) -> Result<(), Fault> {
         if server.trouble.is_some() || server.acknowledged >= server.version || server.pinned {
             return Ok(());
         }
         let mut key = server.id.to_be_bytes().to_vec();
         key.extend_from_slice(&server.version.to_be_bytes());
         let last = self.store.find::<Distributed>(&key).await?;
-        if last.is_some_and(|row| self.clock.now().duration_since(row.record.at) > BEHIND) {
-            let words = format!("it has not fetched version {}", server.version);
+        let (patience, done) = match server.way {
+            Way::MapFile(_) => (UNREAD, "read"),
+            _ => (BEHIND, "fetched"),
+        };
+        if last.is_some_and(|row| self.clock.now().duration_since(row.record.at) > patience) {
+            let words = format!("it has not {done} version {}", server.version);
             self.note_trouble(server, &words).await?;
         }
         Ok(())
@@ -156,9 +163,9 @@ mod tests {
         let clock = Clock::stopped_at(crate::clock::Timestamp::from_second(1_800_000_000).unwrap());
         let list = Suppression::new(Store::in_memory(), clock.clone()).in_folder(folder.path());
         let (token, way) = token();
-        list.set_server(&Server::new(3, "far", way)).await.unwrap();
+        list.set_server(&Server::new(3, "far", way), "test").await.unwrap();
         assert!(matches!(list.fetch(3, &token, None).await.unwrap(), Fetched::Nothing));
-        list.add(3, &Address::parse("a@b.example").unwrap()).await.unwrap();
+        list.add(3, &Address::parse("a@b.example").unwrap(), "test").await.unwrap();
         list.step().await.unwrap();
 
         for (id, wrong) in [(3, "nonsense"), (4, &token[..]), (0, &token[..])] {
@@ -183,7 +190,7 @@ mod tests {
         assert!(matches!(list.fetch(3, &token, Some(2)).await.unwrap(), Fetched::Same(2)));
         assert_eq!(list.server(3).await.unwrap().record.trouble, None);
 
-        list.roll_back(3, 1).await.unwrap();
+        list.roll_back(3, 1, "test").await.unwrap();
         let (version, text) = read(list.fetch(3, &token, Some(2)).await.unwrap());
         assert_eq!((version, text.contains("a@b.example")), (1, true));
         // A version that was never made acknowledges nothing.

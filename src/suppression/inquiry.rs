@@ -5,12 +5,9 @@
 
 use super::list::Refused;
 use super::record::{Inquiry, InquiryState};
-use super::{Suppression, event};
+use super::{Also, Suppression, event};
 use crate::directory::OrganisationId;
 use crate::store::{Batch, Fault, Refusal, Row};
-
-/// What the caller adds to the batch.
-pub type Also<'a> = &'a (dyn Fn(&mut Batch) + Sync);
 
 impl Suppression {
     /// Whether an organisation's administrators may download.

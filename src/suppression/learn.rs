@@ -13,7 +13,7 @@ use super::distribute::ANSWER;
 use super::event::{Event, Outcome, cut};
 use super::record::{self, Count, Exemption, Reason, Server, ServerId, Suppressed, Window};
 use super::rule::{self, Strikes};
-use super::{OWN, Suppression};
+use super::{By, OWN, Suppression};
 use crate::clock::{SignedDuration, Timestamp};
 use crate::mail::Address;
 use crate::mail::bounce::{Command, Failure};
@@ -314,7 +314,9 @@ impl Suppression {
         server: ServerId,
         domain: &str,
         undo: bool,
+        by: impl Into<By<'_>>,
     ) -> Result<usize, Fault> {
+        let by = by.into();
         let row: Option<Row<Window>> = self.store.find(&record::window_key(server, domain)).await?;
         let Some(row) = row else { return Ok(0) };
         let mut released = 0;
@@ -331,7 +333,7 @@ impl Suppression {
             for address in wrong {
                 let mut batch = Batch::new();
                 if let Some(row) = self.find(server, &address).await? {
-                    batch.remove(&row);
+                    self.remove_in(&mut batch, &row).await?;
                 }
                 let count: Option<Row<Count>> =
                     self.store.find(&record::key(&address, server)).await?;
@@ -339,12 +341,12 @@ impl Suppression {
                     batch.remove(&count);
                 }
                 self.write(batch).await?;
-                self.roll(server).set(&address.canonical().to_string(), false);
                 released += 1;
             }
         }
         let mut batch = Batch::new();
         batch.remove(&row);
+        (by.also)(&mut batch);
         self.write(batch).await?;
         Ok(released)
     }
@@ -401,7 +403,6 @@ impl Suppression {
         if let Some(log) = self.log.as_ref().filter(|_| reason != Reason::Bounced) {
             log.suppressed(&address, reason.as_str());
         }
-        self.roll(server).set(&address.to_string(), true);
         Ok(true)
     }
 

@@ -15,36 +15,40 @@ pub mod event;
 pub mod export;
 pub mod fetch;
 pub mod follow;
+mod import;
 pub mod inquiry;
 mod learn;
 mod list;
+mod memory;
 pub mod record;
 pub mod roll;
 pub mod rule;
+mod run;
 mod search;
 pub mod socketmap;
 pub mod tail;
 pub mod upload;
 
+pub use import::{Preview, Upload};
 pub use learn::Noted;
-pub use list::{Preview, Ran, Refused, Upload};
+pub use list::Refused;
 pub use record::{
     Exemption, Inquiry, InquiryState, OWN, Reason, Server, ServerId, Suppressed, Way,
 };
 pub use rule::RunSettings;
+pub use run::Ran;
 pub use search::Query;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
-use crate::clock::{Clock, SignedDuration};
+use crate::clock::Clock;
 use crate::mail::Address;
 use crate::maillog::Maillog;
 use crate::store::record::Schema;
 use crate::store::{Batch, Fault, Record, Row, Store};
-use list::Growing;
-use record::{Block, Count, Distributed, Import, ImportState, Lifted, Window};
+use record::{Block, Count, Distributed, Import, Lifted, Window};
 use roll::Roll;
 
 /// The list. Clones share the store and the memory.
@@ -52,7 +56,7 @@ use roll::Roll;
 pub struct Suppression {
     store: Store,
     clock: Clock,
-    rolls: Arc<RwLock<HashMap<ServerId, Roll>>>,
+    rolls: memory::Rolls,
     /// Patterns of our own domains, which our courier's list never holds.
     own: Arc<RwLock<Vec<String>>>,
     /// What of each list a map file was last made of.
@@ -68,6 +72,22 @@ pub struct Suppression {
     log: Option<Maillog>,
 }
 
+/// What a caller adds to a batch: his audit entry.
+pub type Also<'a> = &'a (dyn Fn(&mut Batch) + Sync);
+
+/// Who does something, and what goes into the same batch.
+#[derive(Clone, Copy)]
+pub struct By<'a> {
+    pub login: &'a str,
+    pub also: Also<'a>,
+}
+
+impl<'a> From<&'a str> for By<'a> {
+    fn from(login: &'a str) -> Self {
+        Self { login, also: &|_| {} }
+    }
+}
+
 /// What our courier answers for an address on its list: policy, so that no
 /// classifier takes it for a dead address.
 pub const NOT_SENT: &str = "554 5.7.1 Not sent: this address is on our delivery blocking list";
@@ -79,12 +99,12 @@ impl Suppression {
     pub fn new(store: Store, clock: Clock) -> Self {
         Self {
             arenas: search::Arenas::follow(&store),
+            rolls: memory::Rolls::follow(&store),
             refused: Arc::default(),
             lists: None,
             uploads: None,
             store,
             clock,
-            rolls: Arc::default(),
             own: Arc::default(),
             distributed: Arc::default(),
             keep_days: 40,
@@ -143,73 +163,6 @@ impl Suppression {
         ]
     }
 
-    /// Builds the lists in memory from the store. Until then uploaded
-    /// addresses are not known.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn load(&self) -> Result<(), Fault> {
-        let mut lifted: HashMap<ServerId, HashSet<String>> = HashMap::new();
-        self.each(|row: Lifted| {
-            lifted.entry(row.server).or_default().insert(row.address.canonical().to_string());
-        })
-        .await?;
-        let mut imports = Vec::new();
-        self.each(|one: Import| imports.push(one)).await?;
-        let mut lists: HashMap<ServerId, (Roll, Growing)> = HashMap::new();
-        let fresh = || {
-            let roll = Roll::default();
-            (roll.clone(), Growing::new(roll))
-        };
-        for staged in imports.iter().filter(|one| one.state == ImportState::Staged) {
-            self.forget_staged(staged).await?;
-        }
-        for import in imports.iter().filter(|one| one.state == ImportState::Active) {
-            let (_, growing) = lists.entry(import.server).or_insert_with(fresh);
-            let off = lifted.entry(import.server).or_default();
-            self.add_blocks(import, growing, |one| !off.contains(one)).await?;
-        }
-        let mut after = Vec::new();
-        loop {
-            let rows: Vec<Row<Suppressed>> = self.store.page(&after, PAGE).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.record.key();
-            for row in &rows {
-                let (_, growing) = lists.entry(row.record.server).or_insert_with(fresh);
-                growing.add(&row.record.address.canonical().to_string()).await?;
-            }
-        }
-        for (server, (roll, growing)) in lists {
-            growing.finish().await?;
-            self.roll(server).reset(roll.into_arena());
-        }
-        Ok(())
-    }
-
-    /// Removes what an upload left that was cut short: long enough ago that no
-    /// other node is at it.
-    async fn forget_staged(&self, import: &Import) -> Result<(), Fault> {
-        if self.clock.now().duration_since(import.at) < SignedDuration::from_hours(1) {
-            return Ok(());
-        }
-        let key = record::import_key(import.server, import.id);
-        loop {
-            let rows: Vec<Row<Block>> = self.store.page(&key, 50).await?;
-            let mut batch = Batch::new();
-            for row in rows.iter().filter(|row| row.record.import == import.id) {
-                batch.remove(row);
-            }
-            let done = batch.is_empty();
-            if let (true, Some(row)) = (done, self.store.find::<Import>(&key).await?) {
-                batch.remove(&row);
-            }
-            self.write(batch).await?;
-            if done {
-                return Ok(());
-            }
-        }
-    }
-
     /// Whether our courier may not write to `address`.
     ///
     /// # Errors
@@ -223,14 +176,13 @@ impl Suppression {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn covers_for(&self, server: ServerId, address: &Address) -> Result<bool, Fault> {
-        if self.find(server, address).await?.is_some() {
+        if self.roll(server).contains(&address.canonical().to_string()) {
             return Ok(true);
         }
-        let listed = self.roll(server).contains(&address.canonical().to_string());
-        // The memory may be ahead of a batch that was never written.
-        Ok(listed
-            && self.lifted(server, address).await?.is_none()
-            && self.is_uploaded(server).await?)
+        if self.rolls.are_loading() && self.find(server, address).await?.is_some() {
+            return Ok(true);
+        }
+        self.loaded().map(|()| false)
     }
 
     /// Suppresses `address` for our courier within `batch`; `false` if it
@@ -247,28 +199,9 @@ impl Suppression {
         self.suppress_for(batch, OWN, address, reason, 0).await
     }
 
-    /// Lifts the suppression within `batch`; `false` if there was none.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn lift(&self, batch: &mut Batch, address: &Address) -> Result<bool, Fault> {
-        let found = self.find(OWN, address).await?;
-        if let Some(row) = &found {
-            batch.remove(row);
-            self.roll(OWN).set(&address.canonical().to_string(), false);
-        }
-        Ok(found.is_some())
-    }
-
     /// One server's list in memory.
     pub fn roll(&self, server: ServerId) -> Roll {
-        let known = self.rolls.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(roll) = known.get(&server) {
-            return roll.clone();
-        }
-        drop(known);
-        let mut all = self.rolls.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.entry(server).or_default().clone()
+        self.rolls.of(server)
     }
 
     /// The record of a single address, if it has one.

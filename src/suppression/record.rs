@@ -379,6 +379,15 @@ pub fn key(address: &Address, server: ServerId) -> Vec<u8> {
     key
 }
 
+/// What [`key`] was made of.
+pub fn of_key(key: &[u8]) -> Option<(&str, ServerId)> {
+    let (address, server) = match key.iter().position(|byte| *byte == 0) {
+        Some(end) => (&key[..end], ServerId::from_be_bytes(key[end + 1..].try_into().ok()?)),
+        None => (key, OWN),
+    };
+    Some((std::str::from_utf8(address).ok()?, server))
+}
+
 fn time_key(server: ServerId, at: Timestamp) -> Vec<u8> {
     let mut key = server.to_be_bytes().to_vec();
     key.extend_from_slice(&at.as_microsecond().to_be_bytes());

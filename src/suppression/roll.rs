@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use memchr::memmem::Finder;
 
-/// Changes above the chunks after which they are written into them.
+/// So many changes above the chunks are worth writing into them.
 const MERGE_AT: usize = 100_000;
 /// Bytes of text in a chunk, when it is cut; few in tests, to have many.
 const CHUNK: usize = if cfg!(test) { 64 } else { 1 << 16 };
@@ -196,18 +196,14 @@ impl Roll {
 
     /// Puts an address on the list or takes it off.
     pub fn set(&self, address: &str, listed: bool) {
-        let changes = {
-            let mut inner = self.write();
-            inner.changes.insert(address.to_owned(), listed);
-            inner.generation += 1;
-            inner.changes.len()
-        };
-        // While somebody merges, the next change will find as many.
-        if changes >= MERGE_AT
-            && let Ok(_merging) = self.merging.try_lock()
-        {
-            self.settle(&[]);
-        }
+        let mut inner = self.write();
+        inner.changes.insert(address.to_owned(), listed);
+        inner.generation += 1;
+    }
+
+    /// Whether a [`Roll::merge`], even of nothing, is worth its while.
+    pub fn has_many_changes(&self) -> bool {
+        self.read().changes.len() >= MERGE_AT
     }
 
     /// Adds addresses, one a line in any order. Each is on the list when this
@@ -276,6 +272,13 @@ impl Roll {
         let mut inner = self.write();
         inner.arena = arena;
         inner.changes.clear();
+        inner.generation += 1;
+    }
+
+    /// Puts what was read from the store under what has changed meanwhile.
+    pub fn adopt(&self, arena: Arena) {
+        let mut inner = self.write();
+        inner.arena = arena;
         inner.generation += 1;
     }
 

@@ -125,13 +125,9 @@ async fn answer(list: &Suppression, request: &str) -> String {
         Ok(None) => return format!("PERM there is no server called {}", printable(name)),
         Err(_) => return "TEMP the list cannot be read now".to_owned(),
     };
-    let canonical = address.canonical().to_string();
-    if !list.roll(server).contains(&canonical) {
-        return "NOTFOUND ".to_owned();
-    }
     match list.covers_for(server, &address).await {
         Ok(true) => {
-            list.refuse_live(server, &canonical);
+            list.refuse_live(server, &address.canonical().to_string());
             format!("OK {ANSWER}")
         }
         Ok(false) => "NOTFOUND ".to_owned(),

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::classify::Class;
 use super::event::Outcome;
-use super::list::{Refused, Upload};
+use super::list::Refused;
 use super::record::{OWN, Reason, Server, Way};
 use super::rule::RunSettings;
 use super::*;
@@ -31,7 +31,7 @@ fn failed(list: &Suppression, to: &str, reply: &str) -> Noted {
 async fn with_settings(list: &Suppression, change: impl Fn(&mut RunSettings)) {
     let mut server = list.server(OWN).await.unwrap().record;
     change(&mut server.settings);
-    list.set_server(&server).await.unwrap();
+    list.set_server(&server, "test").await.unwrap();
 }
 
 #[tokio::test]
@@ -46,9 +46,96 @@ async fn an_address_is_suppressed_until_it_is_lifted() {
 
     let mut batch = Batch::new();
     assert!(!list.suppress(&mut batch, &anna, Reason::Bounced).await.unwrap());
-    assert!(list.lift(&mut batch, &anna).await.unwrap());
-    list.store().commit(batch).await.unwrap();
+    list.release(OWN, &anna, "test").await.unwrap();
     assert!(!list.covers(&anna).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_not_written_down_is_not_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = crate::store::EmbeddedSettings::default();
+    let (store, _) = Store::open(folder.path(), settings).unwrap();
+    let list = Suppression::new(store.clone(), Clock::system());
+    let (known, fresh) = (address("known@far.example"), address("fresh@far.example"));
+    list.add(OWN, &known, "test").await.unwrap();
+    let mut never = Batch::new();
+    assert!(list.suppress(&mut never, &fresh, Reason::Bounced).await.unwrap());
+    drop(never);
+    assert!(!list.covers(&fresh).await.unwrap(), "its batch was given up");
+    store.close().await;
+    list.add(OWN, &fresh, "test").await.unwrap_err();
+    list.release(OWN, &known, "test").await.unwrap_err();
+    list.cancel_reason(OWN, Reason::Manual).await.unwrap_err();
+    assert!(list.covers(&known).await.unwrap() && !list.covers(&fresh).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_act_and_its_entry_are_one_batch() {
+    let list = list();
+    let anna = address("a@far.example");
+    // An entry that can be written once: what comes with it a second time
+    // does not happen.
+    let entry = Noted::new(OWN, address("mark@far.example"), list.clock().now(), Outcome::Queued);
+    let also = |batch: &mut Batch| list.note_queued(batch, &entry);
+    let by = By { login: "anna", also: &also };
+    list.add(OWN, &anna, by).await.unwrap();
+    list.release(OWN, &anna, by).await.unwrap_err();
+    assert!(list.covers(&anna).await.unwrap());
+    assert_eq!(list.exemptions(OWN, "", 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn while_the_list_is_read_nobody_is_said_to_be_free() {
+    let list = list();
+    let (one, other) = (address("one@far.example"), address("other@far.example"));
+    list.add(OWN, &one, "test").await.unwrap();
+    let again = Suppression::new(list.store().clone(), list.clock().clone());
+    again.reading();
+    assert!(again.covers(&one).await.unwrap(), "it is in the store");
+    again.covers(&other).await.unwrap_err();
+    again.search(OWN, "", "", 10).await.unwrap_err();
+    again.step().await.unwrap_err();
+    again.run(OWN, "test").await.unwrap_err();
+    let asked = asked(&again, "own other@far.example").await;
+    assert!(asked.contains(":TEMP "), "{asked}");
+    again.release(OWN, &one, "test").await.unwrap();
+    again.load().await.unwrap();
+    assert!(!again.covers(&one).await.unwrap(), "released while it was read");
+    assert!(!again.covers(&other).await.unwrap());
+    again.until_loaded().await;
+}
+
+/// What the live lookup answers.
+async fn asked(list: &Suppression, question: &str) -> String {
+    let (mut client, server) = tokio::io::duplex(4096);
+    let request = format!("{}:{question},", question.len());
+    client.write_all(request.as_bytes()).await.unwrap();
+    client.shutdown().await.unwrap();
+    socketmap::session(list, server).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn an_address_of_both_a_list_and_an_error_goes_as_one() {
+    let list = list();
+    list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap();
+    let upload = Upload {
+        server: OWN,
+        file: "list.csv".to_owned(),
+        by: "admin".to_owned(),
+        column: String::new(),
+        at_once: true,
+    };
+    list.register(&upload, &b"a@far.example\nb@far.example\n"[..]).await.unwrap();
+    assert_eq!(list.cancel_reason(OWN, Reason::UnknownUser).await, Ok(1));
+    let again = Suppression::new(list.store().clone(), list.clock().clone());
+    again.load().await.unwrap();
+    for list in [&list, &again] {
+        assert!(!list.covers(&address("a@far.example")).await.unwrap());
+        assert!(list.covers(&address("b@far.example")).await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -113,9 +200,12 @@ async fn a_released_address_is_exempt_and_its_errors_are_listed() {
     let [exempt] = &list.exemptions(OWN, "FAR", 10).await.unwrap()[..] else { panic!("one") };
     assert_eq!((exempt.reason, exempt.errors, &exempt.by[..]), (Reason::UnknownUser, 1, "admin"));
     assert!(exempt.last_error.as_deref().unwrap().starts_with("unknown_user"));
-    assert_eq!(list.add(OWN, &anna).await, Err(Refused::Exempt("a@far.example".to_owned())));
+    assert_eq!(
+        list.add(OWN, &anna, "test").await,
+        Err(Refused::Exempt("a@far.example".to_owned()))
+    );
 
-    list.unexempt(OWN, &anna).await.unwrap();
+    list.unexempt(OWN, &anna, "test").await.unwrap();
     list.clock().advance(SignedDuration::from_hours(1));
     assert!(list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap());
     assert!(matches!(
@@ -131,7 +221,7 @@ async fn without_immediate_action_the_run_suppresses() {
     assert!(!list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap());
     assert!(!list.covers(&address("a@far.example")).await.unwrap());
     assert!(list.is_due(OWN).await.unwrap());
-    assert_eq!(list.run(OWN).await.unwrap().suppressed, 1);
+    assert_eq!(list.run(OWN, "test").await.unwrap().suppressed, 1);
     assert!(list.covers(&address("a@far.example")).await.unwrap());
     assert!(!list.is_due(OWN).await.unwrap());
     list.clock().advance(SignedDuration::from_hours(24));
@@ -151,11 +241,11 @@ async fn the_watch_period_releases_and_a_relapse_waits_longer() {
     }
     let soon = list.clock().now() + SignedDuration::from_hours(24 * 11);
     assert_eq!(list.releases_until(OWN, soon).await, Ok(2));
-    assert_eq!(list.run(OWN).await.unwrap().released, 0);
+    assert_eq!(list.run(OWN, "test").await.unwrap().released, 0);
     list.clock().advance(SignedDuration::from_hours(24 * 10 + 1));
-    let ran = list.run(OWN).await.unwrap();
+    let ran = list.run(OWN, "test").await.unwrap();
     assert_eq!((ran.released, ran.waiting), (1, 1));
-    assert_eq!(list.run(OWN).await.unwrap().released, 1);
+    assert_eq!(list.run(OWN, "test").await.unwrap().released, 1);
     assert!(!list.covers(&address("a@far.example")).await.unwrap());
     list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap();
     let row = list.find(OWN, &address("a@far.example")).await.unwrap().unwrap().record;
@@ -174,7 +264,7 @@ async fn a_providers_outage_teaches_nothing_and_is_undone_in_one_step() {
     let open = list.open_breakers().await.unwrap();
     assert_eq!((open.len(), &open[0].domain[..]), (1, "big.example"));
     assert_eq!(list.roll(OWN).len(), 19, "what came before it opened");
-    let released = list.close_breaker(OWN, "big.example", true).await.unwrap();
+    let released = list.close_breaker(OWN, "big.example", true, "test").await.unwrap();
     assert_eq!((released, list.roll(OWN).len()), (19, 0));
     assert!(list.open_breakers().await.unwrap().is_empty());
 }
@@ -198,7 +288,7 @@ async fn an_upload_is_all_or_nothing_and_in_force_after_a_restart() {
     assert_eq!(preview.lines.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4, 6]);
     assert_eq!(list.register(&upload, file.as_bytes()).await.unwrap(), preview);
     assert!(!list.covers(&address("a@far.example")).await.unwrap(), "before the run");
-    assert_eq!(list.run(OWN).await.unwrap().imports, 1);
+    assert_eq!(list.run(OWN, "test").await.unwrap().imports, 1);
     assert!(list.covers(&address("a@far.example")).await.unwrap());
     list.release(OWN, &address("d@far.example"), "admin").await.unwrap();
 
@@ -214,7 +304,7 @@ async fn an_upload_is_all_or_nothing_and_in_force_after_a_restart() {
     let now = Upload { at_once: true, ..upload.clone() };
     list.register(&now, file.as_bytes()).await.unwrap();
     assert!(!list.covers(&address("d@far.example")).await.unwrap());
-    list.unexempt(OWN, &address("d@far.example")).await.unwrap();
+    list.unexempt(OWN, &address("d@far.example"), "test").await.unwrap();
     assert!(!list.covers(&address("d@far.example")).await.unwrap(), "by no earlier list");
     list.register(&now, file.as_bytes()).await.unwrap();
     let again = Suppression::new(list.store().clone(), list.clock().clone());
@@ -233,9 +323,9 @@ async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
     let path = folder.path().join("blocked");
     let list = list();
     let map = Way::MapFile(path.display().to_string());
-    list.set_server(&Server::new(1, "mx1", map)).await.unwrap();
-    list.add(1, &address("a@far.example")).await.unwrap();
-    list.add(1, &address("b@far.example")).await.unwrap();
+    list.set_server(&Server::new(1, "mx1", map), "test").await.unwrap();
+    list.add(1, &address("a@far.example"), "test").await.unwrap();
+    list.add(1, &address("b@far.example"), "test").await.unwrap();
     let dry = list.distribute(1, "admin", true).await.unwrap();
     assert_eq!((dry.version, dry.added, path.exists()), (1, 2, false));
     list.distribute(1, "admin", false).await.unwrap();
@@ -244,19 +334,19 @@ async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
     assert!(text.contains("\na@far.example 554 5.7.1 "), "{text}");
 
     list.release(1, &address("a@far.example"), "admin").await.unwrap();
-    list.add(1, &address("c@far.example")).await.unwrap();
+    list.add(1, &address("c@far.example"), "test").await.unwrap();
     let second = list.distribute(1, "admin", false).await.unwrap();
     assert_eq!((second.version, second.added, second.removed, second.addresses), (2, 1, 1, 2));
     assert_eq!(list.distribute(1, "admin", false).await.unwrap().added, 0, "nothing changed");
     assert_eq!(list.distributions(1).await.unwrap().len(), 2);
     assert_eq!(list.drift(1).await.unwrap(), distribute::Drift::None);
 
-    list.roll_back(1, 1).await.unwrap();
+    list.roll_back(1, 1, "test").await.unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().contains("a@far.example"));
-    assert!(list.roll_back(1, 7).await.is_err());
+    assert!(list.roll_back(1, 7, "test").await.is_err());
     list.step().await.unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().contains("version 1:"), "pinned");
-    list.resume(1).await.unwrap();
+    list.resume(1, "test").await.unwrap();
     std::fs::write(&path, "somebody else's\n").unwrap();
     assert!(matches!(list.drift(1).await.unwrap(), distribute::Drift::Changed(_)));
     list.step().await.unwrap();
@@ -264,10 +354,80 @@ async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_reload_that_fails_keeps_the_old_version_and_rings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blocked");
+    let list = list();
+    let map = Way::MapFile(path.display().to_string());
+    list.set_server(&Server::new(1, "mx1", map), "test").await.unwrap();
+    list.add(1, &address("a@far.example"), "test").await.unwrap();
+    list.step().await.unwrap();
+    // What the systemd service does once Postfix has read the file.
+    let reload = || {
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(folder.path().join("blocked.read"), text.lines().next().unwrap()).unwrap();
+    };
+    reload();
+    list.step().await.unwrap();
+    assert_eq!(list.drift(1).await.unwrap(), distribute::Drift::None);
+
+    list.add(1, &address("b@far.example"), "test").await.unwrap();
+    list.step().await.unwrap();
+    let behind = distribute::Drift::Behind { has: 1, last: 2 };
+    assert_eq!(list.drift(1).await.unwrap(), behind);
+    assert_eq!(list.server(1).await.unwrap().record.trouble, None);
+    list.clock().advance(SignedDuration::from_mins(2));
+    list.step().await.unwrap();
+    let server = list.server(1).await.unwrap().record;
+    assert_eq!(server.trouble.as_deref(), Some("it has not read version 2"));
+    assert_eq!((server.version, server.acknowledged), (2, 1));
+    reload();
+    list.step().await.unwrap();
+    assert_eq!(list.server(1).await.unwrap().record.trouble, None);
+    assert_eq!(list.drift(1).await.unwrap(), distribute::Drift::None);
+}
+
+/// Whoever opens the file at any moment reads one whole version.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_file_is_never_seen_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blocked");
+    let list = Suppression::new(Store::in_memory(), Clock::system());
+    let map = Way::MapFile(path.display().to_string());
+    list.set_server(&Server::new(1, "mx1", map), "test").await.unwrap();
+    list.add(1, &address("first@far.example"), "test").await.unwrap();
+    list.distribute(1, "test", false).await.unwrap();
+    let addresses = |version: u64| if version == 1 { 1 } else { 2_000 * (version - 1) + 1 };
+    let (reading, done) =
+        (path.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let ended = std::sync::Arc::clone(&done);
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut seen = std::collections::BTreeSet::new();
+        while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+            let text = std::fs::read_to_string(&reading).unwrap();
+            let version = text.strip_prefix("# reprieve version ").unwrap();
+            let version: u64 = version.split(':').next().unwrap().parse().unwrap();
+            assert!(text.ends_with('\n'));
+            assert_eq!(text.lines().count() as u64, addresses(version) + 1, "{version}");
+            seen.insert(version);
+        }
+        seen
+    });
+    for version in 2..=6 {
+        let lines: String =
+            (0..2_000).map(|n| format!("user{n}.{version}@far.example\n")).collect();
+        list.roll(1).merge(&lines);
+        list.distribute(1, "test", false).await.unwrap();
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(!reader.await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn the_socketmap_answers_and_a_release_is_at_once() {
     let list = list();
-    list.set_server(&Server::new(2, "mx2", Way::Socketmap)).await.unwrap();
-    list.add(2, &address("a@far.example")).await.unwrap();
+    list.set_server(&Server::new(2, "mx2", Way::Socketmap), "test").await.unwrap();
+    list.add(2, &address("a@far.example"), "test").await.unwrap();
     let (mut client, server) = tokio::io::duplex(4096);
     let serving = {
         let list = list.clone();
@@ -295,7 +455,7 @@ async fn the_socketmap_answers_and_a_release_is_at_once() {
 async fn a_reason_that_is_switched_off_can_be_cancelled() {
     let list = list();
     list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap();
-    list.add(OWN, &address("b@far.example")).await.unwrap();
+    list.add(OWN, &address("b@far.example"), "test").await.unwrap();
     assert_eq!(list.cancel_reason(OWN, Reason::UnknownUser).await, Ok(1));
     assert!(!list.covers(&address("a@far.example")).await.unwrap());
     assert!(list.covers(&address("b@far.example")).await.unwrap());

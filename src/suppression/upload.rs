@@ -1,24 +1,26 @@
 //! Uploads on their way: spooled to disk, read, shown, registered or dropped.
 //!
 //! The work goes on when the page is closed; whoever opens it again sees how
-//! far it is. It lives as long as the service runs: what was not registered by
-//! then is uploaded again. A file is read from disk row by row, never whole,
-//! and is gone once its upload has ended.
+//! far it is. What was not registered when the service stops is read again when
+//! it starts: beside each file lies what is known of it. A file is read from
+//! disk row by row, never whole, and is gone once its upload has ended.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::list::{Preview, Refused, Upload};
-use super::{ServerId, Suppression};
+use super::record::{self, Import, ImportState};
+use super::{Preview, Refused, ServerId, Suppression, Upload};
 use crate::clock::Timestamp;
+use crate::store::{Batch, Fault};
 
 /// Uploads that are remembered; the oldest that has ended goes first.
 const REMEMBERED: usize = 20;
@@ -96,6 +98,7 @@ impl Job {
     fn enter(&self, stage: Stage) {
         if stage.is_over() {
             // What is left is removed at the next start.
+            let _ = std::fs::remove_file(known_of(&self.path));
             let _ = std::fs::remove_file(&self.path);
         }
         self.read.store(0, Ordering::Relaxed);
@@ -112,10 +115,37 @@ impl Job {
     }
 }
 
+/// What lies beside a spooled file.
+#[derive(Serialize, Deserialize)]
+struct Known {
+    upload: Upload,
+    /// Microseconds since the epoch.
+    at: i64,
+}
+
+fn known_of(file: &Path) -> PathBuf {
+    file.with_extension("json")
+}
+
+impl Job {
+    /// Makes the file and what is known of it last.
+    fn keep(&self) -> io::Result<()> {
+        let known = Known { upload: self.upload.clone(), at: self.at.as_microsecond() };
+        let text = serde_json::to_vec(&known).map_err(io::Error::other)?;
+        File::open(&self.path)?.sync_all()?;
+        let (path, temporary) = (known_of(&self.path), self.path.with_extension("new"));
+        std::fs::write(&temporary, text)?;
+        File::open(&temporary)?.sync_all()?;
+        std::fs::rename(temporary, path)
+    }
+}
+
 /// All uploads of this process.
 #[derive(Clone)]
 pub(super) struct Uploads {
     pub folder: PathBuf,
+    /// Of a process that is gone, until they are taken up again.
+    left: Arc<Mutex<Vec<(Uuid, Known)>>>,
     jobs: Arc<Mutex<VecDeque<Arc<Job>>>>,
     /// One is read at a time: a million rows are work enough.
     turn: Arc<Semaphore>,
@@ -123,11 +153,8 @@ pub(super) struct Uploads {
 
 impl Uploads {
     pub fn new(folder: PathBuf) -> Self {
-        // Of a process that is gone: nobody can register it any more.
-        for left in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let _ = std::fs::remove_file(left.path());
-        }
-        Self { folder, jobs: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
+        let left = Arc::new(Mutex::new(left_in(&folder)));
+        Self { folder, left, jobs: Arc::default(), turn: Arc::new(Semaphore::new(1)) }
     }
 
     fn all(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Job>>> {
@@ -194,32 +221,74 @@ impl Suppression {
             read: AtomicU64::new(0),
             stage: Mutex::new(Stage::Reading),
         });
-        uploads.add(Arc::clone(&job)).inspect_err(|_| self.unspool(id))?;
-        let (list, reading) = (self.clone(), Arc::clone(&job));
+        self.read_job(uploads, &job).inspect_err(|_| self.unspool(id))?;
+        Ok(job)
+    }
+
+    /// Takes up what an earlier process left, but for what it had registered.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn resume_uploads(&self) -> Result<(), Fault> {
+        let Ok(uploads) = self.uploads() else { return Ok(()) };
+        let left =
+            std::mem::take(&mut *uploads.left.lock().unwrap_or_else(PoisonError::into_inner));
+        for (id, known) in left {
+            let key = record::import_key(known.upload.server, id);
+            let import = self.store.find::<Import>(&key).await?;
+            let done = import.is_some_and(|row| row.record.state != ImportState::Staged);
+            let path = uploads.folder.join(id.to_string());
+            let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+            let job = Arc::new(Job {
+                id,
+                upload: known.upload,
+                at: Timestamp::from_microsecond(known.at).unwrap_or_default(),
+                bytes,
+                path,
+                read: AtomicU64::new(0),
+                stage: Mutex::new(Stage::Reading),
+            });
+            if done || self.read_job(uploads, &job).is_err() {
+                job.enter(Stage::Dropped);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_job(&self, uploads: &Uploads, job: &Arc<Job>) -> Result<(), Refused> {
+        uploads.add(Arc::clone(job))?;
+        let (list, reading) = (self.clone(), Arc::clone(job));
         work(&uploads.turn, move |runtime| {
-            let found = Counted::open(&reading)
+            let kept = reading.keep().map_err(|error| Refused::File(error.to_string()));
+            let found = kept
+                .and_then(|()| Counted::open(&reading))
                 .and_then(|file| runtime.block_on(list.preview(&reading.upload, file)));
             reading.enter(match found {
                 Ok(found) => Stage::Checked(found),
                 Err(refused) => Stage::Refused(refused.to_string()),
             });
         });
-        Ok(job)
+        Ok(())
     }
 
-    /// Registers a checked upload: all of it or nothing. `false`: it was not
-    /// waiting for that.
+    /// Registers a checked upload: all of it or nothing, in one batch with what
+    /// `also` adds. `false`: it was not waiting for that.
     ///
     /// # Errors
     /// [`Refused`] if this process keeps no uploads.
-    pub fn register_upload(&self, job: &Arc<Job>, at_once: bool) -> Result<bool, Refused> {
+    pub fn register_upload(
+        &self,
+        job: &Arc<Job>,
+        at_once: bool,
+        also: impl Fn(&mut Batch) + Send + Sync + 'static,
+    ) -> Result<bool, Refused> {
         let uploads = self.uploads()?;
         let Some(before) = job.take() else { return Ok(false) };
         let (list, job) = (self.clone(), Arc::clone(job));
         work(&uploads.turn, move |runtime| {
             let upload = Upload { at_once, ..job.upload.clone() };
-            let done =
-                Counted::open(&job).and_then(|file| runtime.block_on(list.register(&upload, file)));
+            let done = Counted::open(&job)
+                .and_then(|file| runtime.block_on(list.register_as(job.id, &upload, file, &also)));
             job.enter(match done {
                 Ok(found) => Stage::Registered(found),
                 // The file is still there: he may try again.
@@ -254,6 +323,27 @@ impl Suppression {
         let none = || Refused::File("no folder for uploads is set".to_owned());
         self.uploads.as_ref().ok_or_else(none)
     }
+}
+
+/// Files that another process left; what nobody can register any more is
+/// removed.
+fn left_in(folder: &Path) -> Vec<(Uuid, Known)> {
+    let mut left = Vec::new();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let id = path.file_name().and_then(|name| Uuid::try_parse(name.to_str()?).ok());
+        let known = std::fs::read(known_of(&path)).ok();
+        match (id, known.and_then(|text| serde_json::from_slice::<Known>(&text).ok())) {
+            (Some(id), Some(known)) => left.push((id, known)),
+            // It goes with its file.
+            (None, Some(_)) if path.with_extension("").exists() => {}
+            _ => {
+                let _ = std::fs::remove_file(&path);
+            }
+        }
+    }
+    left.sort_by_key(|(id, _)| *id);
+    left
 }
 
 /// On a thread of its own: reading a million rows leaves no gap in which
@@ -330,12 +420,42 @@ mod tests {
         let address = Address::parse("a@b.example").unwrap();
         assert!(!list.covers(&address).await.unwrap());
 
-        assert!(list.register_upload(&job, true).unwrap());
+        assert!(list.register_upload(&job, true, |_| {}).unwrap());
         assert!(matches!(ended(&job).await, Stage::Registered(_)));
         assert!(list.covers(&address).await.unwrap());
-        assert!(!list.register_upload(&job, true).unwrap());
+        assert!(!list.register_upload(&job, true, |_| {}).unwrap());
         assert_eq!(std::fs::read_dir(folder.path().join("uploads")).unwrap().count(), 0);
         assert_eq!(list.upload(OWN, &job.id.to_string()).unwrap().id, job.id);
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_waits_survives_a_restart_and_one_that_is_done_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = Suppression::new(Store::in_memory(), Clock::system()).in_folder(folder.path());
+        let (waits, done) =
+            (upload(&list, "mail\na@b.example\n"), upload(&list, "mail\nc@d.example\n"));
+        ended(&waits).await;
+        ended(&done).await;
+        // Killed between its batch and the removal of its file.
+        let copy = std::fs::read(&done.path).unwrap();
+        let known = std::fs::read(known_of(&done.path)).unwrap();
+        assert!(list.register_upload(&done, true, |_| {}).unwrap());
+        ended(&done).await;
+        std::fs::write(&done.path, copy).unwrap();
+        std::fs::write(known_of(&done.path), known).unwrap();
+
+        let next = Suppression::new(list.store().clone(), Clock::system()).in_folder(folder.path());
+        next.load_all().await.unwrap();
+        assert!(next.upload(OWN, &done.id.to_string()).is_none());
+        assert!(next.covers(&Address::parse("c@d.example").unwrap()).await.unwrap());
+        let again = next.upload(OWN, &waits.id.to_string()).unwrap();
+        assert!(matches!(ended(&again).await, Stage::Checked(found) if found.addresses == 1));
+        assert_eq!(again.at.as_microsecond(), waits.at.as_microsecond());
+        assert_eq!(again.upload.file, "list.csv");
+        assert!(next.register_upload(&again, true, |_| {}).unwrap());
+        assert!(matches!(ended(&again).await, Stage::Registered(_)));
+        assert!(next.covers(&Address::parse("a@b.example").unwrap()).await.unwrap());
+        assert_eq!(std::fs::read_dir(folder.path().join("uploads")).unwrap().count(), 0);
     }
 
     #[tokio::test]
@@ -347,7 +467,7 @@ mod tests {
         let dropped = upload(&list, "mail\na@b.example\n");
         ended(&dropped).await;
         assert!(list.drop_upload(&dropped) && !list.drop_upload(&dropped));
-        assert!(!list.register_upload(&dropped, true).unwrap());
+        assert!(!list.register_upload(&dropped, true, |_| {}).unwrap());
         assert!(!list.covers(&Address::parse("a@b.example").unwrap()).await.unwrap());
         // A process that was killed in between leaves a file; the next one does not.
         list.spool().unwrap();

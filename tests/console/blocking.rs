@@ -26,7 +26,7 @@ async fn with_server(stage: &Stage, fixed: bool) {
     let mut server = Server::new(1, "mx1", Way::Socketmap);
     server.organisation = Some(organisation("example"));
     server.settings.fixed = fixed;
-    list(stage).set_server(&server).await.unwrap();
+    list(stage).set_server(&server, "test").await.unwrap();
 }
 
 fn own_admin() -> Role {
@@ -74,7 +74,7 @@ async fn a_list_is_uploaded_checked_and_registered() {
     let page = settled(&mut anna, path).await;
     assert!(page.body.contains("With the next run"), "{}", page.body);
     assert!(!list(&stage).covers_for(1, &address("a@b.example")).await.unwrap());
-    list(&stage).run(1).await.unwrap();
+    list(&stage).run(1, "test").await.unwrap();
     for known in ["a@b.example", "c@d.example"] {
         assert!(list(&stage).covers_for(1, &address(known)).await.unwrap(), "{known}");
     }
@@ -126,7 +126,7 @@ async fn downloads_are_a_right_that_is_asked_for_and_granted() {
     const FILES: [&str; 4] = ["blocked", "exemptions", "errors", "deliveries"];
     let stage = console().await;
     with_server(&stage, false).await;
-    list(&stage).add(1, &address("=cmd@far.example")).await.unwrap();
+    list(&stage).add(1, &address("=cmd@far.example"), "test").await.unwrap();
     let mut anna = Client::enter(&stage, "anna", own_admin()).await;
     let of_anna = token(&stage, "anna2", own_admin(), Scope::Read).await;
     for file in FILES {
@@ -175,8 +175,8 @@ async fn a_fixed_plan_finds_one_address_and_cancels_its_blocking() {
     let stage = console().await;
     with_server(&stage, true).await;
     let list = list(&stage);
-    list.add(1, &address("anna@far.example")).await.unwrap();
-    list.add(1, &address("johanna@far.example")).await.unwrap();
+    list.add(1, &address("anna@far.example"), "test").await.unwrap();
+    list.add(1, &address("johanna@far.example"), "test").await.unwrap();
     for to in ["anna@far.example", "johanna@far.example"] {
         let now = stage.clock.now();
         let mut noted = Noted::new(1, address(to), now, Outcome::Blocked);
@@ -231,7 +231,7 @@ async fn a_server_fetches_its_list_by_a_token_that_is_shown_once() {
         ask(&stage, Method::GET, path, token, more).await
     };
     assert_eq!(fetch(&token, &[]).await.status, StatusCode::NOT_FOUND);
-    list(&stage).add(1, &address("a@b.example")).await.unwrap();
+    list(&stage).add(1, &address("a@b.example"), "test").await.unwrap();
     list(&stage).step().await.unwrap();
     for wrong in ["nonsense", &of_operator] {
         assert_eq!(fetch(wrong, &[]).await.status, StatusCode::UNAUTHORIZED);
@@ -268,4 +268,174 @@ async fn every_tab_is_shown_to_those_whose_it_is() {
         let own = client.get("/admin/blocking/0/blocked").await.status;
         assert_eq!(own == StatusCode::OK, role == Role::Operator, "{login} {own}");
     }
+}
+
+/// Each sentence of the list that can be looked at: where the console shows it
+/// with what the demo has there, and where the API has it.
+#[tokio::test]
+async fn every_sentence_is_in_the_console_and_in_the_api() {
+    let stage = console().await;
+    reprieve::demo::blocking::furnish(list(&stage)).await.unwrap();
+    let mut otto = Client::enter(&stage, "otto", Role::Operator).await;
+    let token = token(&stage, "olga", Role::Operator, Scope::Read).await;
+    settled(&mut otto, "/admin/blocking/1/upload").await;
+    for (sentence, tab, shown, path, pointer) in [
+        ("servers and their ways", "1/distribution", "socketmap", "", "/items/1/way"),
+        ("our own courier is one", "0/distribution", "our own courier", "", "/items/0/name"),
+        ("versions", "2/distribution", "Version", "/2/distributions", "/items/0/version"),
+        ("who distributed", "2/distribution", "schedule", "/2/distributions", "/items/0/by"),
+        (
+            "a server's difference",
+            "2/distribution",
+            "<td class=\"number\">3</td>",
+            "/2/distributions",
+            "/items/0/added",
+        ),
+        ("a server has drifted", "2/distribution", "not fetched yet", "", "/items/2/drift"),
+        ("breakers", "1/distribution", "carrier.example", "/1/breakers", "/items/0/domain"),
+        ("error log", "1/errors", "partner.example", "/1/events?errors=true", "/items/0/response"),
+        ("its detail", "1/errors", "bounces@", "/1/events?errors=true", "/items/0/return_path"),
+        (
+            "delivery log",
+            "1/deliveries",
+            "Delivered",
+            "/1/events?reason=succeeded",
+            "/items/0/outcome",
+        ),
+        (
+            "partial address",
+            "1/errors?q=maija",
+            "gone.example",
+            "/1/events?q=maija",
+            "/items/0/address",
+        ),
+        (
+            "period",
+            "1/errors?from=2020-01-01",
+            "gone.example",
+            "/1/events?from=2020-01-01T00:00:00Z",
+            "/items/0/at",
+        ),
+        (
+            "reason",
+            "1/errors?reason=unknown_host",
+            "moved.example",
+            "/1/events?reason=unknown_host",
+            "/items/0/reason",
+        ),
+        ("previous run", "1/settings", "Previous run", "", "/items/1/previous_run"),
+        ("execution time", "1/settings", "value=\"00:00\"", "", "/items/1/settings/daily_at"),
+        ("immediate action", "1/settings", "Immediate action", "", "/items/1/settings/immediate"),
+        (
+            "delivery timing",
+            "1/settings",
+            "at the delivery timing below",
+            "",
+            "/items/1/settings/zone",
+        ),
+        ("watch period", "1/settings", "value=\"90\"", "", "/items/1/settings/watch_days"),
+        (
+            "occurrences",
+            "1/settings",
+            "rejecting-after",
+            "",
+            "/items/1/settings/reasons/rejecting/after",
+        ),
+        (
+            "what will be released",
+            "1/settings",
+            "in one day at most",
+            "",
+            "/items/1/released_within_a_day",
+        ),
+        ("blocked list", "1/blocked", "gone.example", "/1/blocked?q=maija", "/items/0/until"),
+        ("exemptions", "1/exemptions", "moved.example", "/1/exemptions", "/items/0/at"),
+        ("uploads", "1/upload", "members-2026.csv", "/1/uploads", "/items/0/invalid"),
+        (
+            "lines that are invalid",
+            "1/upload",
+            "Invalid rows",
+            "/1/uploads",
+            "/items/0/lines/0/line",
+        ),
+        ("inquiries", "1/downloads", "once a year", "../inquiries", "/items/0/why"),
+        ("fixed plans", "3/settings", "always on", "", "/items/3/settings/fixed"),
+        (
+            "one exact address",
+            "3/find?q=old@partner.example",
+            "Cancel its blocking",
+            "/3/events?exact=true&q=old@partner.example&reason=blocked",
+            "/items/0/subject",
+        ),
+    ] {
+        let page = otto.get(&format!("/admin/blocking/{tab}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{sentence}");
+        assert!(page.body.contains(shown), "{sentence}: {}", page.body);
+        let path = match path.strip_prefix("..") {
+            Some(other) => format!("/api/v1{other}"),
+            None => format!("/api/v1/servers{path}"),
+        };
+        let answer = ask(&stage, Method::GET, &path, &token, &[]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{sentence}: {}", answer.text);
+        let value = answer.body.pointer(pointer);
+        assert!(value.is_some_and(|value| !value.is_null()), "{sentence}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_breaker_is_closed_by_the_api_and_its_window_undone() {
+    let stage = console().await;
+    reprieve::demo::blocking::furnish(list(&stage)).await.unwrap();
+    let token = token(&stage, "olga", Role::Operator, Scope::Decide).await;
+    let before = list(&stage).roll(1).len();
+    let path = "/api/v1/servers/1/close-breaker";
+    let body = [("body", "{\"domain\":\"Carrier.example\",\"undo\":true}")];
+    let done = ask(&stage, Method::POST, path, &token, &body).await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.text);
+    let released = done.body["released"].as_u64().unwrap();
+    assert!(released > 0);
+    assert_eq!(list(&stage).roll(1).len() as u64, before as u64 - released);
+    assert_eq!(ask(&stage, Method::POST, path, &token, &body).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(recorded(&stage, "close-blocking-breaker").await, 1);
+}
+
+#[tokio::test]
+async fn many_releases_in_one_day_are_warned_of_and_spread() {
+    let stage = console().await;
+    with_server(&stage, false).await;
+    let mut server = list(&stage).server(1).await.unwrap().record;
+    server.settings.watch_days = Some(1);
+    list(&stage).set_server(&server, "test").await.unwrap();
+    for user in 0..1000 {
+        list(&stage).add(1, &address(&format!("u{user}@far.example")), "test").await.unwrap();
+    }
+    stage.clock.advance(reprieve::clock::SignedDuration::from_hours(1));
+    let mut anna = Client::enter(&stage, "anna", own_admin()).await;
+    let page = anna.get("/admin/blocking/1/settings").await;
+    assert!(page.body.contains("<strong>1000</strong>"), "{}", page.body);
+    assert!(page.body.contains("name=\"most\" value=\"143\""), "{}", page.body);
+    let saved = anna.post("/admin/blocking/1/spread", &[("most", "143")]).await;
+    assert_eq!(saved.status, StatusCode::OK, "{}", saved.body);
+    let server = list(&stage).server(1).await.unwrap().record;
+    assert_eq!(server.settings.releases_per_day, Some(143));
+    stage.clock.advance(reprieve::clock::SignedDuration::from_hours(25));
+    let ran = list(&stage).run(1, "test").await.unwrap();
+    assert_eq!((ran.released, ran.waiting), (143, 857));
+}
+
+#[tokio::test]
+async fn without_immediate_action_the_delivery_timing_is_asked_for() {
+    let stage = console().await;
+    with_server(&stage, false).await;
+    let mut anna = Client::enter(&stage, "anna", own_admin()).await;
+    anna.get("/admin/blocking/1/settings").await;
+    let fields =
+        [("at", ""), ("zone", "Europe/Helsinki"), ("hours", "24"), ("unknown_user", "yes")];
+    let asked = anna.post("/admin/blocking/1/save", &fields).await;
+    assert!(asked.body.contains("When is it to take effect?"), "{}", asked.body);
+    assert!(list(&stage).server(1).await.unwrap().record.settings.immediate);
+    let fields = [("at", "02:30"), ("zone", "Europe/Helsinki"), ("hours", "24")];
+    anna.post("/admin/blocking/1/save", &fields).await;
+    let settings = list(&stage).server(1).await.unwrap().record.settings;
+    assert_eq!((settings.immediate, settings.daily_at), (false, 150));
 }

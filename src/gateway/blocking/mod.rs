@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::account::{Audit, Entry};
 use crate::clock::Timestamp;
 use crate::directory::OrganisationId;
 use crate::mail::Address;
+use crate::store::Batch;
 pub use crate::suppression::change::Change;
 use crate::suppression::export::Export;
-use crate::suppression::{Query, Refused, ServerId, Suppression, Upload, csv};
+use crate::suppression::{By, Query, Refused, ServerId, Suppression, Upload, csv};
 
 pub use crate::suppression::export::What;
 use shown::{exemption, inquiry, shown, suppressed, told};
@@ -110,32 +112,72 @@ pub enum Ask {
 ///
 /// # Errors
 /// A sentence for the operator.
-pub async fn run(list: &Suppression, ask: Ask) -> Result<Value, String> {
-    carry_out(list, ask).await.map_err(|refused| refused.to_string())
+pub async fn run(list: &Suppression, audit: &Audit, ask: Ask) -> Result<Value, String> {
+    list.until_loaded().await;
+    let entry = ask.entry();
+    let also = |batch: &mut Batch| {
+        if let Some(entry) = &entry {
+            audit.record(batch, entry.clone());
+        }
+    };
+    let by = By { login: OPERATOR, also: &also };
+    carry_out(list, ask, by).await.map_err(|refused| refused.to_string())
+}
+
+/// Who asks on the command line.
+const OPERATOR: &str = "operator";
+
+impl Ask {
+    /// What the audit says of it, if it changes anything.
+    fn entry(&self) -> Option<Entry> {
+        let (what, server, about) = match self {
+            Self::Add { server, address } => ("block-address", *server, &address[..]),
+            Self::Release { server, address } => ("release-address", *server, &address[..]),
+            Self::Exempt { server, address } => ("exempt-address", *server, &address[..]),
+            Self::Unexempt { server, address } => ("unexempt-address", *server, &address[..]),
+            Self::SetServer(change) => {
+                ("set-blocking", change.id, change.name.as_deref().unwrap_or_default())
+            }
+            Self::Run { server } => ("run-blocking", *server, ""),
+            Self::Distribute { server, dry: false } => ("distribute-blocking", *server, ""),
+            Self::RollBack { server, .. } => ("roll-back-blocking", *server, ""),
+            Self::Resume { server } => ("resume-blocking", *server, ""),
+            Self::CloseBreaker { server, domain, .. } => {
+                ("close-blocking-breaker", *server, &domain[..])
+            }
+            Self::DecideInquiry { organisation, grant } => {
+                let what = if *grant { "grant-downloads" } else { "refuse-downloads" };
+                let entry = Entry::new("console", what).about("organisation", organisation);
+                return Some(entry);
+            }
+            _ => return None,
+        };
+        let entry = Entry::new("console", what).about("address", about);
+        Some(entry.after(format!("server {server}")))
+    }
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each thing that may be asked")]
-async fn carry_out(list: &Suppression, ask: Ask) -> Result<Value, Refused> {
-    const BY: &str = "operator";
+async fn carry_out(list: &Suppression, ask: Ask, by: By<'_>) -> Result<Value, Refused> {
     Ok(match ask {
         Ask::List { server, part, after, limit } => {
             let found = list.search(server, &part, &after, limit.min(10_000)).await?;
             found.iter().map(suppressed).collect()
         }
         Ask::Add { server, address } => {
-            list.add(server, &parse(&address)?).await?;
+            list.add(server, &parse(&address)?, by).await?;
             json!({ "added": address })
         }
         Ask::Release { server, address } => {
-            list.release(server, &parse(&address)?, BY).await?;
+            list.release(server, &parse(&address)?, by).await?;
             json!({ "released": address })
         }
         Ask::Exempt { server, address } => {
-            list.exempt(server, &parse(&address)?, BY).await?;
+            list.exempt(server, &parse(&address)?, by).await?;
             json!({ "exempt": address })
         }
         Ask::Unexempt { server, address } => {
-            list.unexempt(server, &parse(&address)?).await?;
+            list.unexempt(server, &parse(&address)?, by).await?;
             json!({ "subject_again": address })
         }
         Ask::Exemptions { server, part, limit } => {
@@ -153,7 +195,7 @@ async fn carry_out(list: &Suppression, ask: Ask) -> Result<Value, Refused> {
             Value::Array(all)
         }
         Ask::SetServer(change) => {
-            let changed = list.change(*change).await?;
+            let changed = list.change(*change, by).await?;
             let id = changed.server.id;
             let drift = list.drift(id).await?;
             let mut answer = shown(&changed.server, &drift, list.roll(id).len());
@@ -164,25 +206,25 @@ async fn carry_out(list: &Suppression, ask: Ask) -> Result<Value, Refused> {
             answer
         }
         Ask::Run { server } => {
-            let ran = list.run(server).await?;
+            let ran = list.run(server, by).await?;
             json!({
                 "suppressed": ran.suppressed, "released": ran.released,
                 "imports": ran.imports, "waiting": ran.waiting,
             })
         }
         Ask::Distribute { server, dry } => {
-            let done = list.distribute(server, BY, dry).await?;
+            let done = list.distribute(server, by, dry).await?;
             json!({
                 "version": done.version, "addresses": done.addresses,
                 "added": done.added, "removed": done.removed, "dry": dry,
             })
         }
         Ask::RollBack { server, version } => {
-            list.roll_back(server, version).await?;
+            list.roll_back(server, version, by).await?;
             json!({ "version": version })
         }
         Ask::Resume { server } => {
-            list.resume(server).await?;
+            list.resume(server, by).await?;
             json!({ "resumed": server })
         }
         Ask::Events { server, part, reason, from, to, errors, limit } => {
@@ -217,7 +259,7 @@ async fn carry_out(list: &Suppression, ask: Ask) -> Result<Value, Refused> {
                 .collect()
         }
         Ask::CloseBreaker { server, domain, undo } => {
-            let released = list.close_breaker(server, &domain.to_lowercase(), undo).await?;
+            let released = list.close_breaker(server, &domain.to_lowercase(), undo, by).await?;
             json!({ "domain": domain, "released": released })
         }
         Ask::ReadLog { server, path } => {
@@ -227,8 +269,8 @@ async fn carry_out(list: &Suppression, ask: Ask) -> Result<Value, Refused> {
         Ask::Inquiries => list.inquiries().await?.iter().map(inquiry).collect(),
         Ask::DecideInquiry { organisation, grant } => {
             let id = OrganisationId::new(&organisation)
-                .ok_or_else(|| Refused::File(format!("{organisation:?} is no organisation")))?;
-            list.decide_inquiry(&id, grant, BY, &|_| {}).await?;
+                .ok_or_else(|| Refused::Typed(format!("{organisation:?} is no organisation")))?;
+            list.decide_inquiry(&id, grant, by.login, by.also).await?;
             json!({ "organisation": organisation, "may_download": grant })
         }
     })
@@ -243,15 +285,18 @@ async fn import(
 ) -> Result<Value, Refused> {
     let file = File::open(path).map_err(|error| Refused::File(error.to_string()))?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let by = "operator".to_owned();
+    let by = OPERATOR.to_owned();
     let upload = Upload { server, file: name.to_owned(), by, column, at_once };
     let found = if preview {
         list.preview(&upload, file).await?
     } else {
         list.register(&upload, file).await?
     };
-    let lines: Vec<Value> =
-        found.lines.iter().map(|(line, why)| json!({ "line": line, "why": why })).collect();
+    let lines: Vec<Value> = found
+        .lines
+        .iter()
+        .map(|(line, why)| json!({ "line": line, "why": why.to_string() }))
+        .collect();
     Ok(json!({
         "records": found.records, "duplicates": found.duplicates, "invalid": found.invalid,
         "addresses": found.addresses, "registered": !preview, "lines": lines,
@@ -274,13 +319,13 @@ async fn export(
 }
 
 fn parse(text: &str) -> Result<Address, Refused> {
-    csv::address(text).map_err(|why| Refused::File(format!("{text}: {why}")))
+    csv::address(text).map_err(|wrong| Refused::Address(text.to_owned(), wrong))
 }
 
 fn time(text: Option<&str>) -> Result<Option<Timestamp>, Refused> {
     let parse = |text: &str| {
         text.parse()
-            .map_err(|_| Refused::File(format!("{text:?} is not like 2026-11-23T00:00:00Z")))
+            .map_err(|_| Refused::Typed(format!("{text:?} is not like 2026-11-23T00:00:00Z")))
     };
     text.map(parse).transpose()
 }

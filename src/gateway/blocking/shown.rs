@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::portal::{server_settings, server_way};
+use crate::portal::{server_drift, server_settings, server_way};
 use crate::suppression::distribute::Drift;
 use crate::suppression::event::Event;
 use crate::suppression::{Exemption, Inquiry, Server, Suppressed};
@@ -45,15 +45,9 @@ pub(super) fn told(one: &Event) -> Value {
 }
 
 pub(super) fn shown(server: &Server, drift: &Drift, blocked: usize) -> Value {
-    let drift = match drift {
-        Drift::None => Value::Null,
-        Drift::Never => json!("never distributed"),
-        Drift::Changed(how) => json!(how),
-        Drift::Behind { has, last } => json!(format!("has version {has}, the last is {last}")),
-    };
     json!({
         "id": server.id, "name": server.name, "way": server_way(server), "blocked": blocked,
-        "version": server.version, "drift": drift, "trouble": server.trouble,
+        "version": server.version, "drift": server_drift(drift), "trouble": server.trouble,
         "pinned": server.pinned, "never": server.never,
         "organisation": server.organisation.as_ref().map(crate::directory::OrganisationId::as_str),
         "previous_run": server.previous_run.map(|at| at.to_string()),

@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 
 use super::Caller;
 use super::problem::{Problem, json_text};
-use crate::account::Power;
+use crate::account::{Entry, Power};
 use crate::clock::Timestamp;
 use crate::portal::admin::suppression::covers;
+use crate::store::Batch;
 use crate::suppression::classify::Class;
 use crate::suppression::event::Outcome;
-use crate::suppression::{self, Noted, Refused, Server, ServerId, Suppression, csv};
+use crate::suppression::{self, By, Noted, Refused, Server, ServerId, Suppression, csv};
 
 /// Rows of a page, unless fewer are asked for.
 const ROWS: usize = 100;
@@ -31,6 +32,13 @@ type Answer = Result<Response, Problem>;
 pub struct List {
     q: String,
     reason: String,
+    /// RFC 3339; of the logs only.
+    from: Option<String>,
+    to: Option<String>,
+    /// Only what stands in the error log.
+    errors: bool,
+    /// `q` is the whole address.
+    exact: bool,
     after: String,
     limit: Option<usize>,
 }
@@ -92,20 +100,41 @@ pub(super) fn refused(refused: Refused) -> Problem {
         Refused::Store(fault) => fault.into(),
         Refused::NotListed(_) | Refused::NotExempt(_) | Refused::NoServer(_) => Problem::NOT_FOUND,
         Refused::Busy => Problem::TOO_MANY,
-        _ => Problem::BAD_REQUEST,
+        other => Problem::wrong(other.to_string()),
     }
 }
 
-/// Records an act on a server's list.
+/// Records what changes nothing: a download.
 pub(super) async fn record(
     caller: &Caller,
     server: &Server,
     what: &str,
     about: &str,
 ) -> Result<(), Problem> {
-    let entry = caller.entry(what).about("address", about).after(format!("server {}", server.id));
-    let entry = entry.of(server.organisation.iter().cloned().collect());
+    let entry = entry(caller, server, what, about);
     Ok(caller.console()?.accounts.audit().note(entry).await?)
+}
+
+fn entry(caller: &Caller, server: &Server, what: &str, about: &str) -> Entry {
+    let entry = caller.entry(what).about("address", about).after(format!("server {}", server.id));
+    entry.of(server.organisation.iter().cloned().collect())
+}
+
+/// The audit entry of an act, for the batch that carries it out.
+pub(super) fn told(
+    caller: &Caller,
+    server: &Server,
+    what: &str,
+    about: &str,
+) -> Result<impl Fn(&mut Batch) + Send + Sync + use<>, Problem> {
+    let audit = caller.console()?.accounts.audit().clone();
+    let entry = entry(caller, server, what, about);
+    Ok(move |batch: &mut Batch| audit.record(batch, entry.clone()))
+}
+
+/// He does it, and `also` is written with it.
+pub(super) fn by<'a>(caller: &'a Caller, also: &'a (dyn Fn(&mut Batch) + Sync)) -> By<'a> {
+    By { login: caller.account.login.as_str(), also }
 }
 
 /// An answer with the items of one page and the cursor behind them.
@@ -124,6 +153,11 @@ impl List {
     fn after(&self) -> Result<Vec<u8>, Problem> {
         URL_SAFE_NO_PAD.decode(&self.after).map_err(|_| Problem::BAD_REQUEST)
     }
+}
+
+/// A time that may be left out.
+fn time(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    text.map(|text| text.parse().map_err(|_| Problem::BAD_REQUEST)).transpose()
 }
 
 fn cursor(next: Option<Vec<u8>>) -> Option<String> {
@@ -198,15 +232,15 @@ pub async fn act(caller: &Caller, id: &str, act: Act, body: &[u8]) -> Answer {
         Act::Block | Act::Unexempt => browsed(caller, id).await?,
     };
     let one: One = serde_json::from_slice(body).map_err(|_| Problem::BAD_REQUEST)?;
-    let address = csv::address(&one.address).map_err(|_| Problem::BAD_REQUEST)?;
-    let (list, by) = (list_of(caller)?, caller.account.login.as_str());
+    let address = csv::address(&one.address).map_err(|wrong| Problem::wrong(wrong.to_string()))?;
+    let also = told(caller, &server, what, &one.address)?;
+    let (list, by) = (list_of(caller)?, by(caller, &also));
     let carried_out = match act {
-        Act::Block => list.add(server.id, &address).await,
+        Act::Block => list.add(server.id, &address, by).await,
         Act::Release => list.release(server.id, &address, by).await,
-        Act::Unexempt => list.unexempt(server.id, &address).await,
+        Act::Unexempt => list.unexempt(server.id, &address, by).await,
     };
     carried_out.map_err(refused)?;
-    record(caller, &server, what, &one.address).await?;
     Ok(json_text(200, json!({ done: one.address }).to_string()))
 }
 
@@ -221,9 +255,12 @@ pub async fn events(
         server: Some(server.id),
         limit: asked.limit(),
         after: asked.after()?,
+        from: time(asked.from.as_deref())?,
+        to: time(asked.to.as_deref())?,
+        errors_only: asked.errors,
+        exact: asked.exact,
         part: asked.q,
         reason: asked.reason,
-        ..suppression::Query::default()
     };
     let (found, next) = list_of(&caller)?.events(&query).await?;
     let items = found.iter().map(|one| {

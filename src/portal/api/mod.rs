@@ -13,7 +13,7 @@ mod problem;
 mod resources;
 mod servers;
 
-pub use servers::{settings as server_settings, way as server_way};
+pub use servers::{drift as server_drift, settings as server_settings, way as server_way};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -163,6 +163,8 @@ fn blocking_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/servers/{id}/run", post(servers::run)),
         ("/api/v1/servers/{id}/distributions", get(servers::distributions)),
         ("/api/v1/servers/{id}/distribute", post(servers::distribute)),
+        ("/api/v1/servers/{id}/breakers", get(servers::breakers)),
+        ("/api/v1/servers/{id}/close-breaker", post(servers::close_breaker)),
         ("/api/v1/servers/{id}/uploads", servers::upload_route()),
         ("/api/v1/servers/{id}/uploads/{upload}", get(servers::one_upload)),
         ("/api/v1/servers/{id}/uploads/{upload}/register", post(servers::register)),

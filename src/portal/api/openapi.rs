@@ -185,8 +185,9 @@ const OPERATIONS: &[Operation] = &[
     ),
     get(
         "/api/v1/servers/{id}/events",
-        &["q", "reason", "after", "limit"],
-        "The delivery log, the latest first; reason is a class or an outcome",
+        &["q", "reason", "from", "to", "errors", "exact", "after", "limit"],
+        "The delivery log, the latest first; reason is a class or an outcome; \
+         errors=true: the error log; exact=true: q is the whole address",
     ),
     post(
         "/api/v1/servers/{id}/events",
@@ -200,7 +201,21 @@ const OPERATIONS: &[Operation] = &[
         &["dry", "roll_back"],
         "Give the server its list, say what would change (dry), or put a version back (roll_back)",
     ),
-    get("/api/v1/servers/{id}/uploads", &[], "Uploads since the service began, the latest first"),
+    get(
+        "/api/v1/servers/{id}/breakers",
+        &[],
+        "Providers in trouble, from which nothing is learnt at present",
+    ),
+    post(
+        "/api/v1/servers/{id}/close-breaker",
+        &["domain", "undo"],
+        "Learn from a provider again; with undo, release what its outage has blocked",
+    ),
+    get(
+        "/api/v1/servers/{id}/uploads",
+        &[],
+        "Uploads that were not registered when the service began, and all since; the latest first",
+    ),
     Operation {
         query: &["column", "file"],
         ..post(

@@ -13,21 +13,23 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
-use super::blocking::{browsed, list_of, page, record, refused, server};
+use super::blocking::{browsed, by, list_of, page, record, refused, server, told as told_audit};
 use super::problem::{Problem, json_text};
 use super::{App, Caller};
 use crate::account::Power;
+use crate::clock::SignedDuration;
 use crate::directory::OrganisationId;
 use crate::portal::admin::suppression::covers;
 use crate::portal::admin::suppression::downloads::{attachment, may_download};
 use crate::portal::admin::suppression::upload::spool;
 use crate::store::Batch;
 use crate::suppression::change::{Change, Changed};
+use crate::suppression::distribute::Drift;
 use crate::suppression::export::{Export, What};
 use crate::suppression::fetch::Fetched;
 use crate::suppression::rule::REASONS;
 use crate::suppression::upload::{Job, MOST_BYTES};
-use crate::suppression::{self, Server, Upload, Way};
+use crate::suppression::{self, Also, Server, Upload, Way};
 
 type Answer = Result<Response, Problem>;
 
@@ -57,6 +59,16 @@ pub fn settings(server: &Server) -> Value {
     })
 }
 
+/// Whether a server has drifted: in words, or nothing.
+pub fn drift(drift: &Drift) -> Value {
+    match drift {
+        Drift::None => Value::Null,
+        Drift::Never => json!("never distributed"),
+        Drift::Changed(how) => json!(how),
+        Drift::Behind { has, last } => json!(format!("has version {has}, the last is {last}")),
+    }
+}
+
 /// How a server is given the list: a word, or the path of its map file.
 pub fn way(server: &Server) -> &str {
     match &server.way {
@@ -67,13 +79,18 @@ pub fn way(server: &Server) -> &str {
     }
 }
 
-fn shown(caller: &Caller, server: &Server) -> Result<Value, Problem> {
+async fn shown(caller: &Caller, server: &Server) -> Result<Value, Problem> {
+    let list = list_of(caller)?;
+    let day = list.clock().now() + SignedDuration::from_hours(24);
     Ok(json!({
         "id": server.id,
         "name": server.name,
         "organisation": server.organisation.as_ref().map(OrganisationId::as_str),
         "way": way(server),
-        "blocked": list_of(caller)?.roll(server.id).len(),
+        "blocked": list.roll(server.id).len(),
+        "drift": drift(&list.drift(server.id).await?),
+        "pinned": server.pinned,
+        "released_within_a_day": list.releases_until(server.id, day).await?,
         "version": server.version,
         "acknowledged": server.acknowledged,
         "trouble": server.trouble,
@@ -87,7 +104,7 @@ pub async fn servers(caller: Caller) -> Answer {
     let mut items = Vec::new();
     for one in list_of(&caller)?.servers().await? {
         if covers(&caller.account.role, &one) {
-            items.push(shown(&caller, &one)?);
+            items.push(shown(&caller, &one).await?);
         }
     }
     Ok(page(items, None))
@@ -97,7 +114,11 @@ pub async fn servers(caller: Caller) -> Answer {
 pub async fn make(caller: Caller, body: Bytes) -> Answer {
     caller.needs(Power::Operate, "POST servers").await?;
     let change: Change = serde_json::from_slice(&body).map_err(|_| Problem::BAD_REQUEST)?;
-    changed(&caller, "make-server", Change { id: Change::NEXT, ..change }).await
+    let name = change.name.clone().unwrap_or_default();
+    let entry = caller.entry("make-server").about("server", &name);
+    let audit = caller.console()?.accounts.audit();
+    let also = |batch: &mut Batch| audit.record(batch, entry.clone());
+    changed(&caller, Change { id: Change::NEXT, ..change }, &also).await
 }
 
 /// New settings: run settings by whoever decides there, the rest by operators.
@@ -111,14 +132,14 @@ pub async fn set(caller: Caller, Captured(id): Captured<String>, body: Bytes) ->
     } else if known.settings.fixed {
         return Err(Problem::FIXED_PLAN);
     }
-    changed(&caller, "set-blocking", Change { id: known.id, ..change }).await
+    let also = told_audit(&caller, &known, "set-blocking", &known.name)?;
+    changed(&caller, Change { id: known.id, ..change }, &also).await
 }
 
-async fn changed(caller: &Caller, what: &str, change: Change) -> Answer {
-    let done = list_of(caller)?.change(change).await.map_err(refused)?;
+async fn changed(caller: &Caller, change: Change, also: Also<'_>) -> Answer {
+    let done = list_of(caller)?.change(change, by(caller, also)).await.map_err(refused)?;
     let Changed { server, cancelled, token } = done;
-    record(caller, &server, what, &server.name).await?;
-    let mut answer = shown(caller, &server)?;
+    let mut answer = shown(caller, &server).await?;
     answer["cancelled"] = json!(cancelled);
     if let Some(token) = token {
         answer["token"] = json!(token);
@@ -129,8 +150,8 @@ async fn changed(caller: &Caller, what: &str, change: Change) -> Answer {
 pub async fn run(caller: Caller, Captured(id): Captured<String>) -> Answer {
     caller.needs(Power::Decide, "POST run").await?;
     let server = browsed(&caller, &id).await?;
-    let ran = list_of(&caller)?.run(server.id).await?;
-    record(&caller, &server, "run-blocking", "").await?;
+    let also = told_audit(&caller, &server, "run-blocking", "")?;
+    let ran = list_of(&caller)?.run(server.id, by(&caller, &also)).await?;
     Ok(json_of(&json!({
         "suppressed": ran.suppressed, "released": ran.released,
         "imports": ran.imports, "waiting": ran.waiting,
@@ -168,22 +189,56 @@ pub async fn distribute(caller: Caller, Captured(id): Captured<String>, body: By
     };
     let list = list_of(&caller)?;
     if let Some(version) = asked.roll_back {
-        list.roll_back(server.id, version).await.map_err(refused)?;
-        record(&caller, &server, "roll-back-blocking", &version.to_string()).await?;
+        let also = told_audit(&caller, &server, "roll-back-blocking", &version.to_string())?;
+        list.roll_back(server.id, version, by(&caller, &also)).await.map_err(refused)?;
         return Ok(json_of(&json!({ "version": version })));
     }
     if server.pinned && !asked.dry {
-        list.resume(server.id).await.map_err(refused)?;
+        list.resume(server.id, by(&caller, &|_| {})).await.map_err(refused)?;
     }
-    let by = caller.account.login.as_str();
-    let done = list.distribute(server.id, by, asked.dry).await.map_err(refused)?;
-    if !asked.dry {
-        record(&caller, &server, "distribute-blocking", "").await?;
-    }
+    let also = told_audit(&caller, &server, "distribute-blocking", "")?;
+    let done = list.distribute(server.id, by(&caller, &also), asked.dry).await.map_err(refused)?;
     Ok(json_of(&json!({
         "version": done.version, "addresses": done.addresses,
         "added": done.added, "removed": done.removed, "dry": asked.dry,
     })))
+}
+
+/// Providers from which nothing is learnt at present.
+pub async fn breakers(caller: Caller, Captured(id): Captured<String>) -> Answer {
+    caller.needs(Power::SeeAll, "GET breakers").await?;
+    let server = server(&caller, &id).await?;
+    let open = list_of(&caller)?.open_breakers().await?;
+    let items = open.iter().filter(|one| one.server == server.id).map(|one| {
+        json!({
+            "domain": one.domain, "unknown": one.unknown, "of": one.all,
+            "since": one.opened.map(|at| at.to_string()),
+        })
+    });
+    Ok(page(items.collect(), None))
+}
+
+#[derive(Debug, Deserialize)]
+struct Close {
+    domain: String,
+    /// Release what was suppressed since its outage began.
+    #[serde(default)]
+    undo: bool,
+}
+
+pub async fn close_breaker(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
+    caller.needs(Power::Operate, "POST close-breaker").await?;
+    let server = server(&caller, &id).await?;
+    let asked: Close = serde_json::from_slice(&body).map_err(|_| Problem::BAD_REQUEST)?;
+    let domain = asked.domain.to_lowercase();
+    let open = list_of(&caller)?.open_breakers().await?;
+    if !open.iter().any(|one| one.server == server.id && one.domain == domain) {
+        return Err(Problem::NOT_FOUND);
+    }
+    let also = told_audit(&caller, &server, "close-blocking-breaker", &domain)?;
+    let list = list_of(&caller)?;
+    let done = list.close_breaker(server.id, &domain, asked.undo, by(&caller, &also)).await?;
+    Ok(json_of(&json!({ "domain": domain, "released": done })))
 }
 
 /// Uploads are larger than any other body.
@@ -256,10 +311,10 @@ pub async fn register(
         [] => Register::default(),
         body => serde_json::from_slice(body).map_err(|_| Problem::BAD_REQUEST)?,
     };
-    if !list_of(&caller)?.register_upload(&job, asked.at_once).map_err(refused)? {
+    let also = told_audit(&caller, &server, "register-upload", &job.upload.file)?;
+    if !list_of(&caller)?.register_upload(&job, asked.at_once, also).map_err(refused)? {
         return Err(Problem::DECIDED);
     }
-    record(&caller, &server, "register-upload", &job.upload.file).await?;
     Ok(json_text(202, told(&job).to_string()))
 }
 
@@ -277,7 +332,7 @@ fn told(job: &Job) -> Value {
     let lines: Vec<Value> = found
         .iter()
         .flat_map(|found| &found.lines)
-        .map(|(line, why)| json!({ "line": line, "why": why }))
+        .map(|(line, why)| json!({ "line": line, "why": why.to_string() }))
         .collect();
     let why = match &stage {
         suppression::upload::Stage::Refused(why) => Some(why.as_str()),

@@ -225,7 +225,6 @@ pub(super) const NOT_MEMBER: &[&str] = &[
     "not allowed to send to this recipient",
     "not allowed to receive external",
     "does not accept external",
-    "resolver.rst.auth",
     "resolver.rst.sendernotauth",
     "rejected by recipient",
     "rejected by the recipient",

@@ -230,7 +230,9 @@ async fn inquire(
     let by = admin.account.login.as_str();
     match admin.blocking().inquire(&organisation, by, why, &also).await {
         Ok(()) => Ok(back(&id)),
-        Err(refused) => Ok(page(&admin, &server, Some(refusal(refused)?)).await?.into_response()),
+        Err(refused) => {
+            Ok(page(&admin, &server, Some(refusal(&admin, refused)?)).await?.into_response())
+        }
     }
 }
 
@@ -254,7 +256,9 @@ async fn decide(
     let by = admin.account.login.as_str();
     match admin.blocking().decide_inquiry(&organisation, grant, by, &also).await {
         Ok(()) => Ok(back(&id)),
-        Err(refused) => Ok(page(&admin, &server, Some(refusal(refused)?)).await?.into_response()),
+        Err(refused) => {
+            Ok(page(&admin, &server, Some(refusal(&admin, refused)?)).await?.into_response())
+        }
     }
 }
 

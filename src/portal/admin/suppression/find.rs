@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::super::table::{self, ROWS};
 use super::lists::{reason_word, released};
 use super::logs::rows;
-use super::{Acted, Admin, Asked, Place, Route, Trouble, server, tab};
+use super::{Acted, Admin, Asked, Place, Route, Trouble, server, tab, wrong_word};
 use crate::account::Power;
 use crate::portal::part;
 use crate::portal::words::Shown;
@@ -54,9 +54,9 @@ async fn page(
     let wanted = if typed.is_empty() { None } else { Some(csv::address(&typed)) };
     let found = match &wanted {
         Some(Ok(address)) => Some(answer(admin, server, address).await?),
-        Some(Err(why)) => {
-            Some(html! { p.notice role="alert" { bdi { (Shown(&typed)) } ": " (why) } })
-        }
+        Some(Err(why)) => Some(
+            html! { p.notice role="alert" { bdi { (Shown(&typed)) } ": " (words.say(wrong_word(why))) } },
+        ),
         None => None,
     };
     let body = html! {

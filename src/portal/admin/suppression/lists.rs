@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::super::table::{self, Column, ROWS};
 use super::{
-    Acted, Address, Admin, Asked, Place, Route, Trouble, address, browsed, record, refusal, tab,
+    Acted, Address, Admin, Asked, Place, Route, Trouble, address, browsed, refusal, tab, told,
 };
 use crate::account::Power;
 use crate::clock::Timestamp;
@@ -217,11 +217,12 @@ pub(super) fn reason_word(reason: &str) -> &'static str {
 
 async fn add(admin: Admin, Captured(id): Captured<String>, form: Acted) -> Result<Markup, Trouble> {
     let server = browsed(&admin, &id).await?;
+    let also = told(&admin, "block-address", &server, form.field("address"));
     let done = match address(&form) {
-        Ok(address) => admin.blocking().add(server.id, &address).await,
+        Ok(address) => admin.blocking().add(server.id, &address, admin.does(&also)).await,
         Err(refused) => Err(refused),
     };
-    let notice = said(&admin, &server, &form, done, ("block-address", "blocking-added")).await?;
+    let notice = said(&admin, &form, done, "blocking-added")?;
     show_blocked(&admin, &server, &Asked::default(), Some(notice)).await
 }
 
@@ -241,12 +242,12 @@ pub(super) async fn released(
     server: &Server,
     form: &Acted,
 ) -> Result<Markup, Trouble> {
-    let by = admin.account.login.as_str();
+    let also = told(admin, "release-address", server, form.field("address"));
     let done = match address(form) {
-        Ok(address) => admin.blocking().release(server.id, &address, by).await,
+        Ok(address) => admin.blocking().release(server.id, &address, admin.does(&also)).await,
         Err(refused) => Err(refused),
     };
-    said(admin, server, form, done, ("release-address", "blocking-released")).await
+    said(admin, form, done, "blocking-released")
 }
 
 async fn unexempt(
@@ -255,29 +256,26 @@ async fn unexempt(
     form: Acted,
 ) -> Result<Markup, Trouble> {
     let server = browsed(&admin, &id).await?;
+    let also = told(&admin, "unexempt-address", &server, form.field("address"));
     let done = match address(&form) {
-        Ok(address) => admin.blocking().unexempt(server.id, &address).await,
+        Ok(address) => admin.blocking().unexempt(server.id, &address, admin.does(&also)).await,
         Err(refused) => Err(refused),
     };
-    let words = ("unexempt-address", "blocking-unexempted");
-    let notice = said(&admin, &server, &form, done, words).await?;
+    let notice = said(&admin, &form, done, "blocking-unexempted")?;
     show_exemptions(&admin, &server, &Asked::default(), Some(notice)).await
 }
 
-/// Records an act and says that it was done; or why not.
-async fn said(
+/// Says what was done; or why not.
+fn said(
     admin: &Admin,
-    server: &Server,
     form: &Acted,
     done: Result<(), Refused>,
-    (what, word): (&str, &str),
+    word: &str,
 ) -> Result<Markup, Trouble> {
-    let typed = form.field("address");
     match done {
         Ok(()) => {
-            record(admin, what, server, typed).await?;
-            Ok(html! { (admin.words().say(word)) " " bdi { (Shown(typed)) } })
+            Ok(html! { (admin.words().say(word)) " " bdi { (Shown(form.field("address"))) } })
         }
-        Err(refused) => refusal(refused),
+        Err(refused) => refusal(admin, refused),
     }
 }

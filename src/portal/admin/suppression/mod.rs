@@ -24,7 +24,11 @@ use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::{Power, Role};
 use crate::mail;
 use crate::portal::error::Trouble;
-use crate::suppression::{Refused, Server, ServerId, Suppression};
+use crate::portal::words::Shown;
+use crate::store::Batch;
+use crate::suppression::csv::{self, Wrong};
+use crate::suppression::rule::SettingsError;
+use crate::suppression::{By, Refused, Server, ServerId, Suppression};
 
 /// Whose tab it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,23 +154,68 @@ async fn tab(
     Ok(admin.page(&Sheet { section: Section::Blocking, title, notice, body }))
 }
 
-/// What was not done, in a sentence of the list's own; faults are troubles.
-fn refusal(refused: Refused) -> Result<Markup, Trouble> {
-    match refused {
-        Refused::Store(fault) => Err(fault.into()),
-        other => Ok(html! { bdi { (other.to_string()) } }),
+/// What was not done, and what it was about; faults are troubles.
+fn refusal(admin: &Admin, refused: Refused) -> Result<Markup, Trouble> {
+    let (word, about) = match refused {
+        Refused::Store(fault) => return Err(fault.into()),
+        Refused::NotListed(address) => ("refused-not-listed", address),
+        Refused::Listed(address) => ("refused-listed", address),
+        Refused::Exempt(address) => ("refused-exempt", address),
+        Refused::NotExempt(address) => ("refused-not-exempt", address),
+        Refused::Never(address) => ("refused-never", address),
+        Refused::NoServer(id) => ("refused-no-server", id.to_string()),
+        Refused::Settings(SettingsError::Time) => ("refused-time", String::new()),
+        Refused::Settings(SettingsError::Zone(zone)) => ("refused-zone", zone),
+        Refused::Settings(SettingsError::After(after)) => ("refused-after", after.to_string()),
+        Refused::Settings(SettingsError::Watch) => ("refused-watch", String::new()),
+        Refused::Settings(SettingsError::Strike) => ("refused-strike", String::new()),
+        Refused::Address(typed, wrong) => (wrong_word(&wrong), typed),
+        Refused::File(why) => ("refused-file", why),
+        Refused::Typed(what) => ("refused-typed", what),
+        Refused::Granted => ("refused-granted", String::new()),
+        Refused::Busy => ("refused-busy", String::new()),
+    };
+    Ok(html! { (admin.words().say(word)) @if !about.is_empty() { " " bdi { (Shown(&about)) } } })
+}
+
+/// Why a cell or a field is no address for the list.
+fn wrong_word(wrong: &Wrong) -> &'static str {
+    match wrong {
+        Wrong::TooLong => "wrong-too-long",
+        Wrong::Pattern => "wrong-pattern",
+        Wrong::NoAddress(_) => "wrong-no-address",
+        Wrong::Never => "wrong-never",
     }
 }
 
 /// The address of a form's field.
 fn address(form: &Acted) -> Result<mail::Address, Refused> {
     let text = form.field("address");
-    crate::suppression::csv::address(text).map_err(|why| Refused::File(format!("{text}: {why}")))
+    csv::address(text).map_err(|wrong| Refused::Address(text.to_owned(), wrong))
 }
 
-/// Records an act on a server's list.
+/// Records what changes nothing: a download.
 async fn record(admin: &Admin, what: &str, server: &Server, about: &str) -> Result<(), Trouble> {
     Ok(admin.console().accounts.audit().note(entry(admin, what, server, about)).await?)
+}
+
+/// The audit entry of an act, for the batch that carries it out.
+fn told(
+    admin: &Admin,
+    what: &str,
+    server: &Server,
+    about: &str,
+) -> impl Fn(&mut Batch) + Send + Sync + use<> {
+    let (audit, entry) =
+        (admin.console().accounts.audit().clone(), entry(admin, what, server, about));
+    move |batch| audit.record(batch, entry.clone())
+}
+
+impl Admin {
+    /// He does it, and `also` is written with it.
+    fn does<'a>(&'a self, also: &'a (dyn Fn(&mut Batch) + Sync)) -> By<'a> {
+        By { login: self.account.login.as_str(), also }
+    }
 }
 
 fn entry(admin: &Admin, what: &str, server: &Server, about: &str) -> crate::account::Entry {

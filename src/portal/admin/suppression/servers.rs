@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use maud::{Markup, html};
 
-use super::{Acted, Admin, Place, Route, Trouble, record, refusal, server, tab};
+use super::{Acted, Admin, Place, Route, Trouble, refusal, server, tab, told};
 use crate::account::Power;
 use crate::suppression::change::{Change, Changed};
 use crate::suppression::{OWN, Server, Way};
@@ -135,22 +135,18 @@ async fn carry_out(
     change: Change,
 ) -> Result<Response, Trouble> {
     let name = change.name.clone().unwrap_or_default();
-    match admin.blocking().change(change).await {
-        Ok(changed) => {
-            record(admin, what, &changed.server, &name).await?;
-            match &changed {
-                Changed { token: Some(token), server, .. } => {
-                    Ok(shown(admin, server, token).await?.into_response())
-                }
-                Changed { server, .. } => {
-                    let id = server.id.to_string();
-                    let place = Place::Blocking(&id, "distribution").to_string();
-                    Ok(Redirect::to(&place).into_response())
-                }
-            }
+    let also = told(admin, what, here, &name);
+    match admin.blocking().change(change, admin.does(&also)).await {
+        Ok(Changed { token: Some(token), server, .. }) => {
+            Ok(shown(admin, &server, &token).await?.into_response())
+        }
+        Ok(Changed { server, .. }) => {
+            let id = server.id.to_string();
+            let place = Place::Blocking(&id, "distribution").to_string();
+            Ok(Redirect::to(&place).into_response())
         }
         Err(refused) => {
-            let notice = refusal(refused)?;
+            let notice = refusal(admin, refused)?;
             Ok(super::versions::page(admin, here, Some(notice)).await?.into_response())
         }
     }

@@ -7,10 +7,10 @@ use maud::{Markup, html};
 
 use super::super::table;
 use super::lists::reason_word;
-use super::{Acted, Admin, Place, Route, Trouble, browsed, record, refusal, server, tab};
+use super::{Acted, Admin, Place, Route, Trouble, browsed, refusal, server, tab, told};
 use crate::account::Power;
 use crate::clock::SignedDuration;
-use crate::suppression::rule::{REASONS, RunSettings};
+use crate::suppression::rule::{REASONS, RunSettings, SettingsError};
 use crate::suppression::{Reason, Refused, Server};
 
 /// Releases within one day that are worth a warning.
@@ -21,6 +21,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::page(&Place::Blocking(id, "settings"), Power::See, get(show)),
         Route::act(&Place::Blocking(id, "save"), Power::Decide, post(save)),
+        Route::act(&Place::Blocking(id, "spread"), Power::Decide, post(spread)),
         Route::act(&Place::Blocking(id, "run"), Power::Decide, post(run)),
     ]
 }
@@ -44,7 +45,17 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
             @if let Some(at) = server.previous_run { (table::ago(words, at, now)) } @else { "–" }
         }
         @if settings.fixed { p.notice { (words.say("fixed-plan-text")) } }
-        @if soon >= MANY { p.notice role="status" { (words.say("blocking-many")) " " strong { (soon) } } }
+        @if soon >= MANY && settings.releases_per_day.is_none_or(|most| soon > most as usize) {
+            div.notice role="status" {
+                p { (words.say("blocking-many")) " " strong { (soon) } }
+                @if !settings.fixed && admin.may(Power::Decide) {
+                    form.actions method="post" action=(Place::Blocking(&id, "spread")) {
+                        (admin.token_field())
+                        button type="submit" name="most" value=(soon.div_ceil(7)) { (words.say("blocking-spread")) " " (soon.div_ceil(7)) }
+                    }
+                }
+            }
+        }
         form.settings method="post" action=(Place::Blocking(&id, "save")) {
             (admin.token_field())
             fieldset disabled[settings.fixed || !admin.may(Power::Decide)] {
@@ -52,6 +63,7 @@ async fn page(admin: &Admin, server: &Server, notice: Option<Markup>) -> Result<
                 p {
                     label.inline { input type="checkbox" name="immediate" value="yes" checked[settings.immediate]; " " (words.say("blocking-immediate")) }
                 }
+                p.help { (words.say("blocking-timing")) }
                 p.pair {
                     label for="at" { (words.say("blocking-daily-at")) }
                     input #at type="time" name="at" required value={ (format!("{:02}:{:02}", settings.daily_at / 60, settings.daily_at % 60)) };
@@ -99,12 +111,12 @@ fn read(form: &Acted, before: &RunSettings) -> Result<RunSettings, Refused> {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(|_| Refused::File(format!("{text:?} is no number")))
+        text.parse().map(Some).map_err(|_| Refused::Typed(text.to_owned()))
     };
     let mut settings = before.clone();
     let clock = form.field("at").split_once(':');
     let clock = clock.and_then(|(h, m)| Some(h.parse::<u32>().ok()? * 60 + m.parse::<u32>().ok()?));
-    settings.daily_at = clock.ok_or_else(|| Refused::File(form.field("at").to_owned()))?;
+    settings.daily_at = clock.ok_or(SettingsError::Time)?;
     form.field("zone").trim().clone_into(&mut settings.zone);
     settings.immediate = form.field("immediate") == "yes";
     settings.watch_days = number("watch")?;
@@ -132,15 +144,15 @@ async fn save(
     let saved = match read(&form, &before.settings) {
         Ok(settings) => {
             after.settings = settings;
-            admin.blocking().set_server(&after).await
+            let also = told(&admin, "set-blocking", &after, "");
+            admin.blocking().set_server(&after, admin.does(&also)).await
         }
         Err(refused) => Err(refused),
     };
     if let Err(refused) = saved {
-        let notice = refusal(refused)?;
+        let notice = refusal(&admin, refused)?;
         return page(&admin, &before, Some(notice)).await;
     }
-    record(&admin, "set-blocking", &after, "").await?;
     let mut cancelled = 0;
     if form.field("cancel") == "yes" {
         let pairs = before.settings.reasons.iter().zip(&after.settings.reasons);
@@ -158,14 +170,31 @@ async fn save(
     page(&admin, &after, Some(notice)).await
 }
 
+/// Spreads the releases of the watch period over days.
+async fn spread(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    form: Acted,
+) -> Result<Markup, Trouble> {
+    let mut server = browsed(&admin, &id).await?;
+    let most: u32 = form.field("most").parse().map_err(|_| Trouble::BadForm)?;
+    server.settings.releases_per_day = Some(most).filter(|most| *most > 0);
+    let also = told(&admin, "set-blocking", &server, "");
+    let notice = match admin.blocking().set_server(&server, admin.does(&also)).await {
+        Ok(()) => html! { (admin.words().say("blocking-saved")) },
+        Err(refused) => refusal(&admin, refused)?,
+    };
+    page(&admin, &server, Some(notice)).await
+}
+
 async fn run(
     admin: Admin,
     Captured(id): Captured<String>,
     _form: Acted,
 ) -> Result<Markup, Trouble> {
     let known = browsed(&admin, &id).await?;
-    let ran = admin.blocking().run(known.id).await?;
-    record(&admin, "run-blocking", &known, "").await?;
+    let also = told(&admin, "run-blocking", &known, "");
+    let ran = admin.blocking().run(known.id, admin.does(&also)).await?;
     let words = admin.words();
     let notice = html! {
         (words.say("blocking-ran")) " "

@@ -19,10 +19,11 @@ use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::super::table::{self, Column};
-use super::{Acted, Admin, Place, Route, Trouble, browsed, record, refusal, tab};
+use super::{Acted, Admin, Place, Route, Trouble, browsed, refusal, tab, told, wrong_word};
 use crate::account::Power;
 use crate::portal::form::cross_site;
 use crate::portal::words::Shown;
+use crate::suppression::csv::Wrong;
 use crate::suppression::record::{Import, ImportState};
 use crate::suppression::upload::{Job, MOST_BYTES, Stage};
 use crate::suppression::{Preview, Refused, Server, Suppression, Upload};
@@ -132,7 +133,7 @@ fn counts(admin: &Admin, found: &Preview) -> Markup {
                 summary { (words.say("upload-invalid-rows")) }
                 (table::rows(words, "upload-invalid-rows", &INVALID_COLUMNS, &html! {
                     @for (line, why) in found.lines.iter().take(SHOWN) {
-                        tr { td.number { (line) } td.main { (Shown(why)) } }
+                        tr { td.number { (line) } td.main { (words.say(wrong_word(why))) @if let Wrong::NoAddress(how) = why { ": " bdi { (Shown(how)) } } } }
                     }
                 }))
             }
@@ -212,9 +213,9 @@ async fn take(
                 let notice = match spool(admin.blocking(), bytes).await? {
                     Ok(id) => match admin.blocking().begin_upload(id, upload) {
                         Ok(_) => return Ok(back(&server)),
-                        Err(refused) => refusal(refused)?,
+                        Err(refused) => refusal(&admin, refused)?,
                     },
-                    Err(refused) => refusal(refused)?,
+                    Err(refused) => refusal(&admin, refused)?,
                 };
                 return Ok(page(&admin, &server, Some(notice)).await?.into_response());
             }
@@ -309,14 +310,14 @@ async fn register(
     let server = browsed(&admin, &id).await?;
     let job = job(&admin, &server, &form)?;
     let at_once = form.field("when") == "now";
-    match admin.blocking().register_upload(&job, at_once) {
-        Ok(true) => {
-            record(&admin, "register-upload", &server, &job.upload.file).await?;
-            Ok(back(&server))
+    let also = told(&admin, "register-upload", &server, &job.upload.file);
+    // Twice pressed: the page shows how far it is.
+    match admin.blocking().register_upload(&job, at_once, also) {
+        Ok(_) => Ok(back(&server)),
+        Err(refused) => {
+            let notice = refusal(&admin, refused)?;
+            Ok(page(&admin, &server, Some(notice)).await?.into_response())
         }
-        // Twice pressed: the page shows how far it is.
-        Ok(false) => Ok(back(&server)),
-        Err(refused) => Ok(page(&admin, &server, Some(refusal(refused)?)).await?.into_response()),
     }
 }
 

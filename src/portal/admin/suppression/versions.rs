@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::super::table;
-use super::{Acted, Admin, Place, Route, Trouble, record, refusal, server, tab};
+use super::{Acted, Admin, Place, Route, Trouble, refusal, server, tab, told};
 use crate::account::Power;
 use crate::portal::words::Shown;
 use crate::suppression::distribute::Drift;
@@ -125,19 +125,17 @@ async fn distribute(
     form: Acted,
 ) -> Result<Markup, Trouble> {
     let known = server(&admin, &id).await?;
-    if known.pinned {
-        admin.blocking().resume(known.id).await.or_else(|refused| refusal(refused).map(|_| ()))?;
-    }
     let dry = form.field("dry") == "yes";
-    let by = admin.account.login.as_str();
-    let notice = match admin.blocking().distribute(known.id, by, dry).await {
+    if known.pinned && !dry {
+        let resumed = admin.blocking().resume(known.id, admin.does(&|_| {})).await;
+        resumed.or_else(|refused| refusal(&admin, refused).map(|_| ()))?;
+    }
+    let also = told(&admin, "distribute-blocking", &known, "");
+    let notice = match admin.blocking().distribute(known.id, admin.does(&also), dry).await {
         Ok(done) => {
-            if !dry {
-                record(&admin, "distribute-blocking", &known, "").await?;
-            }
             html! { (admin.words().say("blocking-version")) " " (done.version) ": +" (done.added) " −" (done.removed) }
         }
-        Err(refused) => refusal(refused)?,
+        Err(refused) => refusal(&admin, refused)?,
     };
     let fresh = server(&admin, &id).await?;
     page(&admin, &fresh, Some(notice)).await
@@ -150,12 +148,10 @@ async fn roll_back(
 ) -> Result<Markup, Trouble> {
     let known = server(&admin, &id).await?;
     let version = form.field("version").parse().map_err(|_| Trouble::BadForm)?;
-    let notice = match admin.blocking().roll_back(known.id, version).await {
-        Ok(()) => {
-            record(&admin, "roll-back-blocking", &known, form.field("version")).await?;
-            html! { (admin.words().say("blocking-version")) " " (version) }
-        }
-        Err(refused) => refusal(refused)?,
+    let also = told(&admin, "roll-back-blocking", &known, form.field("version"));
+    let notice = match admin.blocking().roll_back(known.id, version, admin.does(&also)).await {
+        Ok(()) => html! { (admin.words().say("blocking-version")) " " (version) },
+        Err(refused) => refusal(&admin, refused)?,
     };
     let fresh = server(&admin, &id).await?;
     page(&admin, &fresh, Some(notice)).await
@@ -168,8 +164,10 @@ async fn close_breaker(
 ) -> Result<Markup, Trouble> {
     let known = server(&admin, &id).await?;
     let undo = form.field("undo") == "yes";
-    let released = admin.blocking().close_breaker(known.id, form.field("domain"), undo).await?;
-    record(&admin, "close-blocking-breaker", &known, form.field("domain")).await?;
+    let domain = form.field("domain");
+    let also = told(&admin, "close-blocking-breaker", &known, domain);
+    let by = admin.does(&also);
+    let released = admin.blocking().close_breaker(known.id, domain, undo, by).await?;
     let notice = html! { (admin.words().say("blocking-released")) " " (released) };
     page(&admin, &known, Some(notice)).await
 }
