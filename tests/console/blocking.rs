@@ -277,7 +277,7 @@ async fn every_sentence_is_in_the_console_and_in_the_api() {
     let stage = console().await;
     reprieve::demo::blocking::furnish(list(&stage)).await.unwrap();
     let mut otto = Client::enter(&stage, "otto", Role::Operator).await;
-    let token = token(&stage, "olga", Role::Operator, Scope::Read).await;
+    let token = token(&stage, "olga", Role::Operator, Scope::Decide).await;
     settled(&mut otto, "/admin/blocking/1/upload").await;
     for (sentence, tab, shown, path, pointer) in [
         ("servers and their ways", "1/distribution", "socketmap", "", "/items/1/way"),

@@ -227,7 +227,6 @@ pub(super) const NOT_MEMBER: &[&str] = &[
     "does not accept external",
     "resolver.rst.sendernotauth",
     "rejected by recipient",
-    "rejected by the recipient",
     "rejected by destination",
     "rejection on the target",
     "a policy that prohibited",
