@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::account::{self, Account, Accounts, ApiToken, Cost, Session};
 use crate::appeal::{self, Appeal, Appeals};
