@@ -139,7 +139,7 @@ async fn upload(count: usize, rows: usize) {
     ended(&job).await;
     let checked = began.elapsed().as_secs_f64();
     let began = Instant::now();
-    assert!(list.register_upload(&job, true).unwrap());
+    assert!(list.register_upload(&job, true, |_| {}).unwrap());
     ended(&job).await;
     let took = began.elapsed().as_secs_f64();
     assert!(matches!(job.stage(), Stage::Registered(_)), "{:?}", job.stage());
