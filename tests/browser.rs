@@ -18,6 +18,7 @@ use driver::{Driver, Page, Scheme, Size};
 use reprieve::clock::{Clock, SignedDuration};
 use reprieve::directory::{Pattern, RuleAction};
 use reprieve::filter::Class;
+use reprieve::filter::verdict::Door;
 use reprieve::link::{Purpose, Token};
 use reprieve::quarantine::{Held, Outcome, State};
 use reprieve::reputation::{FlagBy, Network, Proofs};
@@ -186,6 +187,85 @@ async fn bulk(served: &Served, page: &Page) {
     page.shows("Mass mailers cannot release themselves").await;
     page.is_accessible("bulk").await;
     assert_eq!(served.stage.states(id).await, [State::Held]);
+}
+
+/// Every page that a sender can meet. With REPRIEVE_SHOTS=DIR each is kept as
+/// a picture.
+async fn sender_s_pages(size: Size, scheme: Scheme) {
+    let Some(driver) = Driver::start() else { return };
+    let served = Served::new(Script::Arrives).await;
+    let page = driver.page(size, scheme).await;
+    let looks = async |what: &str| {
+        page.waits_for("h1").await;
+        page.keep(&format!("{size:?}-{scheme:?}-{what}").to_lowercase()).await;
+        page.is_accessible(what).await;
+        page.is_easy_to_touch(what).await;
+    };
+    for (place, what, button) in [(2, "confirm", "#deliver"), (1, "disown", "#disown")] {
+        let (_, link) = served.hold(|_| {}).await;
+        page.open(&link).await;
+        looks("waiting").await;
+        choose(&served, &page, place).await;
+        page.waits_for(button).await;
+        looks(what).await;
+        page.tab_to(button).await;
+        served.stage.clock.advance(SECOND);
+        page.press_enter().await;
+        page.waits_for("[role=status]").await;
+        looks(&format!("{what}ed")).await;
+    }
+    for (state, reply) in [
+        (State::Released, "451 4.7.1 Greylisted, try again"),
+        (State::Delivered, "250 2.0.0 Ok: queued as 4Q2xYz"),
+        (State::Failed, "550 5.1.1 No such user here"),
+        (State::Withdrawn, ""),
+        (State::Refused, ""),
+        (State::Expired, ""),
+    ] {
+        let (id, link) = served.hold(|_| {}).await;
+        if reply.is_empty() {
+            served.stage.change(id, |held| held.recipients[0].state = state).await;
+        } else {
+            served.settle(id, state, reply).await;
+        }
+        page.open(&link).await;
+        looks(state.as_str()).await;
+    }
+    let door = |class, door| {
+        move |held: &mut Held| {
+            held.recipients[0].class = class;
+            held.recipients[0].door = door;
+        }
+    };
+    for (class, way, what) in [
+        (Class::Unscannable, Door::Ask, "decides"),
+        (Class::Impersonated, Door::Ask, "repair"),
+        (Class::Mass, Door::Appeal, "appeal"),
+    ] {
+        let (_, link) = served.hold(door(class, way)).await;
+        page.open(&link).await;
+        looks(what).await;
+    }
+    page.click("#appeal").await;
+    page.waits_for("#who").await;
+    looks("appeal-form").await;
+    for (path, what) in
+        [("/r/broken", "broken"), ("/lost", "lost"), ("/help", "help"), ("/about", "about")]
+    {
+        page.open(&format!("{}{path}", served.base)).await;
+        looks(what).await;
+    }
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_s_pages_on_a_small_phone_in_light() {
+    sender_s_pages(Size::Small, Scheme::Light).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_s_pages_at_a_desk_in_dark() {
+    sender_s_pages(Size::Desk, Scheme::Dark).await;
 }
 
 /// The recipient: her link, her list, one message, her settings.
