@@ -212,6 +212,27 @@ async fn mass_mailers_are_led_to_the_appeal() {
 }
 
 #[tokio::test]
+async fn an_appeal_that_is_refused_keeps_what_was_typed() {
+    let stage = stage();
+    let (_, token) = stage.hold(|_| {}).await;
+    let path = format!("/r/{token}");
+    let nonce = get(&stage, &path).await.nonce(&path);
+    stage.clock.advance(SECOND);
+    let led = post(&stage, &path, &format!("what=bulk&nonce={nonce}"), None).await;
+    let appeal = led.location().to_owned();
+    let nonce = get(&stage, &appeal).await.nonce(&appeal);
+    stage.clock.advance(SECOND);
+    let typed = "who=Kari&what=Offers&why=Roofs+leak&agreed=They+asked&how-many=about+fifty";
+    let refused = post(&stage, &appeal, &format!("{typed}&nonce={nonce}"), None).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for kept in
+        [">Kari<", ">Offers<", ">Roofs leak<", ">They asked<", "value=\"about fifty\" autofocus"]
+    {
+        assert!(refused.body.contains(kept), "{kept}: {}", refused.body);
+    }
+}
+
+#[tokio::test]
 async fn l_01_nothing_but_post_changes_anything() {
     let stage = stage();
     let (id, token) = stage.hold(|_| {}).await;

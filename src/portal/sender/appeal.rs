@@ -104,16 +104,15 @@ pub async fn apply(State(app): State<App>, asked: Asked, form: Form) -> Result<R
         agreed: typed("agreed"),
         how_many: form.field("how-many").trim().parse().unwrap_or(0),
     };
+    let again = |wrong| ask(&asked, &claimed, form.field("how-many"), Some(wrong));
     if !asked.check(&form, "apply") {
-        let page = ask(&asked, &claimed, Some("me-again"));
-        return Ok((StatusCode::FORBIDDEN, page).into_response());
+        return Ok((StatusCode::FORBIDDEN, again("me-again")).into_response());
     }
     match appeals.apply(held, &claimed).await {
         Ok(_) | Err(AppealError::Gone) => Ok(see_other(Path::Appeal(&asked.text))),
         Err(AppealError::Store(fault)) => Err(fault.into()),
         Err(_) => {
-            let page = ask(&asked, &claimed, Some("appeal-incomplete"));
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, again("appeal-incomplete")).into_response())
         }
     }
 }
@@ -135,7 +134,7 @@ pub async fn answer(State(app): State<App>, asked: Asked, form: Form) -> Result<
 fn page(app: &App, asked: &Asked, wrong: Option<&str>) -> Markup {
     match (&asked.appeal, &app.appeals, asked.waiting()) {
         (Some(appeal), ..) => status(app, asked, appeal, wrong),
-        (None, Some(_), Some(_)) => ask(asked, &Claimed::default(), wrong),
+        (None, Some(_), Some(_)) => ask(asked, &Claimed::default(), "", wrong),
         _ => elsewhere(asked),
     }
 }
@@ -161,8 +160,8 @@ fn elsewhere(asked: &Asked) -> Markup {
     asked.shell(words.say("bulk"), body)
 }
 
-/// The form, calm.
-fn ask(asked: &Asked, claimed: &Claimed, wrong: Option<&str>) -> Markup {
+/// The form, calm. `many` is the number as it was typed.
+fn ask(asked: &Asked, claimed: &Claimed, many: &str, wrong: Option<&str>) -> Markup {
     let words = asked.visitor.words();
     let held = asked.held.as_ref();
     let questions = [
@@ -171,7 +170,7 @@ fn ask(asked: &Asked, claimed: &Claimed, wrong: Option<&str>) -> Markup {
         ("why", "appeal-why", &claimed.why),
         ("agreed", "appeal-agreed", &claimed.agreed),
     ];
-    let many = (claimed.how_many > 0).then(|| claimed.how_many.to_string());
+    let answered = questions.iter().all(|(.., value)| !value.trim().is_empty());
     let body = html! {
         h1 { (Icon::Stopped) (words.say("bulk")) }
         p.lede { (words.say("bulk-text")) }
@@ -201,7 +200,7 @@ fn ask(asked: &Asked, claimed: &Claimed, wrong: Option<&str>) -> Markup {
             }
             label for="how-many" { (words.say("appeal-how-many")) }
             input #how-many name="how-many" type="text" inputmode="numeric" required maxlength="9"
-                value=[many];
+                value=(many) autofocus[wrong.is_some() && answered && claimed.how_many == 0];
             button #send type="submit" { (words.say("appeal-send")) }
         }
         p { (words.say("bulk-waits")) }
