@@ -212,6 +212,20 @@ async fn mass_mailers_are_led_to_the_appeal() {
 }
 
 #[tokio::test]
+async fn an_appeal_s_page_does_not_say_that_what_is_on_its_way_waits() {
+    let stage = stage();
+    let (id, token) = stage.hold(|_| {}).await;
+    let path = format!("/r/{token}");
+    let nonce = get(&stage, &path).await.nonce(&path);
+    stage.clock.advance(SECOND);
+    let led = post(&stage, &path, &format!("what=bulk&nonce={nonce}"), None).await;
+    let appeal = led.location().to_owned();
+    assert!(get(&stage, &appeal).await.text().contains("Meanwhile the message waits"));
+    stage.change(id, |held| held.recipients[0].state = State::Delivered).await;
+    assert!(!get(&stage, &appeal).await.text().contains("Meanwhile the message waits"));
+}
+
+#[tokio::test]
 async fn an_appeal_that_is_refused_keeps_what_was_typed() {
     let stage = stage();
     let (_, token) = stage.hold(|_| {}).await;

@@ -155,7 +155,7 @@ fn elsewhere(asked: &Asked) -> Markup {
                 span.reference { (held.reference.to_string()) }
             }
         }
-        p { (words.say("bulk-waits")) }
+        @if asked.waiting().is_some() { p { (words.say("bulk-waits")) } }
     };
     asked.shell(words.say("bulk"), body)
 }
