@@ -127,8 +127,9 @@ async fn every_page(stage: &Stage, looks: &Looks<'_>, base: &str) {
     for (pattern, get, _) in console_powers() {
         let id = match pattern.as_str() {
             _ if get.is_none() => continue,
-            // Files; and the work on many, which is walked by itself.
-            "/admin/many/{id}" => continue,
+            // It leads to the first server's list; files; and the work on
+            // many, which is walked by itself.
+            "/admin/blocking" | "/admin/many/{id}" => continue,
             file if file.ends_with(".csv") => continue,
             "/admin/quarantine/{id}" => held.to_string(),
             "/admin/senders/{id}" => sender.clone(),
