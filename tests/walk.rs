@@ -129,8 +129,7 @@ async fn every_page(stage: &Stage, looks: &Looks<'_>, base: &str) {
             _ if get.is_none() => continue,
             // It leads to the first server's list; files; and the work on
             // many, which is walked by itself.
-            "/admin/blocking" | "/admin/many/{id}" => continue,
-            file if file.ends_with(".csv") => continue,
+            "/admin/blocking" | "/admin/audit.csv" | "/admin/many/{id}" => continue,
             "/admin/quarantine/{id}" => held.to_string(),
             "/admin/senders/{id}" => sender.clone(),
             "/admin/appeals/{id}" => appeal.to_string(),

@@ -335,8 +335,7 @@ impl Appeal {
     /// sender, subject, reference, answers, conversation, decision.
     pub fn says(&self, part: &str) -> bool {
         let Claimed { who, what, why, agreed, .. } = &self.claimed;
-        let reference = self.reference.to_string();
-        let fixed = [&self.from_text, &self.evidence.subject, &reference, &self.campaign];
+        let fixed = [&self.from_text, &self.evidence.subject, &self.reference, &self.campaign];
         let decision = self.decision.iter().flat_map(|one| [&one.by, &one.reason]);
         let lines = self.lines.iter().map(|line| &line.text);
         let mut all =

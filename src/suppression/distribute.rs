@@ -273,9 +273,8 @@ impl Suppression {
             last.get(&server.id) == Some(&generation)
         };
         let stands = match drift {
-            Drift::None => true,
-            // The file is right: it fetches, or reads, when it likes.
-            Drift::Behind { .. } => true,
+            // The file is right: who is behind reads it when he likes.
+            Drift::None | Drift::Behind { .. } => true,
             Drift::Never | Drift::Changed(_) => false,
         };
         if same && stands {

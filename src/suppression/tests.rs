@@ -1,6 +1,8 @@
 //! The list as its users meet it: errors in, addresses blocked and given
 //! back, uploads, distribution, lookups.
 
+use std::fmt::Write as _;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::classify::Class;
@@ -414,8 +416,10 @@ async fn a_map_file_is_never_seen_half_written() {
         seen
     });
     for version in 2..=6 {
-        let lines: String =
-            (0..2_000).map(|n| format!("user{n}.{version}@far.example\n")).collect();
+        let mut lines = String::new();
+        for n in 0..2_000 {
+            writeln!(lines, "user{n}.{version}@far.example").unwrap();
+        }
         list.roll(1).merge(&lines);
         list.distribute(1, "test", false).await.unwrap();
     }

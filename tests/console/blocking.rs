@@ -270,8 +270,83 @@ async fn every_tab_is_shown_to_those_whose_it_is() {
     }
 }
 
-/// Each sentence of the list that can be looked at: where the console shows it
-/// with what the demo has there, and where the API has it.
+/// A sentence of what delivery blocking does: its tab of the console, what is
+/// seen there, and where the API has it.
+type Sentence = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+const SENTENCES: &[Sentence] = &[
+    ("servers and their ways", "1/distribution", "socketmap", "", "/items/1/way"),
+    ("our own courier is one", "0/distribution", "our own courier", "", "/items/0/name"),
+    ("versions", "2/distribution", "Version", "/2/distributions", "/items/0/version"),
+    ("who distributed", "2/distribution", "schedule", "/2/distributions", "/items/0/by"),
+    (
+        "a server's difference",
+        "2/distribution",
+        "<td class=\"number\">3</td>",
+        "/2/distributions",
+        "/items/0/added",
+    ),
+    ("a server has drifted", "2/distribution", "not fetched yet", "", "/items/2/drift"),
+    ("breakers", "1/distribution", "carrier.example", "/1/breakers", "/items/0/domain"),
+    ("error log", "1/errors", "partner.example", "/1/events?errors=true", "/items/0/response"),
+    ("its detail", "1/errors", "bounces@", "/1/events?errors=true", "/items/0/return_path"),
+    ("delivery log", "1/deliveries", "Delivered", "/1/events?reason=succeeded", "/items/0/outcome"),
+    (
+        "partial address",
+        "1/errors?q=maija",
+        "gone.example",
+        "/1/events?q=maija",
+        "/items/0/address",
+    ),
+    (
+        "period",
+        "1/errors?from=2020-01-01",
+        "gone.example",
+        "/1/events?from=2020-01-01T00:00:00Z",
+        "/items/0/at",
+    ),
+    (
+        "reason",
+        "1/errors?reason=unknown_host",
+        "moved.example",
+        "/1/events?reason=unknown_host",
+        "/items/0/reason",
+    ),
+    ("previous run", "1/settings", "Previous run", "", "/items/1/previous_run"),
+    ("execution time", "1/settings", "value=\"00:00\"", "", "/items/1/settings/daily_at"),
+    ("immediate action", "1/settings", "Immediate action", "", "/items/1/settings/immediate"),
+    ("delivery timing", "1/settings", "at the delivery timing below", "", "/items/1/settings/zone"),
+    ("watch period", "1/settings", "value=\"90\"", "", "/items/1/settings/watch_days"),
+    (
+        "occurrences",
+        "1/settings",
+        "rejecting-after",
+        "",
+        "/items/1/settings/reasons/rejecting/after",
+    ),
+    (
+        "what will be released",
+        "1/settings",
+        "in one day at most",
+        "",
+        "/items/1/released_within_a_day",
+    ),
+    ("blocked list", "1/blocked", "gone.example", "/1/blocked?q=maija", "/items/0/until"),
+    ("exemptions", "1/exemptions", "moved.example", "/1/exemptions", "/items/0/at"),
+    ("uploads", "1/upload", "members-2026.csv", "/1/uploads", "/items/0/invalid"),
+    ("lines that are invalid", "1/upload", "Invalid rows", "/1/uploads", "/items/0/lines/0/line"),
+    ("inquiries", "1/downloads", "once a year", "../inquiries", "/items/0/why"),
+    ("fixed plans", "3/settings", "always on", "", "/items/3/settings/fixed"),
+    (
+        "one exact address",
+        "3/find?q=old@partner.example",
+        "Cancel its blocking",
+        "/3/events?exact=true&q=old@partner.example&reason=blocked",
+        "/items/0/subject",
+    ),
+];
+
+/// Each sentence can be looked at, with what the demo has there.
 #[tokio::test]
 async fn every_sentence_is_in_the_console_and_in_the_api() {
     let stage = console().await;
@@ -279,95 +354,7 @@ async fn every_sentence_is_in_the_console_and_in_the_api() {
     let mut otto = Client::enter(&stage, "otto", Role::Operator).await;
     let token = token(&stage, "olga", Role::Operator, Scope::Decide).await;
     settled(&mut otto, "/admin/blocking/1/upload").await;
-    for (sentence, tab, shown, path, pointer) in [
-        ("servers and their ways", "1/distribution", "socketmap", "", "/items/1/way"),
-        ("our own courier is one", "0/distribution", "our own courier", "", "/items/0/name"),
-        ("versions", "2/distribution", "Version", "/2/distributions", "/items/0/version"),
-        ("who distributed", "2/distribution", "schedule", "/2/distributions", "/items/0/by"),
-        (
-            "a server's difference",
-            "2/distribution",
-            "<td class=\"number\">3</td>",
-            "/2/distributions",
-            "/items/0/added",
-        ),
-        ("a server has drifted", "2/distribution", "not fetched yet", "", "/items/2/drift"),
-        ("breakers", "1/distribution", "carrier.example", "/1/breakers", "/items/0/domain"),
-        ("error log", "1/errors", "partner.example", "/1/events?errors=true", "/items/0/response"),
-        ("its detail", "1/errors", "bounces@", "/1/events?errors=true", "/items/0/return_path"),
-        (
-            "delivery log",
-            "1/deliveries",
-            "Delivered",
-            "/1/events?reason=succeeded",
-            "/items/0/outcome",
-        ),
-        (
-            "partial address",
-            "1/errors?q=maija",
-            "gone.example",
-            "/1/events?q=maija",
-            "/items/0/address",
-        ),
-        (
-            "period",
-            "1/errors?from=2020-01-01",
-            "gone.example",
-            "/1/events?from=2020-01-01T00:00:00Z",
-            "/items/0/at",
-        ),
-        (
-            "reason",
-            "1/errors?reason=unknown_host",
-            "moved.example",
-            "/1/events?reason=unknown_host",
-            "/items/0/reason",
-        ),
-        ("previous run", "1/settings", "Previous run", "", "/items/1/previous_run"),
-        ("execution time", "1/settings", "value=\"00:00\"", "", "/items/1/settings/daily_at"),
-        ("immediate action", "1/settings", "Immediate action", "", "/items/1/settings/immediate"),
-        (
-            "delivery timing",
-            "1/settings",
-            "at the delivery timing below",
-            "",
-            "/items/1/settings/zone",
-        ),
-        ("watch period", "1/settings", "value=\"90\"", "", "/items/1/settings/watch_days"),
-        (
-            "occurrences",
-            "1/settings",
-            "rejecting-after",
-            "",
-            "/items/1/settings/reasons/rejecting/after",
-        ),
-        (
-            "what will be released",
-            "1/settings",
-            "in one day at most",
-            "",
-            "/items/1/released_within_a_day",
-        ),
-        ("blocked list", "1/blocked", "gone.example", "/1/blocked?q=maija", "/items/0/until"),
-        ("exemptions", "1/exemptions", "moved.example", "/1/exemptions", "/items/0/at"),
-        ("uploads", "1/upload", "members-2026.csv", "/1/uploads", "/items/0/invalid"),
-        (
-            "lines that are invalid",
-            "1/upload",
-            "Invalid rows",
-            "/1/uploads",
-            "/items/0/lines/0/line",
-        ),
-        ("inquiries", "1/downloads", "once a year", "../inquiries", "/items/0/why"),
-        ("fixed plans", "3/settings", "always on", "", "/items/3/settings/fixed"),
-        (
-            "one exact address",
-            "3/find?q=old@partner.example",
-            "Cancel its blocking",
-            "/3/events?exact=true&q=old@partner.example&reason=blocked",
-            "/items/0/subject",
-        ),
-    ] {
+    for (sentence, tab, shown, path, pointer) in SENTENCES.iter().copied() {
         let page = otto.get(&format!("/admin/blocking/{tab}")).await;
         assert_eq!(page.status, StatusCode::OK, "{sentence}");
         assert!(page.body.contains(shown), "{sentence}: {}", page.body);

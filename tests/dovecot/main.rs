@@ -190,8 +190,7 @@ fn is_here() -> bool {
         ["/usr/sbin", "/usr/bin"].iter().any(|folder| Path::new(folder).join(name).exists())
     };
     let lmtp = Path::new("/usr/lib/dovecot/lmtp").exists();
-    let here =
-        rustix::process::geteuid().is_root() && lmtp && programs.iter().all(|one| found(&one));
+    let here = rustix::process::geteuid().is_root() && lmtp && programs.iter().all(found);
     if !here {
         assert!(std::env::var_os("CI").is_none(), "needs root, curl and Dovecot");
         eprintln!("skipped: needs root, curl and Debian's dovecot-imapd, -lmtpd and -sieve");

@@ -135,7 +135,7 @@ async fn run(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
         let total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         let class = search.class.map_or("", Class::as_str).to_owned();
         let Search { text, since, until, .. } = search;
-        Job { total, text, class, since, until, ..job }
+        Job { text, class, total, since, until, ..job }
     };
     let job = Job { client: Some(admin.visitor.client), ..job };
     let id = job.id;
