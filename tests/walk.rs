@@ -7,6 +7,8 @@ mod driver;
 #[path = "browser/stage.rs"]
 mod stage;
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use driver::{Driver, Page, Scheme, Size};
@@ -129,7 +131,8 @@ async fn every_page(stage: &Stage, looks: &Looks<'_>, base: &str) {
             _ if get.is_none() => continue,
             // It leads to the first server's list; files; and the work on
             // many, which is walked by itself.
-            "/admin/blocking" | "/admin/audit.csv" | "/admin/many/{id}" => continue,
+            "/admin/blocking" | "/admin/many/{id}" => continue,
+            file if Path::new(file).extension().is_some_and(|end| end == "csv") => continue,
             "/admin/quarantine/{id}" => held.to_string(),
             "/admin/senders/{id}" => sender.clone(),
             "/admin/appeals/{id}" => appeal.to_string(),
