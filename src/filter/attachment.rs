@@ -10,12 +10,13 @@
 mod archive;
 mod kind;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
 use super::catalogue::Weights;
-use super::parsed::Part;
+use super::parsed::{Part, Saved};
 use super::{Class, Finding};
 use archive::{Archive, Budget, Trouble};
 use kind::Kind;
@@ -33,14 +34,24 @@ static EICAR_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(EI
 pub fn check(parts: &[Part<'_>], limits: &Limits, weights: &Weights) -> Vec<(Finding, Class)> {
     let mut look = Look { found: Vec::new(), budget: Budget::new(limits), weights };
     for part in parts {
-        if is_eicar(part.content) {
+        let name = part.name.unwrap_or_default();
+        let content: &[u8] = match &part.saved {
+            Saved::Same => part.content,
+            Saved::Bytes(bytes) => bytes,
+            Saved::Closed => {
+                look.add("attachment-unreadable", name);
+                part.content
+            }
+        };
+        if is_eicar(content) {
             look.add("malware", part.name.unwrap_or("EICAR"));
         }
-        // Text that is read and not opened has no dangerous content, but a
-        // name makes it a file.
+        // Text that is read and not opened is no file, whatever it begins
+        // with, unless it was encoded as files are; or has a name.
+        let encoded = matches!(part.saved, Saved::Bytes(Cow::Owned(_)));
         match (part.name, part.text) {
-            (None, Some(_)) => {}
-            (name, text) => look.file(name.unwrap_or_default(), part.content, text.is_none(), 0),
+            (None, Some(_)) if !encoded => {}
+            (_, text) => look.file(name, content, text.is_none() || encoded, 0),
         }
     }
     look.found

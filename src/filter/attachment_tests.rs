@@ -81,7 +81,8 @@ fn ids(name: &str, content: &[u8]) -> Vec<String> {
 }
 
 fn ids_within(name: &str, content: &[u8], limits: &Limits) -> Vec<String> {
-    let part = Part { name: Some(name), media: String::new(), content, text: None };
+    let part =
+        Part { name: Some(name), media: String::new(), content, text: None, saved: Saved::Same };
     check(&[part], limits, &Weights::default()).into_iter().map(|(one, _)| one.id).collect()
 }
 
@@ -113,7 +114,13 @@ fn programs_are_refused_by_name_and_by_content() {
 
 #[test]
 fn a_text_part_with_a_name_is_a_file() {
-    let part = |name, text| Part { name, media: "text/plain".into(), content: b"x", text };
+    let part = |name, text| Part {
+        name,
+        media: "text/plain".into(),
+        content: b"x",
+        text,
+        saved: Saved::Same,
+    };
     let found = |part| check(&[part], &Limits::default(), &Weights::default()).len();
     assert_eq!(found(part(Some("run.bat"), Some(Text::Plain))), 1);
     assert_eq!(found(part(None, Some(Text::Plain))), 0);
@@ -127,8 +134,13 @@ fn eicar_is_malware_wherever_it_stands() {
         let found = ids("file.dat", &file);
         assert!(found.contains(&"malware".to_owned()), "{found:?}");
     }
-    let part =
-        Part { name: None, media: String::new(), content: &eicar(), text: Some(Text::Plain) };
+    let part = Part {
+        name: None,
+        media: String::new(),
+        content: &eicar(),
+        text: Some(Text::Plain),
+        saved: Saved::Same,
+    };
     let found = check(&[part], &Limits::default(), &Weights::default());
     assert_eq!(found[0].1, Class::Malware);
 }
@@ -249,4 +261,59 @@ fn every_cut_of_an_archive_is_survived() {
         turned[end] ^= 0x55;
         ids("a.zip", &turned);
     }
+}
+
+/// The ids of what is found in a whole mail, its lines given with LF.
+fn ids_of_mail(mail: &str) -> Vec<String> {
+    let message = crate::mail::Message::new(mail.replace('\n', "\r\n").into_bytes().into());
+    let parsed = crate::filter::parsed::Parsed::read(&message).unwrap();
+    let found = check(&parsed.parts(), &Limits::default(), &Weights::default());
+    found.into_iter().map(|(one, _)| one.id).collect()
+}
+
+#[test]
+fn a_file_is_found_however_oddly_it_is_encoded() {
+    let base64 = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, {
+        let mut program = program();
+        // No text in any charset.
+        program.extend((0..=255_u8).cycle().take(3000));
+        program
+    });
+    let mail = |head: &str, body: &str| {
+        ids_of_mail(&format!(
+            "From: a@b\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n\
+             --b\nContent-Type: text/plain\n\nhello\n--b\n{head}\n{body}\n--b--\n"
+        ))
+    };
+    let broken = base64.replacen('Q', "Q*-", 20);
+    let lines: Vec<&str> =
+        base64.as_bytes().chunks(76).map(|l| str::from_utf8(l).unwrap()).collect();
+    for (head, body) in [
+        ("Content-Transfer-Encoding: base64\n", base64.clone()),
+        ("Content-Transfer-Encoding: base64\n", lines.join("\n")),
+        ("Content-Transfer-Encoding: base64\nContent-Disposition: attachment\n", base64.clone()),
+        ("Content-Type: text/html\nContent-Transfer-Encoding: BASE64\n", base64.clone()),
+        ("Content-Type: application/x-a\nContent-Transfer-Encoding: base64 (x)\n", base64.clone()),
+        ("Content-Type: application/x-a\nContent-Transfer-Encoding: x-base64\n", base64.clone()),
+        ("Content-Type: application/x-a\nContent-Transfer-Encoding: base64\n", broken),
+    ] {
+        assert_eq!(mail(head, &body), ["attachment-dangerous"], "{head}");
+    }
+    let uu = "begin 644 a.bin\n#86)C\n`\nend\n";
+    let odd = "Content-Transfer-Encoding: x-uuencode\n";
+    assert_eq!(
+        mail(&format!("Content-Type: application/x-a\n{odd}"), uu),
+        ["attachment-unreadable"]
+    );
+    assert!(mail(odd, "only words under an odd name").is_empty());
+    assert!(mail("Content-Transfer-Encoding: base64\n", "aGVsbG8gd29ybGQ=").is_empty());
+    assert!(mail("Content-Type: text/plain; charset=latin1\n", "MZ, mit \u{fc}").is_empty());
+}
+
+#[test]
+fn a_mail_of_one_encoded_part_is_looked_into() {
+    let base64 =
+        base64::Engine::encode(&base64::prelude::BASE64_STANDARD, zip(&[("x.exe", b"x", false)]));
+    let ids = ids_of_mail(&format!("From: a@b\nContent-Transfer-Encoding: base64\n\n{base64}\n"));
+    assert_eq!(ids, ["attachment-dangerous"]);
 }

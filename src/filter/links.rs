@@ -229,8 +229,13 @@ mod tests {
     use super::*;
 
     fn of(text: &str, kind: Text) -> Vec<String> {
-        let part =
-            Part { name: None, media: String::new(), content: text.as_bytes(), text: Some(kind) };
+        let part = Part {
+            name: None,
+            media: String::new(),
+            content: text.as_bytes(),
+            text: Some(kind),
+            saved: crate::filter::parsed::Saved::Same,
+        };
         let told = |link: &Link| match &link.shows {
             Some(shows) => format!("{shows} -> {}", link.to),
             None => link.to.to_string(),

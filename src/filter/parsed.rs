@@ -5,9 +5,12 @@
 //! It reads the MIME structure; header fields that decide anything are read
 //! by [`Message`](crate::mail::Message) itself.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
+use mail_parser::decoders::base64::base64_decode_stream;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 
 use crate::mail::Message;
@@ -25,6 +28,19 @@ pub struct Part<'p> {
     pub content: &'p [u8],
     /// Text to be read, not a file to be opened.
     pub text: Option<Text>,
+    pub saved: Saved<'p>,
+}
+
+/// What a mail program may write into a file for a part. It can be another
+/// thing than [`Part::content`], which is text made readable or, where the
+/// encoding is none of RFC 2045, what stands there undecoded.
+#[derive(Debug)]
+pub enum Saved<'p> {
+    /// The content.
+    Same,
+    Bytes(Cow<'p, [u8]>),
+    /// Some program may know this encoding; here nobody does.
+    Closed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +100,7 @@ impl<'m> Parsed<'m> {
                 media: String::new(),
                 content,
                 text: Some(Text::Plain),
+                saved: Saved::Same,
             }),
         }
         parts
@@ -118,9 +135,37 @@ fn gather<'p>(message: &'p mail_parser::Message<'_>, depth: usize, parts: &mut V
             format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()).to_ascii_lowercase()
         });
         let name = part.attachment_name();
+        let saved = saved(part, message.raw_message(), text.is_some());
         let text = text.filter(|_| !is_file(part));
-        parts.push(Part { name, media, content, text });
+        parts.push(Part { name, media, content, text, saved });
     }
+}
+
+/// `is_text`: the parser took it for text and replaced what is none.
+fn saved<'p>(part: &mail_parser::MessagePart<'_>, whole: &'p [u8], is_text: bool) -> Saved<'p> {
+    if !is_text && part.encoding != mail_parser::Encoding::None {
+        return Saved::Same;
+    }
+    let range = part.raw_body_offset() as usize..part.raw_end_offset() as usize;
+    let sent = whole.get(range).unwrap_or_default();
+    // RFC 2045 section 6.1: a token, but programs look for a word they know.
+    let encoding = part.content_transfer_encoding().unwrap_or_default().to_ascii_lowercase();
+    if encoding.contains("base64") {
+        // What is not of the alphabet is passed over (section 6.8).
+        let letters = sent.iter().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'));
+        let bytes = base64_decode_stream(letters, sent.len(), u8::MAX);
+        return bytes.map_or(Saved::Closed, |bytes| Saved::Bytes(bytes.into()));
+    }
+    let is_opened = !is_text || is_file(part) || part.attachment_name().is_some();
+    if encoding.contains("quoted-printable") {
+        let bytes = if is_opened { quoted_printable_decode(sent) } else { None };
+        return bytes.map_or(Saved::Same, |bytes| Saved::Bytes(bytes.into()));
+    }
+    // uuencode and its like (section 6.3). Any other word is taken for none.
+    if is_opened && encoding.starts_with("x-") {
+        return Saved::Closed;
+    }
+    if is_text { Saved::Bytes(sent.into()) } else { Saved::Same }
 }
 
 fn is_file(part: &mail_parser::MessagePart<'_>) -> bool {

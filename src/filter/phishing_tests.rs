@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::directory::sample;
 use crate::filter::links;
-use crate::filter::parsed::Text;
+use crate::filter::parsed::{Saved, Text};
 
 /// Finds with `timber-mill.example` served; links from the HTML.
 fn check_all(head: &str, html: &str, proved: bool, list: bool) -> Vec<(String, Option<Class>)> {
@@ -19,6 +19,7 @@ fn check_all(head: &str, html: &str, proved: bool, list: bool) -> Vec<(String, O
         media: "text/html".into(),
         content: html.as_bytes(),
         text: Some(Text::Html),
+        saved: Saved::Same,
     };
     let (links, from) = (links::find(&[part]), message.from());
     let weights = Weights::default();
@@ -82,7 +83,13 @@ fn display_names_that_show_a_served_address() {
 fn files_that_ask_for_a_password() {
     let file = |name, content: &'static str, text| {
         let media = String::new();
-        has_form(&Part { name: Some(name), media, content: content.as_bytes(), text })
+        has_form(&Part {
+            name: Some(name),
+            media,
+            content: content.as_bytes(),
+            text,
+            saved: Saved::Same,
+        })
     };
     let form = "<form action=https://evil.test><INPUT TYPE=\"PassWord\" name=p></form>";
     assert!(file("invoice.html", form, None));
