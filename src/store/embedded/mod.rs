@@ -19,7 +19,6 @@ mod opening;
 mod recover;
 mod settings;
 mod status;
-mod tail;
 mod verify;
 
 use std::fs::File;

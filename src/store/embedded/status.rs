@@ -10,10 +10,6 @@ use crate::store::Refusal;
 /// Longer than this in one group is no slow disk: it hangs, and new work is refused.
 const STALL: Duration = Duration::from_secs(10);
 
-/// How old the free space may be that the SMTP door is told; each group looks
-/// for itself.
-const RECENT: Duration = Duration::from_millis(20);
-
 /// What a monitor, or the SMTP door, wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
@@ -50,10 +46,6 @@ pub(super) struct Status {
     sequence: AtomicU64,
     saved: AtomicU64,
     journal: AtomicU64,
-    /// Free space as it was asked last, and when, in milliseconds after
-    /// `started`.
-    free: AtomicU64,
-    asked: AtomicU64,
     /// Milliseconds after `started` at which the group under way began, plus
     /// one; 0 when none is.
     group: AtomicU64,
@@ -87,8 +79,6 @@ impl Status {
             sequence: AtomicU64::new(sequence),
             saved: AtomicU64::new(saved),
             journal: AtomicU64::new(journal),
-            free: AtomicU64::new(0),
-            asked: AtomicU64::new(0),
             group: AtomicU64::new(0),
             expected: AtomicUsize::new(0),
         }
@@ -104,7 +94,7 @@ impl Status {
     }
 
     pub fn health(&self) -> Health {
-        let free = self.recent_free_space();
+        let free = self.free_space();
         let state = if let Some(why) = self.poisoned() {
             State::Poisoned(why)
         } else if self.closed.load(Ordering::SeqCst) {
@@ -123,19 +113,7 @@ impl Status {
     /// Bytes that may still be written; 0 if the disk does not say.
     pub fn free_space(&self) -> u64 {
         let space = rustix::fs::statvfs(&self.folder);
-        let free = space.map_or(0, |space| space.f_bavail.saturating_mul(space.f_frsize));
-        self.free.store(free, Ordering::Relaxed);
-        self.asked.store(self.millis(), Ordering::Relaxed);
-        free
-    }
-
-    /// The same, not older than [`RECENT`]: under load every group asks.
-    fn recent_free_space(&self) -> u64 {
-        let asked = self.asked.load(Ordering::Relaxed);
-        if asked > 0 && u128::from(self.millis().saturating_sub(asked)) < RECENT.as_millis() {
-            return self.free.load(Ordering::Relaxed);
-        }
-        self.free_space()
+        space.map_or(0, |space| space.f_bavail.saturating_mul(space.f_frsize))
     }
 
     /// Why a new batch is not taken, if it is not.
