@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::key::Key;
@@ -144,8 +144,14 @@ impl Page {
     /// Waits for the heading.
     pub async fn shows(&self, heading: &str) {
         let path = format!("//h1[contains(normalize-space(.), \"{heading}\")]");
-        let wait = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&path)).await;
-        assert!(wait.is_ok(), "no heading {heading:?} in {}", self.text().await);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let wait = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&path));
+            let Err(error) = wait.await else { return };
+            // A page that is just being left aborts the search for its heading.
+            let patient = Instant::now() < until;
+            assert!(patient, "no heading {heading:?} in {}: {error}", self.text().await);
+        }
     }
 
     pub async fn text(&self) -> String {
