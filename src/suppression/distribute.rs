@@ -8,12 +8,8 @@
 //! which writes beside it which version Postfix has read. A release must not
 //! wait for that: it is the socketmap's to be at once.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
-
+use super::map::{self, read_head};
 use super::record::{Distributed, Server, ServerId, Way};
-use super::roll::Roll;
 use super::{By, Suppression, list::Refused};
 use crate::clock::SignedDuration;
 use crate::store::{Batch, Fault, Row};
@@ -24,8 +20,6 @@ pub const ANSWER: &str =
     "554 5.7.1 Not sent: this address is on the delivery blocking list of your mail service";
 /// Log lines that one step forgets.
 const FORGOTTEN: usize = 1000;
-/// Old versions of a file that are kept beside it.
-const KEPT: u64 = 5;
 
 /// What a distribution would change, or has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +71,7 @@ impl Suppression {
         };
         let (roll, version) = (self.roll(id), server.version + 1);
         let answer = matches!(server.way, Way::MapFile(_)).then_some(ANSWER);
-        let work = move || write_map(&path, &roll, (version, answer), dry);
+        let work = move || map::write(&path, &roll, (version, answer), dry);
         let done = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| Fault::Unavailable(error.to_string()))?;
@@ -116,7 +110,7 @@ impl Suppression {
         let now = self.clock().now();
         let mut fresh = server.clone();
         fresh.version = difference.version;
-        if matches!(&server.way, Way::MapFile(path) if read_mark(path).is_none()) {
+        if matches!(&server.way, Way::MapFile(path) if map::read_mark(path).is_none()) {
             // Nobody says what Postfix has read: the file is where it reads.
             fresh.acknowledged = difference.version;
             fresh.acknowledged_at = Some(now);
@@ -165,18 +159,10 @@ impl Suppression {
         let Some(path) = self.list_path(&server) else {
             return Err(Refused::File("a server that asks has no older versions".to_owned()));
         };
-        let old = aside(&path, version);
-        let back = || -> io::Result<()> {
-            let temporary = beside(&path, "back");
-            fs::copy(&old, &temporary)?;
-            File::open(&temporary)?.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            sync_folder(&path)
-        };
-        back()
+        map::put_back(&path, version)
             .map_err(|error| Refused::File(format!("version {version} is not there: {error}")))?;
         server.pinned = true;
-        if matches!(&server.way, Way::MapFile(path) if read_mark(path).is_none()) {
+        if matches!(&server.way, Way::MapFile(path) if map::read_mark(path).is_none()) {
             server.acknowledged = version;
         }
         self.set_server(&server, by).await
@@ -296,7 +282,7 @@ impl Suppression {
 
     /// Takes over which version Postfix has read, where somebody says so.
     async fn note_read(&self, server: &Server, path: &str) -> Result<(), Fault> {
-        let Some(version) = read_mark(path) else { return Ok(()) };
+        let Some(version) = map::read_mark(path) else { return Ok(()) };
         let Some(row) = self.known(server.id).await? else { return Ok(()) };
         let mut fresh = row.record.clone();
         fresh.acknowledged = version;
@@ -338,167 +324,4 @@ impl Suppression {
     pub(super) async fn known(&self, id: ServerId) -> Result<Option<Row<Server>>, Fault> {
         self.store().find::<Server>(&id.to_be_bytes()).await
     }
-}
-
-/// Writes the list beside `path`, each address with the answer for a map file,
-/// and renames it over it; each version is kept for a while as `path.vN`.
-fn write_map(
-    path: &Path,
-    roll: &Roll,
-    (version, answer): (u64, Option<&str>),
-    dry: bool,
-) -> io::Result<Difference> {
-    let mut difference = Difference { version, ..Difference::default() };
-    if answer.is_none()
-        && let Some(folder) = path.parent()
-    {
-        // A list for download lies in a folder of ours.
-        fs::create_dir_all(folder)?;
-    }
-    let mut before = Before::open(path)?;
-    let temporary = beside(path, "new");
-    let mut out = if dry { None } else { Some(BufWriter::new(File::create(&temporary)?)) };
-    if let Some(out) = &mut out {
-        writeln!(out, "# reprieve version {version}: made by reprieve, do not edit")?;
-    }
-    let mut result = Ok(());
-    roll.for_each(|address| {
-        difference.addresses += 1;
-        match before.next_is(address) {
-            Ok((known, gone)) => {
-                difference.added += u64::from(!known);
-                difference.removed += gone;
-            }
-            Err(error) => result = Err(error),
-        }
-        if let Some(out) = &mut out
-            && is_plain(address)
-        {
-            let written = match answer {
-                Some(answer) => writeln!(out, "{address} {answer}"),
-                None => writeln!(out, "{address}"),
-            };
-            if let Err(error) = written {
-                result = Err(error);
-            }
-        }
-    });
-    result?;
-    difference.removed += before.rest()?;
-    let Some(out) = out else { return Ok(difference) };
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    let same = (difference.added, difference.removed) == (0, 0);
-    if same && read_head(path).ok().flatten() == version.checked_sub(1) {
-        fs::remove_file(&temporary)?;
-        return Ok(difference);
-    }
-    difference.written = true;
-    fs::rename(&temporary, path)?;
-    sync_folder(path)?;
-    // A copy, and no link: who edits the file in place keeps out of it.
-    fs::copy(path, aside(path, version))?;
-    if let Some(old) = version.checked_sub(KEPT) {
-        // A version that is not there needs no removing.
-        let _ = fs::remove_file(aside(path, old));
-    }
-    Ok(difference)
-}
-
-/// texthash(5): a key ends at white space, and a line that begins with `#` or
-/// white space is no entry.
-fn is_plain(address: &str) -> bool {
-    !address.starts_with('#') && !address.contains([' ', '\t', '"', '\\'])
-}
-
-/// The addresses of the file as it stands, in order beside the new ones.
-struct Before {
-    lines: Option<io::Lines<BufReader<File>>>,
-    waiting: Option<String>,
-}
-
-impl Before {
-    fn open(path: &Path) -> io::Result<Self> {
-        match File::open(path) {
-            Ok(file) => {
-                let mut before = Self { lines: Some(BufReader::new(file).lines()), waiting: None };
-                before.advance()?;
-                Ok(before)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Self { lines: None, waiting: None })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn advance(&mut self) -> io::Result<()> {
-        self.waiting = None;
-        while let Some(line) = self.lines.as_mut().and_then(Iterator::next) {
-            let line = line?;
-            if !line.starts_with('#') && !line.is_empty() {
-                let key = line.split(' ').next().unwrap_or_default();
-                self.waiting = Some(key.to_owned());
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the old file has `address`, and how many it had before it.
-    fn next_is(&mut self, address: &str) -> io::Result<(bool, u64)> {
-        let mut gone = 0;
-        while let Some(waiting) = &self.waiting {
-            match waiting.as_str().cmp(address) {
-                std::cmp::Ordering::Less => {
-                    gone += 1;
-                    self.advance()?;
-                }
-                std::cmp::Ordering::Equal => {
-                    self.advance()?;
-                    return Ok((true, gone));
-                }
-                std::cmp::Ordering::Greater => break,
-            }
-        }
-        Ok((!is_plain(address), gone))
-    }
-
-    fn rest(&mut self) -> io::Result<u64> {
-        let mut gone = 0;
-        while self.waiting.is_some() {
-            gone += 1;
-            self.advance()?;
-        }
-        Ok(gone)
-    }
-}
-
-pub(super) fn read_head(path: &Path) -> io::Result<Option<u64>> {
-    let mut line = String::new();
-    BufReader::new(File::open(path)?).read_line(&mut line)?;
-    let version = line.strip_prefix("# reprieve version ").and_then(|rest| rest.split(':').next());
-    Ok(version.and_then(|version| version.parse().ok()))
-}
-
-/// The version that Postfix has read of a map file: the file's first line as
-/// `reprieve-map.service` copies it after a reload that has not failed.
-fn read_mark(path: &str) -> Option<u64> {
-    read_head(&beside(Path::new(path), "read")).ok().flatten()
-}
-
-fn aside(path: &Path, version: u64) -> PathBuf {
-    beside(path, &format!("v{version}"))
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -3,7 +3,7 @@
 //! 8.8.3).
 //!
 //! A server that asks "newer than N?" has N: that is its acknowledgement. The
-//! file is [`super::distribute`]'s, so that it is whole, has a difference, and
+//! file is `super::map`'s, so that it is whole, has a difference, and
 //! can be rolled back as a map file can.
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::record::{Distributed, Server, ServerId, Way};
-use super::{Suppression, distribute};
+use super::{Suppression, map};
 use crate::clock::SignedDuration;
 use crate::store::{Batch, Fault, Row};
 
@@ -75,7 +75,7 @@ impl Suppression {
         let Some(path) = self.list_path(&row.record) else { return Ok(Fetched::Nothing) };
         // A renamed file stays whole for whoever has it open.
         let open = || -> std::io::Result<(File, Option<u64>)> {
-            Ok((File::open(&path)?, distribute::read_head(&path)?))
+            Ok((File::open(&path)?, map::read_head(&path)?))
         };
         let (file, version) = match open() {
             Ok((file, Some(version))) => (file, version),

@@ -19,6 +19,7 @@ mod import;
 pub mod inquiry;
 mod learn;
 mod list;
+mod map;
 mod memory;
 pub mod record;
 pub mod roll;
