@@ -1,7 +1,7 @@
 //! The daily run: what has its strikes is suppressed, registered uploads come
 //! into force, whose watch period is over is released.
 
-use super::record::{self, Count, ImportState, Lifted, Reason, Server, ServerId, Suppressed};
+use super::record::{self, Count, ImportState, Lifted, Reason, ServerId, Suppressed};
 use super::rule::Strikes;
 use super::{By, Suppression};
 use crate::clock::Timestamp;
@@ -74,8 +74,8 @@ impl Suppression {
                 ran.imports += 1;
             }
         }
-        let row = self.server(server).await?;
-        let most = row.record.settings.releases_per_day.map_or(usize::MAX, |n| n as usize);
+        let settings = self.server(server).await?.record.settings;
+        let most = settings.releases_per_day.map_or(usize::MAX, |n| n as usize);
         let (from, to) = (until_key(server, Timestamp::MIN), until_key(server, now));
         let over = self.store.referred(Index::SuppressedUntil, &from, &to, 1_000_000).await?;
         ran.waiting = over.len().saturating_sub(most);
@@ -86,11 +86,13 @@ impl Suppression {
                 ran.released += 1;
             }
         }
+        // Read again: the settings may have been changed during a long run.
+        let row = self.server(server).await?;
         let mut record = row.record.clone();
         record.previous_run = Some(now);
-        let known = self.store.find::<Server>(&server.to_be_bytes()).await?;
         let mut batch = Batch::new();
-        batch.upsert(known.as_ref(), &record);
+        // Revision 0 is of nothing that was written.
+        batch.upsert(Some(&row).filter(|row| row.revision > 0), &record);
         (by.also)(&mut batch);
         self.write(batch).await?;
         Ok(ran)
