@@ -68,9 +68,7 @@ impl Rolls {
             let _ = tokio::task::spawn_blocking(move || roll.merge("")).await;
         }
     }
-}
 
-impl Rolls {
     fn with_many_changes(&self) -> Vec<Roll> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         all.values().filter(|roll| roll.has_many_changes()).cloned().collect()

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::map;
 use super::record::{self, Import, ImportState};
 use super::{Preview, Refused, ServerId, Suppression, Upload};
 use crate::clock::Timestamp;
@@ -128,6 +129,11 @@ fn known_of(file: &Path) -> PathBuf {
 }
 
 impl Job {
+    fn new(id: Uuid, upload: Upload, at: Timestamp, (path, bytes): (PathBuf, u64)) -> Self {
+        let (read, stage) = (AtomicU64::new(0), Mutex::new(Stage::Reading));
+        Self { id, upload, at, bytes, path, read, stage }
+    }
+
     /// Makes the file and what is known of it last.
     fn keep(&self) -> io::Result<()> {
         let known = Known { upload: self.upload.clone(), at: self.at.as_microsecond() };
@@ -136,7 +142,8 @@ impl Job {
         let (path, temporary) = (known_of(&self.path), self.path.with_extension("new"));
         std::fs::write(&temporary, text)?;
         File::open(&temporary)?.sync_all()?;
-        std::fs::rename(temporary, path)
+        std::fs::rename(temporary, &path)?;
+        map::sync_folder(&path)
     }
 }
 
@@ -212,15 +219,7 @@ impl Suppression {
         let uploads = self.uploads()?;
         let path = uploads.folder.join(id.to_string());
         let bytes = std::fs::metadata(&path).map_err(|e| Refused::File(e.to_string()))?.len();
-        let job = Arc::new(Job {
-            id,
-            upload,
-            at: self.clock.now(),
-            bytes,
-            path,
-            read: AtomicU64::new(0),
-            stage: Mutex::new(Stage::Reading),
-        });
+        let job = Arc::new(Job::new(id, upload, self.clock.now(), (path, bytes)));
         self.read_job(uploads, &job).inspect_err(|_| self.unspool(id))?;
         Ok(job)
     }
@@ -239,15 +238,8 @@ impl Suppression {
             let done = import.is_some_and(|row| row.record.state != ImportState::Staged);
             let path = uploads.folder.join(id.to_string());
             let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
-            let job = Arc::new(Job {
-                id,
-                upload: known.upload,
-                at: Timestamp::from_microsecond(known.at).unwrap_or_default(),
-                bytes,
-                path,
-                read: AtomicU64::new(0),
-                stage: Mutex::new(Stage::Reading),
-            });
+            let at = Timestamp::from_microsecond(known.at).unwrap_or_default();
+            let job = Arc::new(Job::new(id, known.upload, at, (path, bytes)));
             if done || self.read_job(uploads, &job).is_err() {
                 job.enter(Stage::Dropped);
             }
