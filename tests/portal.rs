@@ -192,16 +192,21 @@ async fn what_he_did_not_send_needs_a_confirmation_and_is_never_released() {
     }
 }
 
+/// Where the declaration of a mass mailer leads.
+async fn led_to_appeal(stage: &Stage, token: &str) -> String {
+    let path = format!("/r/{token}");
+    let nonce = get(stage, &path).await.nonce(&path);
+    stage.clock.advance(SECOND);
+    let led = post(stage, &path, &format!("what=bulk&nonce={nonce}"), None).await;
+    assert_eq!(led.status, StatusCode::SEE_OTHER);
+    led.location().to_owned()
+}
+
 #[tokio::test]
 async fn mass_mailers_are_led_to_the_appeal() {
     let stage = stage();
     let (id, token) = stage.hold(|_| {}).await;
-    let path = format!("/r/{token}");
-    let nonce = get(&stage, &path).await.nonce(&path);
-    stage.clock.advance(SECOND);
-    let led = post(&stage, &path, &format!("what=bulk&nonce={nonce}"), None).await;
-    assert_eq!(led.status, StatusCode::SEE_OTHER);
-    let appeal = led.location().to_owned();
+    let appeal = led_to_appeal(&stage, &token).await;
     let page = get(&stage, &appeal).await;
     assert!(page.text().contains("Mass mailers cannot release themselves"));
     assert!(page.text().contains("postmaster@example.fi"));
@@ -215,11 +220,7 @@ async fn mass_mailers_are_led_to_the_appeal() {
 async fn an_appeal_s_page_does_not_say_that_what_is_on_its_way_waits() {
     let stage = stage();
     let (id, token) = stage.hold(|_| {}).await;
-    let path = format!("/r/{token}");
-    let nonce = get(&stage, &path).await.nonce(&path);
-    stage.clock.advance(SECOND);
-    let led = post(&stage, &path, &format!("what=bulk&nonce={nonce}"), None).await;
-    let appeal = led.location().to_owned();
+    let appeal = led_to_appeal(&stage, &token).await;
     assert!(get(&stage, &appeal).await.text().contains("Meanwhile the message waits"));
     stage.change(id, |held| held.recipients[0].state = State::Delivered).await;
     assert!(!get(&stage, &appeal).await.text().contains("Meanwhile the message waits"));
@@ -229,11 +230,7 @@ async fn an_appeal_s_page_does_not_say_that_what_is_on_its_way_waits() {
 async fn an_appeal_that_is_refused_keeps_what_was_typed() {
     let stage = stage();
     let (_, token) = stage.hold(|_| {}).await;
-    let path = format!("/r/{token}");
-    let nonce = get(&stage, &path).await.nonce(&path);
-    stage.clock.advance(SECOND);
-    let led = post(&stage, &path, &format!("what=bulk&nonce={nonce}"), None).await;
-    let appeal = led.location().to_owned();
+    let appeal = led_to_appeal(&stage, &token).await;
     let nonce = get(&stage, &appeal).await.nonce(&appeal);
     stage.clock.advance(SECOND);
     let typed = "who=Kari&what=Offers&why=Roofs+leak&agreed=They+asked&how-many=about+fifty";

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::classify::Class;
@@ -319,14 +320,19 @@ async fn an_upload_is_all_or_nothing_and_in_force_after_a_restart() {
     assert!(matches!(list.register(&wrong, file.as_bytes()).await, Err(Refused::File(_))));
 }
 
-#[tokio::test]
-async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
+/// Server 1 takes a map file, which is to hold this address.
+async fn with_map(list: Suppression, first: &str) -> (TempDir, PathBuf, Suppression) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blocked");
-    let list = list();
     let map = Way::MapFile(path.display().to_string());
     list.set_server(&Server::new(1, "mx1", map), "test").await.unwrap();
-    list.add(1, &address("a@far.example"), "test").await.unwrap();
+    list.add(1, &address(first), "test").await.unwrap();
+    (folder, path, list)
+}
+
+#[tokio::test]
+async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
+    let (_folder, path, list) = with_map(list(), "a@far.example").await;
     list.add(1, &address("b@far.example"), "test").await.unwrap();
     let dry = list.distribute(1, "admin", true).await.unwrap();
     assert_eq!((dry.version, dry.added, path.exists()), (1, 2, false));
@@ -357,12 +363,7 @@ async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
 
 #[tokio::test]
 async fn a_reload_that_fails_keeps_the_old_version_and_rings() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("blocked");
-    let list = list();
-    let map = Way::MapFile(path.display().to_string());
-    list.set_server(&Server::new(1, "mx1", map), "test").await.unwrap();
-    list.add(1, &address("a@far.example"), "test").await.unwrap();
+    let (folder, path, list) = with_map(list(), "a@far.example").await;
     list.step().await.unwrap();
     // What the systemd service does once Postfix has read the file.
     let reload = || {
@@ -392,12 +393,8 @@ async fn a_reload_that_fails_keeps_the_old_version_and_rings() {
 /// Whoever opens the file at any moment reads one whole version.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_map_file_is_never_seen_half_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("blocked");
     let list = Suppression::new(Store::in_memory(), Clock::system());
-    let map = Way::MapFile(path.display().to_string());
-    list.set_server(&Server::new(1, "mx1", map), "test").await.unwrap();
-    list.add(1, &address("first@far.example"), "test").await.unwrap();
+    let (_folder, path, list) = with_map(list, "first@far.example").await;
     list.distribute(1, "test", false).await.unwrap();
     let addresses = |version: u64| if version == 1 { 1 } else { 2_000 * (version - 1) + 1 };
     let (reading, done) =

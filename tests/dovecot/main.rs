@@ -96,13 +96,7 @@ impl House {
         let dovecot = Dovecot::start(&url, imap, lmtp).await?;
         let folder = tempfile::tempdir().unwrap();
         steps::furnish(folder.path());
-        let text = format!(
-            "[portal]\nurl = \"{url}\"\n[store]\nfolder = \"store\"\nreserve = \"1 MiB\"\n\
-             [smtp]\nhostname = \"mx.ours.example\"\n[next_hop]\nserver = \"lmtp:{lmtp}\"\n\
-             [notice]\ndomain = \"release.ours.example\"\n[dns]\nzone = \"zone.txt\"\n\
-             [[organisation]]\nid = \"ours\"\nname = \"Ours Oy\"\ndomains = [\"ours.example\"]\n\
-             postmaster = \"postmaster@ours.example\"\nfirst_contact = \"hold\"\n"
-        );
+        let text = steps::config(&url, &format!("lmtp:{lmtp}"));
         let config = Config::parse(&text, folder.path(), &[]).unwrap();
         let sockets = Sockets {
             smtp: vec![bind()],

@@ -6,6 +6,8 @@
 
 #[path = "../postfix/mod.rs"]
 mod postfix;
+#[path = "../steps/mod.rs"]
+mod steps;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -19,9 +21,7 @@ use reprieve::clock::Clock;
 use reprieve::demo::client::Sender;
 use reprieve::demo::outside::{Arrived, Outside};
 use reprieve::gateway::{Config, Gateway, Sockets};
-use reprieve::link::ring;
-use reprieve::mail::{Domain, bounce};
-use reprieve::notice;
+use reprieve::mail::bounce;
 use reprieve::suppression::classify::{Class, classify};
 
 use postfix::Postfix;
@@ -46,28 +46,12 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let keys = folder.path().join("keys");
-        std::fs::create_dir(&keys).unwrap();
-        ring::folder::new(&keys).unwrap();
-        let domain = Domain::parse("release.ours.example").unwrap();
-        notice::generate_dkim(&keys, "reprieve", &domain).unwrap();
-        let zone = "stranger.example. IN TXT \"v=spf1 -all\"\n";
-        std::fs::write(folder.path().join("zone.txt"), zone).unwrap();
-        let outside = Outside::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let sink = listener.local_addr().unwrap();
-        tokio::spawn(outside.clone().serve(listener));
+        steps::furnish(folder.path());
+        let (outside, sink) = steps::outside().await;
         let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (smtp, portal) = (bind(), bind());
         let at = (smtp.local_addr().unwrap(), portal.local_addr().unwrap());
-        let url = &*URL;
-        let text = format!(
-            "[portal]\nurl = \"{url}\"\n[store]\nfolder = \"store\"\nreserve = \"1 MiB\"\n\
-             [smtp]\nhostname = \"mx.ours.example\"\n[next_hop]\nserver = \"smtp:{sink}\"\n\
-             [notice]\ndomain = \"release.ours.example\"\n[dns]\nzone = \"zone.txt\"\n\
-             [[organisation]]\nid = \"ours\"\nname = \"Ours Oy\"\ndomains = [\"ours.example\"]\n\
-             postmaster = \"postmaster@ours.example\"\nfirst_contact = \"hold\"\n"
-        );
+        let text = steps::config(&URL, &format!("smtp:{sink}"));
         let config = Config::parse(&text, folder.path(), &[]).unwrap();
         let sockets = Sockets {
             smtp: vec![smtp],

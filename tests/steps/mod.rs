@@ -36,6 +36,18 @@ pub fn furnish(folder: &Path) {
     std::fs::write(folder.join("zone.txt"), zone).unwrap();
 }
 
+/// A gateway in this folder that serves one organisation in front of one next
+/// hop, and holds whom it meets first.
+pub fn config(url: &str, next_hop: &str) -> String {
+    format!(
+        "[portal]\nurl = \"{url}\"\n[store]\nfolder = \"store\"\nreserve = \"1 MiB\"\n\
+         [smtp]\nhostname = \"mx.ours.example\"\n[next_hop]\nserver = \"{next_hop}\"\n\
+         [notice]\ndomain = \"release.ours.example\"\n[dns]\nzone = \"zone.txt\"\n\
+         [[organisation]]\nid = \"ours\"\nname = \"Ours Oy\"\ndomains = [\"ours.example\"]\n\
+         postmaster = \"postmaster@ours.example\"\nfirst_contact = \"hold\"\n"
+    )
+}
+
 /// See, declare, confirm, as a person does: not at once.
 pub async fn release(clock: &Clock, link: &str) {
     let mut browser = Browser::default();
