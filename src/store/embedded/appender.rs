@@ -2,8 +2,8 @@
 //!
 //! A group's bodies are staged, written and synced before its frame; if the
 //! group is not carried out they are cut off again, so that a segment holds
-//! nothing that belongs to no batch (save after a crash, which the keeper
-//! sweeps).
+//! nothing that belongs to no batch (save zeros for what comes next, and what
+//! a crash left: the keeper sweeps both).
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -13,6 +13,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::bodies::{Bodies, Day, Location, OpenSegments, Place, header, segment_path};
 use super::disk::{Disk, Point, sync_folder};
+use super::tail::Tail;
 use crate::store::BodyId;
 
 /// The committer's open segments, one for each day.
@@ -26,9 +27,8 @@ pub(super) struct Appender {
 
 struct Open {
     serial: u64,
-    file: File,
-    /// Bytes that are written and belong to durable batches.
-    length: u64,
+    /// Its bytes that count belong to durable batches.
+    tail: Tail,
     /// Bodies of the group under way, not yet written.
     staged: Vec<u8>,
 }
@@ -59,7 +59,7 @@ impl Appender {
         let full = self
             .open
             .get(&day)
-            .is_some_and(|open| open.staged.is_empty() && open.length >= self.segment_bytes);
+            .is_some_and(|open| open.staged.is_empty() && open.tail.length() >= self.segment_bytes);
         if full {
             self.close(|open| open == day);
         }
@@ -67,25 +67,26 @@ impl Appender {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let (serial, file) = create_segment(&self.folder, day, sequence)?;
+                let tail = Tail::new(self.disk.clone(), file, 0);
                 self.shared.lock().unwrap_or_else(PoisonError::into_inner).insert((day, serial));
-                entry.insert(Open { serial, file, length: 0, staged: Vec::new() })
+                entry.insert(Open { serial, tail, staged: Vec::new() })
             }
         };
-        let offset = open.length + open.staged.len() as u64;
+        let offset = open.tail.length() + open.staged.len() as u64;
         open.staged.extend_from_slice(&header(id, stored, raw, checksum));
         open.staged.extend_from_slice(payload);
         let place = Place::Segment { serial: open.serial, offset };
         Ok(Location { day, place, stored, raw, checksum })
     }
 
-    /// Writes and syncs what was staged.
-    pub fn write(&mut self) -> io::Result<()> {
+    /// Writes and syncs what was staged; a `busy` segment gets room ahead.
+    pub fn write(&mut self, busy: bool) -> io::Result<()> {
         for open in self.open.values_mut().filter(|open| !open.staged.is_empty()) {
-            self.disk.write(&open.file, &open.staged, open.length)?;
+            open.tail.write(&open.staged, busy)?;
         }
         self.disk.pass(Point::BodyWritten);
         for open in self.open.values_mut().filter(|open| !open.staged.is_empty()) {
-            self.disk.sync(&open.file)?;
+            open.tail.sync()?;
         }
         Ok(())
     }
@@ -93,7 +94,7 @@ impl Appender {
     /// The group is durable: its bodies belong to it.
     pub fn keep(&mut self) {
         for open in self.open.values_mut() {
-            open.length += open.staged.len() as u64;
+            open.tail.keep(open.staged.len());
             open.staged.clear();
         }
     }
@@ -102,16 +103,17 @@ impl Appender {
     pub fn take_back(&mut self) -> io::Result<()> {
         for open in self.open.values_mut().filter(|open| !open.staged.is_empty()) {
             open.staged.clear();
-            open.file.set_len(open.length)?;
+            open.tail.cut()?;
         }
         Ok(())
     }
 
     /// Closes the segments of the days that `which` chooses; nothing is staged
-    /// in them.
+    /// in them. Room that cannot be cut off is only space.
     pub fn close(&mut self, which: impl Fn(Day) -> bool) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        for (day, open) in self.open.extract_if(|day, _| which(*day)) {
+        for (day, mut open) in self.open.extract_if(|day, _| which(*day)) {
+            let _ = open.tail.cut();
             shared.remove(&(day, open.serial));
         }
     }

@@ -141,5 +141,6 @@ fn unpack(archive: &Path, folder: &Path) -> Result<([u8; 16], End), OpenError> {
         }
     }
     records.finish(last).map_err(on("write", &path))?;
-    Ok((head.store, journal.end(last)))
+    let end = journal.end(last).map_err(on("write", &journal_folder))?;
+    Ok((head.store, end))
 }

@@ -19,7 +19,7 @@ use super::bodies::{Content, Location, Packed, day_of, location_key};
 use super::disk::{Disk, Point, is_full, is_passing};
 use super::frame::{self, BatchWriter};
 use super::index::{self, Index, Sentinel};
-use super::journal::{End, Writer};
+use super::journal::{BUSY, End, Writer};
 use super::keeper::Chore;
 use super::status::Status;
 use super::{EmbeddedSettings, recover};
@@ -300,7 +300,7 @@ impl Committer {
     /// Bodies, then the frame, each synced once.
     fn write(&mut self, count: u32) -> Result<(), Refusal> {
         self.disk.pass(Point::BodyStaged);
-        let bodies = self.appender.write();
+        let bodies = self.appender.write(count >= BUSY);
         if let Err(error) = bodies {
             let refusal = refuse(&self.status, "a message", &error);
             return Err(self.give_back(refusal));
@@ -375,7 +375,7 @@ impl Committer {
         let _ = self.chores.send(Chore::Look);
     }
 
-    fn finish(self) -> Option<End> {
+    fn finish(mut self) -> Option<End> {
         if self.status.poisoned().is_some() {
             return None;
         }
@@ -383,7 +383,14 @@ impl Committer {
             broken(&self.status, &fault.0);
             return None;
         }
-        Some(self.journal.end(self.next - 1))
+        self.appender.close(|_| true);
+        match self.journal.end(self.next - 1) {
+            Ok(end) => Some(end),
+            Err(error) => {
+                refuse(&self.status, "the journal's end", &error);
+                None
+            }
+        }
     }
 }
 

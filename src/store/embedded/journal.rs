@@ -3,20 +3,24 @@
 //! A segment begins with a header (magic, format, salt, first sequence number,
 //! checksum of the group before, own checksum) that is durable before its
 //! first frame. Only the last group of the last segment can tear, and
-//! [`walk`] tells that from rot; everything else refuses to start.
+//! [`walk`] tells that from rot; everything else refuses to start. While the
+//! store is busy, zeros stand behind the last group ([`Tail`]).
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, sync_folder};
 use super::frame::{self, Frame, u32_at, u64_at};
+use super::tail::Tail;
 use super::{OpenError, on};
 
 const MAGIC: [u8; 8] = *b"RPRVJRNL";
 const FORMAT: u32 = 1;
 /// Bytes of a segment's header.
 pub(super) const HEADER: usize = 32;
+/// Batches of a group that make the journal a busy one, with room ahead.
+pub(super) const BUSY: u32 = 8;
 
 /// A segment's file and what its header says.
 #[derive(Clone, Debug)]
@@ -121,6 +125,9 @@ pub(super) fn walk(
             let read = frame::read(&bytes, at, salt)
                 .filter(|frame| frame.first == next && frame.previous == chain);
             let Some(found) = read else {
+                if is_last && !whole && is_room(&bytes[at..]) {
+                    break;
+                }
                 let may_tear =
                     is_last && !whole && next > must_reach && !frame::any_behind(&bytes, at, salt);
                 if may_tear {
@@ -136,9 +143,15 @@ pub(super) fn walk(
             (next, chain, at) = (found.last() + 1, found.checksum, found.end());
         }
         expected = Some((next, chain));
-        end = End { last: next - 1, checksum: chain, length: bytes.len() as u64 };
+        end = End { last: next - 1, checksum: chain, length: at as u64 };
     }
     Ok((end, None))
+}
+
+/// Room written ahead of the next group. A clean stop, and a segment behind,
+/// leave none.
+fn is_room(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 /// Reads every frame behind `from` of a journal that is being written: stops
@@ -190,9 +203,8 @@ fn rot(path: &Path, offset: usize, what: &'static str) -> OpenError {
 pub(super) struct Writer {
     folder: PathBuf,
     disk: Disk,
-    file: File,
+    tail: Tail,
     salt: u32,
-    length: u64,
     checksum: u32,
     segment_bytes: u64,
     full: bool,
@@ -210,67 +222,65 @@ impl Writer {
         let (folder, checksum, full) = (folder.to_owned(), end.checksum, false);
         let Some(last) = segments.last() else {
             let created = create(&folder, &disk, end.last + 1, checksum);
-            let (file, salt) = created.map_err(on("begin", &folder))?;
-            let length = HEADER as u64;
-            return Ok(Self { folder, disk, file, salt, length, checksum, segment_bytes, full });
+            let (tail, salt) = created.map_err(on("begin", &folder))?;
+            return Ok(Self { folder, disk, tail, salt, checksum, segment_bytes, full });
         };
         let file = OpenOptions::new().read(true).write(true).open(&last.path);
         let file = file.map_err(on("open", &last.path))?;
         let mut header = [0; HEADER];
         std::os::unix::fs::FileExt::read_exact_at(&file, &mut header, 0)
             .map_err(on("read", &last.path))?;
-        let (salt, length) = (u32_at(&header, 12), end.length);
-        Ok(Self { folder, disk, file, salt, length, checksum, segment_bytes, full })
+        let tail = Tail::new(disk.clone(), file, end.length);
+        let salt = u32_at(&header, 12);
+        Ok(Self { folder, disk, tail, salt, checksum, segment_bytes, full })
     }
 
     /// The next frame begins a new segment.
     pub fn begin_segment(&mut self) {
-        self.full = self.length > HEADER as u64;
+        self.full = self.tail.length() > HEADER as u64;
     }
 
     /// Writes the frame that stands in `buffer` (begun with
     /// [`frame::begin`]). It is not durable before [`Writer::sync`].
     pub fn append(&mut self, buffer: &mut Vec<u8>, first: u64, count: u32) -> io::Result<()> {
-        if self.full || self.length >= self.segment_bytes {
-            let (file, salt) = create(&self.folder, &self.disk, first, self.checksum)?;
-            (self.file, self.salt, self.length) = (file, salt, HEADER as u64);
+        if self.full || self.tail.length() >= self.segment_bytes {
+            // Only the last segment may have room behind it.
+            self.tail.close()?;
+            (self.tail, self.salt) = create(&self.folder, &self.disk, first, self.checksum)?;
             self.full = false;
         }
         let checksum = frame::seal(buffer, first, count, self.checksum, self.salt)
             .ok_or_else(|| io::Error::other("a group of more than 4 GiB"))?;
-        if let Err(error) = self.disk.write(&self.file, buffer, self.length) {
+        if let Err(error) = self.tail.write(buffer, count >= BUSY) {
             // What was written of it must not stand before the next frame.
-            self.cut().map_err(|_| io::Error::other("a half-written group cannot be cut"))?;
+            self.tail.cut().map_err(|_| io::Error::other("a half-written group cannot be cut"))?;
             return Err(error);
         }
-        self.length += buffer.len() as u64;
+        self.tail.keep(buffer.len());
         self.checksum = checksum;
         Ok(())
     }
 
     pub fn sync(&self) -> io::Result<()> {
-        self.disk.sync(&self.file)
+        self.tail.sync()
     }
 
     /// Takes a frame back whose sync failed. The store is poisoned anyway; if
     /// this succeeds, a restart will not find the frame.
     pub fn take_back(&mut self, frame_length: usize) -> io::Result<()> {
-        self.length -= frame_length as u64;
-        self.cut()
+        self.tail.take_back(frame_length)
     }
 
-    fn cut(&self) -> io::Result<()> {
-        self.file.set_len(self.length)
-    }
-
-    /// Where the journal ends, given the last sequence number.
-    pub fn end(&self, last: u64) -> End {
-        End { last, checksum: self.checksum, length: self.length }
+    /// Where the journal ends, durably and exactly, given the last sequence
+    /// number.
+    pub fn end(mut self, last: u64) -> io::Result<End> {
+        self.tail.close()?;
+        Ok(End { last, checksum: self.checksum, length: self.tail.length() })
     }
 }
 
 /// A new segment whose header and name are durable.
-fn create(folder: &Path, disk: &Disk, first: u64, previous: u32) -> io::Result<(File, u32)> {
+fn create(folder: &Path, disk: &Disk, first: u64, previous: u32) -> io::Result<(Tail, u32)> {
     let path = folder.join(format!("{first:016x}.journal"));
     let salt = getrandom::u32().map_err(io::Error::other)?;
     let mut header = [0; HEADER];
@@ -290,7 +300,7 @@ fn create(folder: &Path, disk: &Disk, first: u64, previous: u32) -> io::Result<(
         fs::remove_file(&path)?;
         return Err(error);
     }
-    Ok((file, salt))
+    Ok((Tail::new(disk.clone(), file, HEADER as u64), salt))
 }
 
 #[cfg(test)]
@@ -313,7 +323,7 @@ mod tests {
             let mut batch = frame::BatchWriter::new(&mut buffer);
             batch.push(frame::Op::Put { key: &group.to_be_bytes(), value: &[7; 40] });
             writer.append(&mut buffer, group + 1, 1).unwrap();
-            ends.extend((group >= 4).then_some(writer.length as usize));
+            ends.extend((group >= 4).then_some(writer.tail.length() as usize));
         }
         ends[0] = HEADER;
         (segments(folder).unwrap(), ends)
@@ -406,6 +416,69 @@ mod tests {
             }
             fs::write(&segments[nth].path, &bytes).unwrap();
         }
+    }
+
+    #[test]
+    fn room_behind_the_last_group_is_no_tear() {
+        let folder = tempfile::tempdir().unwrap();
+        let (segments, ends) = sample(folder.path());
+        let with_room = |nth: usize, length: usize| {
+            let mut bytes = fs::read(&segments[nth].path).unwrap();
+            bytes.truncate(length);
+            bytes.resize(bytes.len() + 5000, 0);
+            fs::write(&segments[nth].path, &bytes).unwrap();
+            bytes
+        };
+        let last = *ends.last().unwrap();
+        let mut bytes = with_room(1, last);
+        let (end, tear) = walk(&segments, 0, 10, false, |_, _| Ok(())).unwrap();
+        assert_eq!((end.last, end.length, tear.is_none()), (10, last as u64, true));
+        assert!(read(&segments, true).is_err(), "a clean stop leaves none");
+        assert!(walk(&segments, 0, 11, false, |_, _| Ok(())).unwrap().0.last < 11);
+        // A group that began to be written into it is torn.
+        bytes[last + 100] = 1;
+        fs::write(&segments[1].path, &bytes).unwrap();
+        assert_eq!(read(&segments, false).unwrap(), (10, true));
+        // So is one of which only the beginning came.
+        with_room(1, last - 10);
+        assert_eq!(read(&segments, false).unwrap(), (9, true));
+        // A segment that another one follows has none.
+        with_room(1, last);
+        let first = fs::read(&segments[0].path).unwrap().len();
+        with_room(0, first);
+        assert!(matches!(read(&segments, false), Err(OpenError::Rot { .. })));
+    }
+
+    #[test]
+    fn a_busy_journal_has_room_until_its_segment_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = End { last: 0, checksum: 0, length: 0 };
+        let mut writer =
+            Writer::open(folder.path(), Disk::default(), &[], &start, 1 << 20).unwrap();
+        let mut buffer = Vec::new();
+        let mut group = |writer: &mut Writer, first| {
+            frame::begin(&mut buffer);
+            for nth in 0..BUSY {
+                let mut batch = frame::BatchWriter::new(&mut buffer);
+                batch.push(frame::Op::Put { key: &nth.to_be_bytes(), value: &[7; 40] });
+            }
+            writer.append(&mut buffer, first, BUSY).unwrap();
+            writer.tail.length()
+        };
+        let size = |segment: &Segment| fs::metadata(&segment.path).unwrap().len();
+        group(&mut writer, 1);
+        let length = group(&mut writer, 9);
+        let first = segments(folder.path()).unwrap();
+        assert!(size(&first[0]) > length, "room was made");
+        assert_eq!(read(&first, false).unwrap(), (16, false));
+        writer.begin_segment();
+        group(&mut writer, 17);
+        let both = segments(folder.path()).unwrap();
+        assert_eq!(size(&both[0]), length);
+        assert_eq!(read(&both, false).unwrap(), (24, false));
+        let end = writer.end(24).unwrap();
+        assert_eq!(size(&both[1]), end.length);
+        assert_eq!(read(&both, true).unwrap(), (24, false));
     }
 
     #[test]

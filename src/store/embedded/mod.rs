@@ -19,6 +19,7 @@ mod opening;
 mod recover;
 mod settings;
 mod status;
+mod tail;
 mod verify;
 
 use std::fs::File;

@@ -100,6 +100,8 @@ pub(super) fn recover(
     if let Some(tear) = &replayed.tear {
         opened.torn = Some(cut_tear(folder, tear, replayed.end.last)?);
         evidence.segments = journal::segments(&folder.join("journal"))?;
+    } else if let Some(last) = evidence.segments.last() {
+        cut_room(last, replayed.end.length)?;
     }
     if replayed.batches > 0 || opened.rebuilt.is_some() {
         index.persist()?;
@@ -380,6 +382,19 @@ fn cut_tear(folder: &Path, tear: &Tear, last: u64) -> Result<Torn, OpenError> {
     );
     let (file, offset, bytes) = (tear.path.clone(), tear.offset, torn.len() as u64);
     Ok(Torn { file, offset, bytes, aside })
+}
+
+/// Cuts off the zeros that a busy journal had ahead of it when it crashed, so
+/// that from here on the journal ends where it says.
+fn cut_room(last: &Segment, end: u64) -> Result<(), OpenError> {
+    let cut = OpenOptions::new().write(true).open(&last.path).and_then(|file| {
+        if file.metadata()?.len() > end {
+            file.set_len(end)?;
+            file.sync_all()?;
+        }
+        Ok(())
+    });
+    cut.map_err(on("cut", &last.path))
 }
 
 fn set_aside(folder: &Path, index: &Path) -> Result<(), OpenError> {
