@@ -13,7 +13,7 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Account, AccountError, Accounts, Entry, Login};
+use super::{Account, AccountError, Accounts, Entry, Login, TRIES, contended};
 use crate::clock::{SignedDuration, Timestamp};
 use crate::store::{Batch, Fault, Index, Record, Row, Table};
 
@@ -209,15 +209,20 @@ impl Accounts {
         login: &Login,
         short: &str,
     ) -> Result<(), AccountError> {
-        let rows = self.session_rows(login).await?;
-        let Some(row) = rows.iter().find(|row| row.record.hash.short() == short) else {
-            return Ok(());
-        };
-        let mut batch = Batch::new();
-        batch.remove(row);
-        self.audit.record(&mut batch, by.clone().about("account", login.as_str()));
-        self.carried_out(batch).await?;
-        Ok(())
+        for _ in 0..TRIES {
+            let rows = self.session_rows(login).await?;
+            let Some(row) = rows.iter().find(|row| row.record.hash.short() == short) else {
+                return Ok(());
+            };
+            let mut batch = Batch::new();
+            batch.remove(row);
+            self.audit.record(&mut batch, by.clone().about("account", login.as_str()));
+            // It may have been used in the same moment, which is noted in it.
+            if self.carried_out(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(contended().into())
     }
 
     /// Logs out: every session of the account is over.

@@ -18,6 +18,11 @@ use crate::store::{Batch, Fault, Index, Record, Refusal, Row, Store, Table};
 pub const LASTS: SignedDuration = SignedDuration::from_hours(8);
 /// Sessions of one recipient that are listed.
 const LISTED: usize = 100;
+/// Sessions of one recipient that are ended in one batch: more than he can
+/// begin in the hours that one lasts.
+const ENDED: usize = 10_000;
+/// How often an end is written again when another change came first.
+const TRIES: usize = 8;
 /// Bytes of a browser's name that are kept.
 const AGENT: usize = 120;
 
@@ -123,27 +128,40 @@ impl Sessions {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn of(&self, recipient: Uuid) -> Result<Vec<Session>, Fault> {
-        let index = Index::SessionByRecipient;
-        let mut all = Vec::new();
-        for key in self.store.referred_by(index, recipient.as_bytes(), LISTED).await? {
-            all.extend(self.store.find::<Session>(&key).await?.map(|row| row.record));
-        }
+        let rows = self.rows(recipient, LISTED).await?;
+        let mut all: Vec<Session> = rows.into_iter().map(|row| row.record).collect();
         all.retain(|session| session.ends > self.clock.now());
         all.sort_by_key(|session| std::cmp::Reverse(session.since));
         Ok(all)
     }
 
-    /// Ends sessions of a recipient: the one of this name, or all.
+    /// Ends sessions of a recipient: the one of this name, or all. `also` adds
+    /// what belongs to the decision; it is written with their end.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
-    pub async fn end(&self, recipient: Uuid, name: Option<&str>) -> Result<(), Fault> {
-        for session in self.of(recipient).await? {
-            if name.is_none_or(|name| session.name() == name) {
-                self.remove(&session.hash).await?;
+    pub async fn end(
+        &self,
+        recipient: Uuid,
+        name: Option<&str>,
+        also: &(dyn Fn(&mut Batch) + Sync),
+    ) -> Result<(), Fault> {
+        for _ in 0..TRIES {
+            let mut batch = Batch::new();
+            for row in self.rows(recipient, ENDED).await? {
+                if name.is_none_or(|name| row.record.name() == name) {
+                    batch.remove(&row);
+                }
+            }
+            also(&mut batch);
+            match self.store.commit(batch).await {
+                Ok(_) => return Ok(()),
+                // One of them was ended by somebody else.
+                Err(Refusal::Conflict(_)) => {}
+                Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
             }
         }
-        Ok(())
+        Err(Fault::Unavailable("the sessions change too fast; try again".to_owned()))
     }
 
     /// Forgets sessions that are over, at most `limit`; answers how many.
@@ -157,6 +175,15 @@ impl Sessions {
             self.remove(key).await?;
         }
         Ok(over.len())
+    }
+
+    async fn rows(&self, recipient: Uuid, limit: usize) -> Result<Vec<Row<Session>>, Fault> {
+        let index = Index::SessionByRecipient;
+        let mut rows = Vec::new();
+        for key in self.store.referred_by(index, recipient.as_bytes(), limit).await? {
+            rows.extend(self.store.find::<Session>(&key).await?);
+        }
+        Ok(rows)
     }
 
     async fn remove(&self, key: &[u8]) -> Result<(), Fault> {
@@ -188,7 +215,7 @@ mod tests {
         let all = sessions.of(anna).await.unwrap();
         assert_eq!(all.len(), 2);
         assert_eq!(all[1].agent, "Firefox");
-        sessions.end(anna, Some(&all[0].name())).await.unwrap();
+        sessions.end(anna, Some(&all[0].name()), &|_| {}).await.unwrap();
         assert_eq!(sessions.find(&two).await, Ok(None));
         assert!(sessions.find(&one).await.unwrap().is_some());
         for bad in ["", "x", &one[..42], &all[1].name()] {
@@ -198,5 +225,30 @@ mod tests {
         assert_eq!(sessions.find(&one).await, Ok(None), "eight hours are over");
         clock.advance(SignedDuration::from_secs(1));
         assert_eq!(sessions.tidy(10).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn sessions_end_with_what_is_said_of_it_or_not_at_all() {
+        let store = Store::in_memory();
+        let clock = Clock::stopped_at(Timestamp::from_second(1_800_000_000).unwrap());
+        let sessions = Sessions::new(store.clone(), clock);
+        let (anna, network) = (Uuid::now_v7(), Network::of([192, 0, 2, 7].into()));
+        let mut secrets = Vec::new();
+        for _ in 0..LISTED + 5 {
+            secrets.push(sessions.begin(anna, network, "Firefox").await.unwrap());
+        }
+        let known = store.page::<Session>(&[], 1).await.unwrap().remove(0).record.key();
+        // What can never be written.
+        let refused = |batch: &mut Batch| {
+            batch.require_absent::<Session>(&[]).require_absent::<Session>(&known);
+        };
+        assert!(sessions.end(anna, None, &refused).await.is_err());
+        for secret in &secrets {
+            assert!(sessions.find(secret).await.unwrap().is_some(), "nothing ends unsaid");
+        }
+        sessions.end(anna, None, &|_| {}).await.unwrap();
+        for secret in &secrets {
+            assert_eq!(sessions.find(secret).await, Ok(None), "more than are listed");
+        }
     }
 }

@@ -13,19 +13,23 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::admins::{AdminErrand, Admins};
+use crate::account::{Audit, Entry};
 use crate::appeal::{Appeal, Appeals, Decider, Scope, Tab, Terms, shown as shown_appeal};
 use crate::clock::{Clock, SignedDuration, Timestamp};
 use crate::delivery::Delivery;
 use crate::link::KeyRing;
 use crate::mail::Address;
 use crate::notice::Notices;
+use crate::portal::about_held;
 use crate::quarantine::{Held, Reference, State};
-use crate::queue::{Item, ItemState, Queue};
+use crate::queue::{Item, ItemState, Queue, Which};
 use crate::release::Releases;
-use crate::store::{Batch, Index, Row, Store};
+use crate::store::{Batch, Index, Row, Store, Toward};
 
 /// Keeps errands apart from everything else that the keys sign.
 const LABEL: &str = "reprieve errand v1";
+/// Who decides by a command, in the audit.
+const CONSOLE: &str = "console";
 /// Seconds for which a tag is good.
 const GOOD_FOR: i64 = 60;
 
@@ -128,8 +132,7 @@ impl Errands {
             Errand::Release { which } => self.release(&which).await,
             Errand::Delete { which } => self.delete(&which).await,
             Errand::Suppression { ask } => {
-                let audit = self.admins.accounts.audit();
-                super::blocking::run(&self.suppression, audit, ask).await
+                super::blocking::run(&self.suppression, self.audit(), ask).await
             }
             Errand::Digest { to } => self.digest(&to).await,
             Errand::Appeals { decided } => self.appeals(decided).await,
@@ -165,21 +168,32 @@ impl Errands {
             }
             Errand::Breaker => self.breaker().await,
             Errand::CloseBreaker => {
-                self.notices.close_breaker().await.map_err(|refusal| refusal.to_string())?;
+                let entry = Entry::new(CONSOLE, "close-breaker");
+                let also = |batch: &mut Batch| self.audit().record(batch, entry.clone());
+                self.notices.close_breaker(&also).await.map_err(|refusal| refusal.to_string())?;
                 self.breaker().await
             }
             Errand::Undelivered { limit } => {
-                let failed = self.queue.failed(limit.min(1000)).await;
-                Ok(failed.map_err(|fault| fault.to_string())?.iter().map(undelivered).collect())
+                let failed = self.queue.list(Which::Failed, Toward::Last, &[], limit.min(1000));
+                let failed = failed.await.map_err(|fault| fault.to_string())?.items;
+                Ok(failed.iter().map(undelivered).collect())
             }
             Errand::Retry { item } => {
                 let gone = || format!("no item {item} waits or failed, or it is being delivered");
                 let id = item.parse::<Uuid>().map_err(|_| gone())?;
-                let again =
-                    self.delivery.retry(id, &|_| {}).await.map_err(|fault| fault.to_string())?;
-                again.then(|| json!({ "item": item })).ok_or_else(gone)
+                let entry = Entry::new(CONSOLE, "retry-item").about("item", &item);
+                let also = |batch: &mut Batch| self.audit().record(batch, entry.clone());
+                let again = self.delivery.retry(id, &also).await;
+                again
+                    .map_err(|fault| fault.to_string())?
+                    .then(|| json!({ "item": item }))
+                    .ok_or_else(gone)
             }
         }
+    }
+
+    fn audit(&self) -> &Audit {
+        self.admins.accounts.audit()
     }
 
     async fn breaker(&self) -> Result<Value, String> {
@@ -203,7 +217,10 @@ impl Errands {
 
     async fn release(&self, which: &str) -> Result<Value, String> {
         let id = self.find(which).await?.record.id;
-        let held = self.releases.release_copies(id, &|_| true, &|_, _, _| {}).await;
+        let also = |batch: &mut Batch, _: &Held, after: &Held| {
+            self.audit().record(batch, about_held(Entry::new(CONSOLE, "release"), after));
+        };
+        let held = self.releases.release_copies(id, &|_| true, &also).await;
         held.map(|held| shown(&held)).map_err(|denied| denied.to_string())
     }
 
@@ -232,6 +249,7 @@ impl Errands {
             }
             held.erased = true;
             batch.update(&row, &held);
+            self.audit().record(&mut batch, about_held(Entry::new(CONSOLE, "delete"), &held));
             match self.store.commit(batch).await {
                 Ok(_) => return Ok(shown(&held)),
                 Err(crate::store::Refusal::Conflict(_)) => {}
@@ -266,7 +284,10 @@ impl Errands {
 
     async fn digest(&self, to: &str) -> Result<Value, String> {
         let address = Address::parse(to).map_err(|error| error.to_string())?;
-        let sent = self.notices.digest_now(&address).await.map_err(|fault| fault.to_string())?;
+        let entry = Entry::new(CONSOLE, "send-digest").about("recipient", &address.display());
+        let also = |batch: &mut Batch| self.audit().record(batch, entry.clone());
+        let sent = self.notices.digest_now(&address, &also).await;
+        let sent = sent.map_err(|fault| fault.to_string())?;
         Ok(json!({ "sent": sent }))
     }
 

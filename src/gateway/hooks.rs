@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::account::Audit;
 use crate::delivery::Delivery;
 use crate::notice::Notices;
-use crate::store::Store;
+use crate::store::{Batch, Store};
 use crate::suppression::event::Outcome;
 use crate::suppression::{Noted, OWN, Suppression};
 use crate::{portal, queue};
@@ -60,11 +60,14 @@ pub(super) fn letters_stopped(notices: &Notices) -> portal::Stopped {
 }
 
 /// The console's "send his digest now".
-pub(super) fn digest(notices: &Notices) -> portal::SendDigest {
-    let notices = notices.clone();
-    Arc::new(move |address| {
-        let notices = notices.clone();
-        Box::pin(async move { notices.digest_now(&address).await })
+pub(super) fn digest(notices: &Notices, audit: &Audit) -> portal::SendDigest {
+    let (notices, audit) = (notices.clone(), audit.clone());
+    Arc::new(move |address, entry| {
+        let (notices, audit) = (notices.clone(), audit.clone());
+        Box::pin(async move {
+            let also = |batch: &mut Batch| audit.record(batch, entry.clone());
+            notices.digest_now(&address, &also).await
+        })
     })
 }
 

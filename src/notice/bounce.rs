@@ -148,11 +148,12 @@ impl Notices {
         tools.suppression.note(&noted).await.map(|_| ())
     }
 
-    /// An operator has seen why letters bounced: they may go out again.
+    /// An operator has seen why letters bounced: they may go out again. `also`
+    /// adds what belongs to the decision.
     ///
     /// # Errors
     /// [`Refusal`] if the store cannot write.
-    pub async fn close_breaker(&self) -> Result<(), Refusal> {
+    pub async fn close_breaker(&self, also: &(dyn Fn(&mut Batch) + Sync)) -> Result<(), Refusal> {
         let tools = &self.inner.tools;
         let unread = |fault: Fault| Refusal::Unavailable(fault.to_string());
         let row = tools.store.find::<Breaker>(Breaker::KEY).await.map_err(unread)?;
@@ -161,6 +162,7 @@ impl Notices {
             breaker.close();
             let mut batch = Batch::new();
             batch.update(&row, &breaker);
+            also(&mut batch);
             tools.store.commit(batch).await?;
         }
         tools.maillog.breaker_closed();

@@ -25,6 +25,8 @@ use crate::store::{Batch, Fault, Index, Refusal, Row};
 const LOOKED_AT: usize = 500;
 /// Messages that one digest lists.
 const LISTED: usize = 50;
+/// How often a digest is made again when its recipient changed meanwhile.
+const TRIES: usize = 8;
 /// Digests that are made side by side.
 const ABREAST: usize = 32;
 /// How long a digest's links lead to the recipient's own page.
@@ -69,7 +71,8 @@ impl Notices {
             .try_for_each_concurrent(ABREAST, |key| async move {
                 let row: Option<Row<Recipient>> = self.inner.tools.store.find(&key).await?;
                 if let Some(row) = row {
-                    self.digest(&row, now).await?;
+                    // Who changed his settings meanwhile is due in the next step.
+                    self.digest(&row, now, &|_| {}).await?;
                 }
                 Ok(())
             })
@@ -81,22 +84,37 @@ impl Notices {
     }
 
     /// Writes a recipient's digest now, if there is anything to tell that no
-    /// digest told yet; `false` if not.
+    /// digest told yet; `false` if not. `also` adds what belongs to the
+    /// decision, and is written either way.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
-    pub async fn digest_now(&self, address: &Address) -> Result<bool, Fault> {
+    pub async fn digest_now(
+        &self,
+        address: &Address,
+        also: &(dyn Fn(&mut Batch) + Sync),
+    ) -> Result<bool, Fault> {
         let Some(people) = self.people() else { return Ok(false) };
         let Some(known) = people.known(address).await? else { return Ok(false) };
-        let Some(row) = people.find(&known.address).await? else { return Ok(false) };
-        let written = self.digest(&row, self.now()).await?;
-        self.inner.tools.queue.wake();
-        Ok(written)
+        for _ in 0..TRIES {
+            let Some(row) = people.find(&known.address).await? else { return Ok(false) };
+            if let Some(written) = self.digest(&row, self.now(), also).await? {
+                self.inner.tools.queue.wake();
+                return Ok(written);
+            }
+        }
+        Err(Fault::Unavailable("the recipient changes too fast; try again".to_owned()))
     }
 
     /// One recipient: his letter, and when the next is due, in one batch.
-    async fn digest(&self, row: &Row<Recipient>, now: Timestamp) -> Result<bool, Fault> {
-        let Some(people) = self.people() else { return Ok(false) };
+    /// `None`: he was changed meanwhile, and nothing was written.
+    async fn digest(
+        &self,
+        row: &Row<Recipient>,
+        now: Timestamp,
+        also: &(dyn Fn(&mut Batch) + Sync),
+    ) -> Result<Option<bool>, Fault> {
+        let Some(people) = self.people() else { return Ok(Some(false)) };
         let tools = &self.inner.tools;
         let mut recipient = row.record.clone();
         recipient.digest_at = people.next_digest(&recipient, now);
@@ -116,10 +134,10 @@ impl Notices {
         }
         recipient.told_until = told_until;
         batch.update(row, &recipient);
+        also(&mut batch);
         match tools.store.commit(batch).await {
-            Ok(_) => Ok(written),
-            // He changed his settings meanwhile: the next step looks again.
-            Err(Refusal::Conflict(_)) => Ok(false),
+            Ok(_) => Ok(Some(written)),
+            Err(Refusal::Conflict(_)) => Ok(None),
             Err(refusal) => Err(Fault::Unavailable(refusal.to_string())),
         }
     }
@@ -276,7 +294,7 @@ mod tests {
     use crate::quarantine::sample;
     use crate::queue::Item;
     use crate::reputation::{Flags, Reputation, standing};
-    use crate::store::Store;
+    use crate::store::{Record, Store};
 
     async fn serving(world: &World, store: &Store) -> People {
         let tools = &world.notices.inner.tools;
@@ -387,6 +405,28 @@ mod tests {
         assert!(
             text.contains("https://mail.example/d/") && text.contains("https://mail.example/me/")
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_goes_with_what_is_said_of_it_or_not_at_all() {
+        let world = World::new();
+        let people = serving(&world, &world.store).await;
+        let anna = Address::parse("anna@ours.example").unwrap();
+        let known = people.of(&anna, &ours()).await.unwrap();
+        hold(&world, "anna@ours.example", |_| {}).await;
+        let taken = |batch: &mut Batch| {
+            batch.require_absent::<Recipient>(&known.key());
+        };
+        assert!(world.notices.digest_now(&anna, &taken).await.is_err());
+        assert_eq!(letters(&world).await.len(), 0, "nothing is sent unsaid");
+        let told = std::sync::atomic::AtomicUsize::new(0);
+        let also = |_: &mut Batch| {
+            told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        assert_eq!(world.notices.digest_now(&anna, &also).await, Ok(true));
+        assert_eq!(world.notices.digest_now(&anna, &also).await, Ok(false), "nothing is new");
+        assert_eq!(letters(&world).await.len(), 1);
+        assert_eq!(told.into_inner(), 2, "said either way");
     }
 
     /// The figure of issue 5: 10,000 recipients in less than a minute.

@@ -565,7 +565,7 @@ async fn the_breaker_ends_letters_until_an_operator_closes_it() {
     assert_eq!(open.opened_at(), Some(world.clock.now()));
     assert_eq!((open.bounced(), open.remembered()), (6, 6));
     assert_replied(&world, world.personal(), "breaker").await;
-    world.notices.close_breaker().await.unwrap();
+    world.notices.close_breaker(&|_| {}).await.unwrap();
     assert_eq!(world.tell(&mut world.personal()).await.code(), 250);
 }
 

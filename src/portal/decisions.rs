@@ -290,17 +290,17 @@ impl Decider {
     /// Ends every session on his own page.
     pub async fn end_sessions(&self, id: &str) -> Decided<()> {
         let recipient = self.recipient(id).await?;
+        let console = self.console()?;
         let entry = self.about("end-recipient-sessions", &recipient);
-        self.console()?.accounts.audit().note(entry).await?;
-        Ok(self.recipients()?.sessions.end(recipient.id, None).await?)
+        let also = |batch: &mut Batch| console.accounts.audit().record(batch, entry.clone());
+        Ok(self.recipients()?.sessions.end(recipient.id, None, &also).await?)
     }
 
     /// Sends his digest now; `false`: there is nothing to tell.
     pub async fn send_digest(&self, id: &str) -> Decided<bool> {
         let recipient = self.recipient(id).await?;
-        let console = self.console()?;
-        console.accounts.audit().note(self.about("send-digest", &recipient)).await?;
-        Ok((console.digest)(recipient.address).await?)
+        let entry = self.about("send-digest", &recipient);
+        Ok((self.console()?.digest)(recipient.address, entry).await?)
     }
 
     /// Makes a rule of the fields `organisation`, `recipient` (empty: all of

@@ -45,7 +45,7 @@ use crate::maillog::Maillog;
 use crate::release::Releases;
 use crate::reputation::Network;
 pub use admin::powers as console_powers;
-pub use admin::{ConfigKey, Console, Effective, Retry, SendDigest, Stopped};
+pub use admin::{ConfigKey, Console, Effective, Retry, SendDigest, Stopped, about_held};
 #[doc(hidden)]
 pub use api::{paths as api_paths, server_drift, server_settings, server_way};
 use asset::Assets;

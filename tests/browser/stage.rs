@@ -91,8 +91,11 @@ impl Stage {
             Maillog::default(),
             release::Settings::default(),
         );
+        let accounts =
+            Accounts::new(store.clone(), clock.clone(), Cost::NONE, links.ring().clone());
+        let audit = accounts.audit().clone();
         let console = Console {
-            accounts: Accounts::new(store.clone(), clock.clone(), Cost::NONE),
+            accounts,
             store: store.clone(),
             ring: links.ring().clone(),
             search: HeldSearch::new(store.clone()),
@@ -102,7 +105,10 @@ impl Stage {
             rules: Search::new(store.clone()),
             settings: Effective::default(),
             jobs: Jobs::new(store.clone()),
-            digest: Arc::new(|_| Box::pin(async { Ok(true) })),
+            digest: Arc::new(move |_, entry| {
+                let audit = audit.clone();
+                Box::pin(async move { audit.note(entry).await.map(|()| true) })
+            }),
             flags: Flags::new(
                 store.clone(),
                 clock.clone(),

@@ -83,6 +83,34 @@ async fn every_decision_of_the_console_is_recorded() {
     }
 }
 
+/// Files take part in no batch: the audit says what was asked for, and then
+/// what came of it.
+#[tokio::test]
+async fn what_is_done_to_keys_is_recorded_before_and_after() {
+    let stage = console().await;
+    let anna = Login::parse("anna").unwrap();
+    stage.console.accounts.add_for_demo(anna, PASSWORD).await.unwrap();
+    let mut client = Client::new(&stage);
+    client.log_in("anna", PASSWORD, "").await;
+    client.get("/admin/keys").await;
+    assert_eq!(client.post("/admin/keys/new", &[]).await.location(), "/admin/keys");
+    let active = folder::list(&stage.console.keys).unwrap()[0].id.to_string();
+    let refused = client.post("/admin/keys/retire", &[("key", &active)]).await;
+    assert!(!refused.status.is_success() && !refused.status.is_redirection());
+    let page = stage.console.accounts.audit().page(&[], 4).await.unwrap();
+    let said = page.iter().map(|one| (&*one.what, &*one.about, &*one.before, &*one.after));
+    // The latest first; entries of one moment stand in no order.
+    let mut said: Vec<_> = said.collect();
+    said.sort_unstable();
+    let expected = [
+        ("new-key", "", "", "asked for"),
+        ("new-key", "2", "asked for", "done"),
+        ("retire-key", "1", "", "asked for"),
+        ("retire-key", "1", "asked for", "failed"),
+    ];
+    assert_eq!(said, expected);
+}
+
 async fn messages(deeds: &mut Deeds<'_>) {
     let stage = deeds.stage;
     let mut ids = Vec::new();

@@ -9,6 +9,14 @@ use reprieve::mail::Address;
 use reprieve::queue::{Draft, ItemState, Kind};
 use reprieve::store::{Batch, Body, Store};
 
+/// What the audit says that commands decided, the latest first.
+async fn decided(house: &House) -> Vec<String> {
+    let audit = house.gateway.as_ref().unwrap().errands().admins.accounts.audit().clone();
+    let page = audit.page(&[], 100).await.unwrap();
+    let console = page.iter().filter(|one| one.who == "console");
+    console.map(|one| format!("{} {} {}", one.what, one.kind, one.about)).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn errands_need_the_keys_and_reach_the_running_store() {
     let house = House::new().await;
@@ -36,6 +44,8 @@ async fn errands_need_the_keys_and_reach_the_running_store() {
     let which = reference.clone();
     let released = ask(ring(), Errand::Release { which }).await.unwrap();
     assert_eq!(released["recipients"][0]["state"], "releasing");
+    let said = decided(&house).await;
+    assert!(said[0].starts_with("release held ") && said[0].contains("eva@"), "{said:?}");
     house.clock.advance(SignedDuration::from_secs(61));
     house.arrives("anna@ours.example", &message).await;
 }
@@ -50,6 +60,7 @@ async fn what_is_deleted_is_not_delivered_and_its_page_says_so() {
     let listed = errands.run(Errand::List { after: None, limit: 1 }).await.unwrap();
     let which = listed[0]["id"].as_str().unwrap().to_owned();
     errands.run(Errand::Delete { which: which.clone() }).await.unwrap();
+    assert!(decided(&house).await[0].starts_with("delete held "));
     let page = Browser::default().open(&link).await.unwrap();
     assert_eq!(page.status, 200);
     assert!(!page.body.contains("value=\"personal\""), "{}", page.words());
@@ -113,6 +124,7 @@ async fn what_failed_is_seen_and_tried_again() {
     assert_eq!(failed[0]["recipients"][0]["address"], "bo@far.example");
     assert_eq!(failed[0]["recipients"][0]["reply"], "550 5.1.1 no such user");
     errands.run(Errand::Retry { item: item.id.to_string() }).await.unwrap();
+    assert_eq!(decided(&house).await, [format!("retry-item item {}", item.id)]);
     house.arrives("bo@far.example", &message).await;
     assert!(errands.run(Errand::Retry { item: "7".to_owned() }).await.is_err());
 }
@@ -133,4 +145,5 @@ async fn the_breaker_is_shown_and_closed() {
     assert!(shown["since"].is_string());
     let closed = errands.run(Errand::CloseBreaker).await.unwrap();
     assert_eq!((&closed["open"], &closed["of"]), (&false.into(), &0.into()));
+    assert_eq!(decided(&house).await, ["close-breaker  "]);
 }

@@ -16,7 +16,7 @@ use maud::{Markup, html};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::message::{Act, note};
+use super::message::{Act, about_held};
 use super::quarantine::{self, list_address, subject};
 use super::{Acted, Admin, Console, Place, Route, Section, Sheet};
 use crate::account::job::{Job, PICKED};
@@ -235,7 +235,7 @@ async fn decide(app: &App, account: &Account, job: &Job, act: Act, id: Uuid) -> 
     let entry = |what: &str, held: &Held| {
         let entry = Entry::new(job.login.as_str(), what);
         let entry = job.client.map_or(entry.clone(), |client| entry.from(client));
-        note(entry, held).why(&job.why)
+        about_held(entry, held).why(&job.why)
     };
     act.carry_out(app, &account.role, id, &entry).await.is_ok()
 }

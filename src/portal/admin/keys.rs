@@ -9,10 +9,13 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::{Acted, Admin, Place, Route, Section, Sheet, table};
-use crate::account::Power;
+use crate::account::{Entry, Power};
 use crate::link::KeyError;
 use crate::link::ring::{KeyState, KeyStatus, folder};
 use crate::portal::error::Trouble;
+
+/// What an entry says of an act that was not carried out yet.
+const ASKED: &str = "asked for";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -89,11 +92,26 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
     Ok(admin.page(&Sheet { section: Section::Keys, title, notice: None, body }))
 }
 
-/// Before the act where its key is known: files take part in no batch, and
-/// what the audit does not take must not happen.
-async fn note(admin: &Admin, what: &str, id: u16) -> Result<(), Trouble> {
-    let entry = admin.entry(what).about("key", &id.to_string());
-    Ok(admin.console().accounts.audit().note(entry).await?)
+/// Works on the keys, and records it twice: files take part in no batch. What
+/// the audit does not take must not happen, so it says first what is asked
+/// for; and then what came of it, so that an entry without a second one means
+/// that nobody knows.
+async fn recorded<T: Send + 'static>(
+    admin: &Admin,
+    entry: Entry,
+    act: impl FnOnce(&std::path::Path) -> Result<T, KeyError> + Send + 'static,
+    done: impl FnOnce(Entry, &T) -> Entry,
+) -> Result<(), Trouble> {
+    let audit = admin.console().accounts.audit();
+    audit.note(entry.clone().after(ASKED)).await?;
+    let entry = entry.before(ASKED);
+    match work(admin, act).await {
+        Ok(made) => Ok(audit.note(done(entry, &made).after("done")).await?),
+        Err(trouble) => {
+            audit.note(entry.after("failed")).await?;
+            Err(trouble)
+        }
+    }
 }
 
 fn back() -> Redirect {
@@ -104,22 +122,36 @@ fn key_id(form: &Acted) -> Result<u16, Trouble> {
     form.field("key").parse().map_err(|_| Trouble::BadForm)
 }
 
+/// Nothing that must be read again may hang on a key that can be retired.
+async fn encrypt_again(admin: &Admin) -> Result<(), Trouble> {
+    // Whose secret is lost already hears of it when he logs in.
+    admin.console().accounts.encrypt_again().await?;
+    Ok(())
+}
+
+fn about(entry: Entry, id: u16) -> Entry {
+    entry.about("key", &id.to_string())
+}
+
 async fn make(admin: Admin, _: Acted) -> Result<Redirect, Trouble> {
-    let id = work(&admin, folder::new).await?;
-    note(&admin, "new-key", id).await?;
+    recorded(&admin, admin.entry("new-key"), folder::new, |entry, id| about(entry, *id)).await?;
     Ok(back())
 }
 
 async fn promote(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
     let id = key_id(&form)?;
-    note(&admin, "promote-key", id).await?;
-    work(&admin, move |keys| folder::promote(keys, id)).await?;
+    let entry = about(admin.entry("promote-key"), id);
+    recorded(&admin, entry, move |keys| folder::promote(keys, id), |entry, ()| entry).await?;
+    encrypt_again(&admin).await?;
     Ok(back())
 }
 
 async fn retire(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
     let id = key_id(&form)?;
-    note(&admin, "retire-key", id).await?;
-    work(&admin, move |keys| folder::retire(keys, id)).await?;
+    // Another may have been promoted by hand since the ring was read.
+    work(&admin, |_| Ok(())).await?;
+    encrypt_again(&admin).await?;
+    let entry = about(admin.entry("retire-key"), id);
+    recorded(&admin, entry, move |keys| folder::retire(keys, id), |entry, ()| entry).await?;
     Ok(back())
 }

@@ -105,7 +105,7 @@ pub async fn sender(
             }
         }
         "end-session" => {
-            services.sessions.end(recipient.id, Some(form.field("which"))).await?;
+            services.sessions.end(recipient.id, Some(form.field("which")), &|_| {}).await?;
         }
         _ => return Err(Trouble::BadForm),
     }
@@ -123,7 +123,7 @@ pub async fn leave(
     }
     let name = reader.session.name();
     let which = if form.field("all").is_empty() { Some(name.as_str()) } else { None };
-    app.recipients()?.sessions.end(reader.recipient.id, which).await?;
+    app.recipients()?.sessions.end(reader.recipient.id, which, &|_| {}).await?;
     let cookie = format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0", cookie_name(&app));
     let mut response = see_other(Path::Me);
     let cookie: Option<HeaderValue> = app.cookie(&cookie);
