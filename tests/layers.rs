@@ -49,6 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["filter/engine/rspamd.rs", "portal/", "demo/", "gateway/"]),
     ("mail_auth", &["filter/authn", "notice/sign.rs"]),
     ("argon2", &["account/password.rs"]),
+    ("ring", &["link/secret.rs"]),
     ("totp_rs", &["account/totp.rs"]),
     ("csv", &["portal/admin/", "portal/api/", "suppression/", "gateway/blocking/"]),
     ("toml", &["config/"]),

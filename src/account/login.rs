@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use super::session::Secret;
+use super::totp::Kept;
 use super::{Account, Accounts, Entry, Login, TRIES, contended, recovery};
 use crate::store::{Batch, Fault, Row};
 
@@ -39,6 +40,14 @@ pub enum LoginRefused {
     /// Which part is for nobody to know.
     #[error("login, password or code is wrong")]
     Wrong,
+    /// Said to who knows the password only. He did nothing wrong, and no code
+    /// of his device will ever do.
+    #[error(
+        "the one-time code of {0} cannot be checked: the key that its secret was encrypted with \
+         is no longer in the folder of keys. A recovery code opens; without one, an operator \
+         runs: reprieve admin reset {0}"
+    )]
+    Unreadable(Login),
     #[error(transparent)]
     Store(#[from] Fault),
 }
@@ -81,11 +90,15 @@ impl Accounts {
         let now = self.clock.now();
         let mut account = row.record.clone();
         let mut how = "password";
-        if let Some(totp) = &mut account.totp {
-            if totp.take(attempt.code, now) {
+        if let Some(kept) = &account.totp {
+            let mut totp = kept.open(&self.ring, &account.login);
+            if totp.as_mut().is_some_and(|totp| totp.take(attempt.code, now)) {
                 how = "password and code";
+                account.totp = totp.map(|totp| Kept::of(&totp, &self.ring, &account.login));
             } else if recovery::take(&mut account.recovery, attempt.code) {
                 how = "password and recovery code";
+            } else if totp.is_none() {
+                return Err(LoginRefused::Unreadable(account.login));
             } else {
                 return Err(LoginRefused::Wrong);
             }
@@ -100,7 +113,7 @@ impl Accounts {
         let mut batch = Batch::new();
         let session =
             self.begin_session(&mut batch, &account, attempt.client, attempt.agent).await?;
-        batch.update(row, &account);
+        self.write(&mut batch, row, account.clone());
         let entry = Entry::new(account.login.as_str(), "log-in").from(attempt.client);
         let entry = entry.about("account", account.login.as_str());
         self.audit.record(&mut batch, entry.after(how));

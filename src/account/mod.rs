@@ -5,7 +5,8 @@
 //! [`Session`]; a [`Role`] says what is open to it; the [`audit`] keeps every
 //! decision for good. Programs use [`token`]s instead. Nothing here believes
 //! what a browser says but the secrets themselves, and the store holds hashes
-//! of those; the secret of a one-time code must stand in it as it is.
+//! of those; the secret of a one-time code, which must be read again, stands
+//! in it encrypted with a key of the ring.
 
 pub mod audit;
 pub mod idempotency;
@@ -31,6 +32,7 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 
 use crate::clock::{Clock, Timestamp};
+use crate::link::KeyRing;
 use crate::mail::Address;
 use crate::store::{Batch, Fault, Record, Refusal, Row, Store, Table};
 
@@ -54,7 +56,7 @@ pub struct Account {
     #[n(2)]
     pub password: Option<String>,
     #[n(3)]
-    pub totp: Option<totp::Totp>,
+    pub totp: Option<totp::Kept>,
     /// Hashes of the recovery codes that are left.
     #[n(4)]
     pub recovery: Vec<recovery::CodeHash>,
@@ -109,6 +111,7 @@ pub struct Accounts {
     clock: Clock,
     passwords: Passwords,
     audit: Audit,
+    ring: KeyRing,
 }
 
 impl Login {
@@ -165,6 +168,8 @@ impl Account {
 
 impl Record for Account {
     const TABLE: Table = Table::Account;
+    /// 2: one-time codes are encrypted; an older program would forget them.
+    const VERSION: u8 = 2;
 
     fn key(&self) -> Vec<u8> {
         self.login.0.as_bytes().to_vec()
@@ -172,9 +177,10 @@ impl Record for Account {
 }
 
 impl Accounts {
-    pub fn new(store: Store, clock: Clock, cost: Cost) -> Self {
+    /// `ring` encrypts the secrets of one-time codes.
+    pub fn new(store: Store, clock: Clock, cost: Cost, ring: KeyRing) -> Self {
         let audit = Audit::new(store.clone(), clock.clone());
-        Self { store, clock, passwords: Passwords::new(cost), audit }
+        Self { store, clock, passwords: Passwords::new(cost), audit, ring }
     }
 
     pub fn audit(&self) -> &Audit {
@@ -320,6 +326,43 @@ impl Accounts {
         Ok(secret)
     }
 
+    /// Encrypts the secrets of one-time codes that stand there plain or under
+    /// another key than the active one: after that an old key can be retired.
+    /// Answers whose cannot be opened any more: they have their recovery codes,
+    /// and [`Accounts::reset`].
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read or write.
+    pub async fn encrypt_again(&self) -> Result<Vec<Login>, Fault> {
+        let mut lost = Vec::new();
+        for row in self.store.page::<Account>(&[], 1000).await? {
+            let account = &row.record;
+            let Some(kept) = account.totp.as_ref().filter(|kept| kept.is_stale(&self.ring)) else {
+                continue;
+            };
+            if kept.open(&self.ring, &account.login).is_none() {
+                lost.push(account.login.clone());
+                continue;
+            }
+            let mut batch = Batch::new();
+            self.write(&mut batch, &row, account.clone());
+            // Whoever else writes the account encrypts it too.
+            self.carried_out(batch).await?;
+        }
+        Ok(lost)
+    }
+
+    /// Adds the account to the batch; the secret of its one-time code always
+    /// under the active key, if it can be opened at all.
+    fn write(&self, batch: &mut Batch, row: &Row<Account>, mut account: Account) {
+        if let Some(kept) = account.totp.as_mut().filter(|kept| kept.is_stale(&self.ring))
+            && let Some(totp) = kept.open(&self.ring, &account.login)
+        {
+            *kept = totp::Kept::of(&totp, &self.ring, &account.login);
+        }
+        batch.update(row, &account);
+    }
+
     /// Fails if `login` is the only operator who can log in.
     async fn keeps_an_operator(&self, login: &Login) -> Result<(), AccountError> {
         let all = self.list().await?;
@@ -340,7 +383,7 @@ impl Accounts {
             let mut account = row.record.clone();
             let entry = change(&mut account);
             let mut batch = Batch::new();
-            batch.update(&row, &account);
+            self.write(&mut batch, &row, account);
             self.audit.record(&mut batch, entry);
             if self.carried_out(batch).await? {
                 return Ok(());

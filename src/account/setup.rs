@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use super::recovery::{self, CodeHash};
 use super::session::{Secret, SecretHash};
-use super::totp::Totp;
+use super::totp::{Kept, Totp};
 use super::{Account, AccountError, Accounts, Entry, Login, Passwords, Role, TRIES, contended};
 use crate::clock::{SignedDuration, Timestamp};
 use crate::store::{Batch, Fault};
@@ -75,11 +75,11 @@ impl Accounts {
                 return Err(AccountError::Setup);
             }
             account.password = Some(hash.clone());
-            account.totp = Some(totp.clone());
+            account.totp = Some(Kept::of(&totp, &self.ring, login));
             account.recovery = codes.iter().map(|code| CodeHash::of(code)).collect();
             account.end_sessions();
             let mut batch = Batch::new();
-            batch.update(&row, &account);
+            self.write(&mut batch, &row, account);
             self.audit.record(&mut batch, by.clone().about("account", login.as_str()));
             if self.carried_out(batch).await? {
                 return Ok(codes);

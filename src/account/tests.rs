@@ -7,12 +7,14 @@ use super::totp::Totp;
 use super::*;
 use crate::clock::SignedDuration;
 use crate::directory::OrganisationId;
+use crate::link::ring::folder;
 
 const PASSWORD: &str = "correct horse battery";
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
 struct Stage {
     accounts: Accounts,
+    store: Store,
     clock: Clock,
     totp: Totp,
     codes: Vec<String>,
@@ -27,15 +29,20 @@ fn login() -> Login {
 }
 
 async fn stage() -> Stage {
+    stage_with(KeyRing::ephemeral()).await
+}
+
+async fn stage_with(ring: KeyRing) -> Stage {
     let clock = Clock::stopped_at(Timestamp::from_second(1_795_600_005).unwrap());
-    let accounts = Accounts::new(Store::in_memory(), clock.clone(), Cost::NONE);
+    let store = Store::in_memory();
+    let accounts = Accounts::new(store.clone(), clock.clone(), Cost::NONE, ring);
     let secret = accounts.add(&by(), login(), Role::Operator).await.unwrap();
     let totp = Totp::new();
     let code = totp.code(clock.now());
     let codes =
         accounts.set_up(&by(), (&login(), &secret), PASSWORD, (&totp, &code)).await.unwrap();
     clock.advance(SignedDuration::from_secs(60));
-    Stage { accounts, clock, totp, codes }
+    Stage { accounts, store, clock, totp, codes }
 }
 
 impl Stage {
@@ -69,6 +76,74 @@ async fn a_login_needs_every_part() {
     let again = stage.attempt(PASSWORD, &stage.codes[0]).await;
     assert!(again.is_ok(), "a recovery code in its place");
     assert!(stage.attempt(PASSWORD, &stage.codes[0]).await.is_err(), "once");
+}
+
+/// Whether these bytes stand anywhere in the store.
+async fn stands(store: &Store, bytes: &[u8]) -> bool {
+    let all = store.scan(&[0], &[0xff], 10_000).await.unwrap();
+    all.iter().any(|(_, value)| value.bytes.windows(bytes.len()).any(|part| part == bytes))
+}
+
+fn secret_of(totp: &Totp) -> Vec<u8> {
+    totp_rs::Secret::try_from_base32(totp.base32()).unwrap().as_bytes().to_vec()
+}
+
+#[tokio::test]
+async fn the_secret_of_codes_does_not_stand_in_the_store() {
+    let stage = stage().await;
+    let secret = secret_of(&stage.totp);
+    assert!(!stands(&stage.store, &secret).await, "after it was set up");
+    stage.enter().await;
+    assert!(!stands(&stage.store, &secret).await, "after it was used");
+
+    // As an older program wrote it.
+    let row = stage.store.find::<Account>(b"anna").await.unwrap().unwrap();
+    let mut old = row.record.clone();
+    old.totp = Some(totp::Kept::plain(&stage.totp));
+    let mut batch = Batch::new();
+    batch.update(&row, &old);
+    stage.store.commit(batch).await.unwrap();
+    assert!(stands(&stage.store, &secret).await);
+    let attempt = stage.attempt(PASSWORD, &stage.codes[0]).await;
+    assert!(attempt.is_ok(), "any write encrypts it");
+    assert!(!stands(&stage.store, &secret).await);
+    stage.enter().await;
+}
+
+#[tokio::test]
+async fn codes_outlast_their_key_and_its_loss_locks_nobody_out() {
+    let keys = tempfile::tempdir().unwrap();
+    let first = folder::new(keys.path()).unwrap();
+    let ring = KeyRing::open(keys.path()).unwrap();
+    let stage = stage_with(ring.clone()).await;
+    let turn = |old: u16, again: bool| {
+        let (keys, ring, accounts) = (keys.path(), ring.clone(), stage.accounts.clone());
+        async move {
+            let new = folder::new(keys).unwrap();
+            folder::promote(keys, new).unwrap();
+            ring.reload().unwrap();
+            if again {
+                assert_eq!(accounts.encrypt_again().await.unwrap(), []);
+            }
+            folder::retire(keys, old).unwrap();
+            ring.reload().unwrap();
+            new
+        }
+    };
+    let second = turn(first, true).await;
+    stage.enter().await;
+
+    turn(second, false).await;
+    assert_eq!(stage.accounts.encrypt_again().await.unwrap(), [login()], "his is lost");
+    stage.clock.advance(SignedDuration::from_secs(60));
+    let code = stage.totp.code(stage.clock.now());
+    let told = stage.attempt(PASSWORD, &code).await.err().unwrap();
+    assert_eq!(told, LoginRefused::Unreadable(login()));
+    assert!(told.to_string().contains("reprieve admin reset anna"));
+    let guessed = stage.attempt("not his password", &code).await.err();
+    assert_eq!(guessed, Some(LoginRefused::Wrong), "nobody else is told");
+    assert!(stage.attempt(PASSWORD, &stage.codes[0]).await.is_ok());
+    assert!(stage.attempt(PASSWORD, &stage.codes[0]).await.is_err(), "once, as always");
 }
 
 #[tokio::test]
@@ -147,7 +222,8 @@ async fn a_setup_link_is_good_once_and_for_a_day() {
 #[tokio::test]
 async fn the_first_operator_s_link_is_made_while_nobody_can_log_in() {
     let clock = Clock::stopped_at(Timestamp::from_second(1_795_600_005).unwrap());
-    let accounts = Accounts::new(Store::in_memory(), clock.clone(), Cost::NONE);
+    let (store, ring) = (Store::in_memory(), KeyRing::ephemeral());
+    let accounts = Accounts::new(store, clock.clone(), Cost::NONE, ring);
     let (login, first) = accounts.first_operator().await.unwrap().unwrap();
     let (_, second) = accounts.first_operator().await.unwrap().unwrap();
     assert!(accounts.setup_of(login.as_str(), &first).await.is_err(), "the later one counts");

@@ -237,7 +237,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         maillog: maillog.clone(),
     });
     let smtp_settings = settings::smtp(config, certificate.clone(), hops.in_session(config));
-    let accounts = Accounts::new(store.clone(), clock.clone(), Cost::FULL);
+    let accounts = Accounts::new(store.clone(), clock.clone(), Cost::FULL, ring.clone());
     let appeals = Appeals::new(
         settings::appeal(config),
         appeal::Tools {
@@ -273,7 +273,7 @@ pub(super) async fn build(config: &Config, clock: Clock) -> Result<Rooms, StartE
         overlays,
         recipients: recipients.clone(),
         rules: rules.clone(),
-        digest: hooks::digest(&notices),
+        digest: hooks::digest(&notices, &audit),
         settings: shown.clone(),
         jobs: account::job::Jobs::new(store.clone()),
         reputation: reputation.clone(),

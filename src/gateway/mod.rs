@@ -121,6 +121,7 @@ impl Gateway {
     pub fn reload(&self, config: &Config) {
         let Rooms { maillog, ring, certificate, directory, notices, .. } = &self.rooms;
         report(maillog, "keys", ring.reload());
+        self.encrypt_again();
         if let Some(certificate) = certificate {
             report(maillog, "certificate", certificate.reload());
         }
@@ -155,7 +156,26 @@ impl Gateway {
         Ok(first.map(|(login, secret)| admins.setup_link(&login, &secret)))
     }
 
+    /// What stands in the store encrypted with a key that is not the active
+    /// one is encrypted anew, so that the old key can be retired.
+    fn encrypt_again(&self) {
+        let accounts = self.rooms.errands.admins.accounts.clone();
+        let maillog = self.rooms.maillog.clone();
+        tokio::spawn(async move {
+            match accounts.encrypt_again().await {
+                Ok(lost) => {
+                    for login in lost {
+                        let error = crate::account::LoginRefused::Unreadable(login);
+                        maillog.step_failed("accounts", &error.to_string());
+                    }
+                }
+                Err(fault) => maillog.step_failed("accounts", &fault.to_string()),
+            }
+        });
+    }
+
     fn start_workers(&mut self) {
+        self.encrypt_again();
         let (search, senders) = (self.rooms.search.clone(), self.rooms.senders.clone());
         let (recipients, rules) = (self.rooms.recipients.clone(), self.rooms.rules.clone());
         let portal = self.rooms.portal.clone();

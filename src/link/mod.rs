@@ -8,9 +8,11 @@
 mod links;
 pub mod mark;
 pub mod ring;
+mod secret;
 mod token;
 
 pub use links::{BadBase, Links};
 pub use mark::Mark;
 pub use ring::{KeyError, KeyRing, KeyState, KeyStatus};
+pub use secret::Encrypted;
 pub use token::{ALL_RECIPIENTS, Invalid, Purpose, Token};

@@ -79,18 +79,29 @@ impl Key {
         Ok(Self(bytes))
     }
 
-    /// The first 128 bits of HMAC-SHA-256. Each part goes in behind its
-    /// length, so that no two lists of parts are the same bytes.
+    /// The first 128 bits of the MAC.
     pub fn tag(&self, label: &[u8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+        let mut tag = [0; TAG_BYTES];
+        tag.copy_from_slice(&self.mac(label, parts)[..TAG_BYTES]);
+        tag
+    }
+
+    /// A key of its own for another use than tags, which no tag ever shows:
+    /// nothing is tagged under this label.
+    pub fn derive(&self, label: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
+        self.mac(b"reprieve derived key v1", &[label])
+    }
+
+    /// HMAC-SHA-256. Each part goes in behind its length, so that no two lists
+    /// of parts are the same bytes.
+    fn mac(&self, label: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; KEY_BYTES]> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_ref())
             .expect("HMAC takes a key of every length");
         for part in std::iter::once(&label).chain(parts) {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        let mut tag = [0; TAG_BYTES];
-        tag.copy_from_slice(&mac.finalize().into_bytes()[..TAG_BYTES]);
-        tag
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 }
 
@@ -141,6 +152,11 @@ impl KeyRing {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let key = keys.all.get(&keys.active).expect("a ring is never without its active key");
         (keys.active, Arc::clone(key))
+    }
+
+    pub(super) fn key(&self, id: u16) -> Option<Arc<Key>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.all.get(&id).cloned()
     }
 
     /// An unknown id costs one computation too, with the active key.

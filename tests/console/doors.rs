@@ -2,8 +2,10 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
-use reprieve::account::{Entry, Login, Role};
+use reprieve::account::totp::Totp;
+use reprieve::account::{Accounts, Cost, Entry, Login, Role};
 use reprieve::clock::SignedDuration;
+use reprieve::link::KeyRing;
 
 use crate::client::{Client, PASSWORD};
 use crate::console;
@@ -33,6 +35,29 @@ async fn a_setup_link_opens_an_account_once() {
     let inside = client.log_in("anna", PASSWORD, &code).await;
     assert_eq!(inside.location(), "/admin");
     assert_eq!(client.get("/admin/quarantine").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_lost_key_locks_nobody_out() {
+    let stage = console().await;
+    let (by, login) = (Entry::new("console", "test"), Login::parse("anna").unwrap());
+    // Beside keys that are gone.
+    let (store, clock) = (stage.store.clone(), stage.clock.clone());
+    let before = Accounts::new(store, clock, Cost::NONE, KeyRing::ephemeral());
+    let secret = before.add(&by, login.clone(), Role::Operator).await.unwrap();
+    let totp = Totp::new();
+    let code = totp.code(stage.clock.now());
+    let codes = before.set_up(&by, (&login, &secret), PASSWORD, (&totp, &code)).await.unwrap();
+    stage.clock.advance(SignedDuration::from_secs(60));
+    let code = totp.code(stage.clock.now());
+    let mut client = Client::new(&stage);
+    let told = client.log_in("anna", PASSWORD, &code).await;
+    assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(told.body.contains("reprieve admin reset"), "{}", told.body);
+    let guessed = client.log_in("anna", "not the password", &code).await;
+    assert!(!guessed.body.contains("reprieve admin reset"), "told to who knows the password only");
+    let inside = client.log_in("anna", PASSWORD, &codes[0]).await;
+    assert_eq!(inside.location(), "/admin");
 }
 
 #[tokio::test]

@@ -138,6 +138,11 @@ async fn log_in(
             let said = (typed, Some("admin-login-wrong"));
             login_page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, said)
         }
+        Err(error @ LoginRefused::Unreadable(_)) => {
+            app.log.step_failed("log in", &error.to_string());
+            let said = (typed, Some("admin-login-unreadable"));
+            login_page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, said)
+        }
         Err(LoginRefused::Store(fault)) => Err(fault.into()),
     }
 }
