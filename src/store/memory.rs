@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::batch::Change;
-use super::{Batch, BodyId, Committed, Health, Refusal, Value};
+use super::{Batch, BodyId, Committed, Health, Refusal, Toward, Value};
 
 #[derive(Clone, Default)]
 pub(super) struct Memory {
@@ -27,14 +27,23 @@ impl Memory {
         self.lock().pairs.get(key).cloned()
     }
 
-    pub fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Value)> {
+    pub fn scan(
+        &self,
+        (from, to): (&[u8], &[u8]),
+        toward: Toward,
+        limit: usize,
+    ) -> Vec<(Vec<u8>, Value)> {
         if from >= to {
             return Vec::new();
         }
         let range = (Bound::Included(from), Bound::Excluded(to));
         let state = self.lock();
-        let pairs = state.pairs.range::<[u8], _>(range).take(limit);
-        pairs.map(|(key, value)| (key.clone(), value.clone())).collect()
+        let pairs = state.pairs.range::<[u8], _>(range);
+        let copy = |(key, value): (&Vec<u8>, &Value)| (key.clone(), value.clone());
+        match toward {
+            Toward::Last => pairs.take(limit).map(copy).collect(),
+            Toward::First => pairs.rev().take(limit).map(copy).collect(),
+        }
     }
 
     pub fn body(&self, id: BodyId) -> Option<Bytes> {

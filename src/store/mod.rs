@@ -66,6 +66,16 @@ pub struct Value {
     pub bytes: Bytes,
 }
 
+/// Which way a range of keys is walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Toward {
+    /// From the first key.
+    #[default]
+    Last,
+    /// From the last key down.
+    First,
+}
+
 /// The answer to a batch that is on stable storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
@@ -250,9 +260,22 @@ impl Store {
         to: &[u8],
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Value)>, Fault> {
+        self.walk((from, to), Toward::Last, limit).await
+    }
+
+    /// At most `limit` pairs of a range, from one of its ends.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    async fn walk(
+        &self,
+        range: (&[u8], &[u8]),
+        toward: Toward,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Value)>, Fault> {
         match &self.engine {
-            Engine::Memory(memory) => Ok(memory.scan(from, to, limit)),
-            Engine::Embedded(embedded) => embedded.scan(from, to, limit).await,
+            Engine::Memory(memory) => Ok(memory.scan(range, toward, limit)),
+            Engine::Embedded(embedded) => embedded.scan(range, toward, limit).await,
         }
     }
 
@@ -295,11 +318,23 @@ impl Store {
     /// # Errors
     /// [`Fault`] if the store cannot read them.
     pub async fn page<R: Record>(&self, after: &[u8], limit: usize) -> Result<Vec<Row<R>>, Fault> {
-        let mut from = R::TABLE.key(after);
-        if !after.is_empty() {
-            from.push(0);
-        }
-        let rows = self.scan(&from, &R::TABLE.end(), limit).await?;
+        self.page_toward(Toward::Last, after, limit).await
+    }
+
+    /// The same from either end: with [`Toward::First`] the last key comes
+    /// first, and the page lies before the key `after`.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read them.
+    pub async fn page_toward<R: Record>(
+        &self,
+        toward: Toward,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row<R>>, Fault> {
+        let (mut from, mut to) = (R::TABLE.key(&[]), R::TABLE.end());
+        narrow(&mut from, &mut to, toward, R::TABLE.key(after), after.is_empty());
+        let rows = self.walk((&from, &to), toward, limit).await?;
         rows.into_iter().map(|(_, value)| Row::read(value)).collect()
     }
 
@@ -337,6 +372,29 @@ impl Store {
         Ok(rows.into_iter().map(|(_, value)| value.bytes.to_vec()).collect())
     }
 
+    /// Index keys with `from <= key < to`, each with the primary key that it
+    /// ends with, from either end, beginning behind the index key `after`
+    /// (empty: at that end).
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn references(
+        &self,
+        index: Index,
+        (from, to): (&[u8], &[u8]),
+        toward: Toward,
+        (after, limit): (&[u8], usize),
+    ) -> Result<Vec<Reference>, Fault> {
+        let (mut from, mut to) = (index.key(from), index.key(to));
+        narrow(&mut from, &mut to, toward, index.key(after), after.is_empty());
+        let rows = self.walk((&from, &to), toward, limit).await?;
+        let reference = |(stored, value): (Vec<u8>, Value)| Reference {
+            cursor: stored[1..].to_vec(),
+            key: value.bytes.to_vec(),
+        };
+        Ok(rows.into_iter().map(reference).collect())
+    }
+
     /// The same for every index key that begins with `prefix`.
     ///
     /// # Errors
@@ -358,5 +416,31 @@ impl Store {
         }
         let rows = self.scan(&std::mem::take(&mut from), &to, limit).await?;
         Ok(rows.into_iter().map(|(_, value)| value.bytes.to_vec()).collect())
+    }
+}
+
+/// An entry of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Its place in the index, to go on behind.
+    pub cursor: Vec<u8>,
+    /// The record's primary key.
+    pub key: Vec<u8>,
+}
+
+/// Begins a range behind the stored key `after`, unless it begins at its end.
+fn narrow(from: &mut Vec<u8>, to: &mut Vec<u8>, toward: Toward, after: Vec<u8>, at_end: bool) {
+    match toward {
+        _ if at_end => {}
+        Toward::Last => {
+            let mut behind = after;
+            behind.push(0);
+            // A cursor from elsewhere widens nothing.
+            if behind > *from {
+                *from = behind;
+            }
+        }
+        Toward::First if after < *to => *to = after,
+        Toward::First => {}
     }
 }

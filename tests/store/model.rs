@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use reprieve::store::{Batch, Body, BodyId, Index, IndexEngine, Refusal, Store};
+use reprieve::store::{Batch, Body, BodyId, Index, IndexEngine, Record, Refusal, Store, Toward};
 
 use crate::common::{Note, assert_sound, expires, find, message, open};
 
@@ -106,8 +106,32 @@ async fn reading(store: &Store) -> (Vec<Note>, Vec<Vec<Vec<u8>>>) {
     let mut found = Vec::new();
     for index in [Index::HeldByReference, Index::HeldDue, Index::HeldBySender] {
         found.push(store.referred_by(index, &[], 100).await.unwrap());
+        found.push(backwards(store, index).await);
     }
+    // From the end, a step at a time, it is the same.
+    let (mut last, mut down) = (Vec::new(), Vec::new());
+    while let Some(row) = store.page_toward::<Note>(Toward::First, &last, 1).await.unwrap().pop() {
+        last = row.record.key();
+        down.insert(0, row);
+    }
+    assert_eq!(down, notes);
     (notes.into_iter().map(|row| row.record).collect(), found)
+}
+
+/// An index from its end, three at a time.
+async fn backwards(store: &Store, index: Index) -> Vec<Vec<u8>> {
+    let (mut after, mut found) = (Vec::new(), Vec::new());
+    loop {
+        let range: (&[u8], &[u8]) = (&[], &[0xff; 40]);
+        let page = store.references(index, range, Toward::First, (&after, 3)).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after.clone_from(&last.cursor);
+        found.extend(page.into_iter().map(|one| one.key));
+    }
+    let mut forwards = store.referred(index, &[], &[0xff; 40], 100).await.unwrap();
+    forwards.reverse();
+    assert_eq!(found, forwards);
+    found
 }
 
 struct Engine {

@@ -21,7 +21,7 @@ use super::status::Status;
 use super::{EmbeddedSettings, OpenError, folder, journal, on, recover};
 use crate::clock::{SignedDuration, Timestamp};
 use crate::store::checkpoint::{Head, Writer};
-use crate::store::{BodyId, Fault};
+use crate::store::{BodyId, Fault, Toward};
 
 /// How often it looks around by itself.
 const ROUND: Duration = Duration::from_mins(1);
@@ -286,7 +286,7 @@ pub(super) fn each_pair(
 ) -> Result<(), OpenError> {
     let mut from = range.0.to_vec();
     loop {
-        let page = index.scan(&from, range.1, PAGE)?;
+        let page = index.scan((&from, range.1), Toward::Last, PAGE)?;
         for (key, value) in &page {
             each(key, value.revision, &value.bytes)?;
         }

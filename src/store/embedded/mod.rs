@@ -52,7 +52,7 @@ use self::keeper::{Chore, Keeper};
 use self::opening::on;
 use self::status::Status;
 use super::batch::Change;
-use super::{Batch, BodyId, Committed, Fault, Refusal, Value};
+use super::{Batch, BodyId, Committed, Fault, Refusal, Toward, Value};
 
 /// Batches that may wait for the committer.
 const QUEUE: usize = 1024;
@@ -177,16 +177,16 @@ impl Embedded {
 
     pub async fn scan(
         &self,
-        from: &[u8],
-        to: &[u8],
+        (from, to): (&[u8], &[u8]),
+        toward: Toward,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Value)>, Fault> {
         // A few pairs come from memory; more of them may wait for the disk.
         if limit <= 16 {
-            return Ok(self.inner.index.scan(from, to, limit)?);
+            return Ok(self.inner.index.scan((from, to), toward, limit)?);
         }
         let (inner, from, to) = (Arc::clone(&self.inner), from.to_vec(), to.to_vec());
-        aside(move || Ok(inner.index.scan(&from, &to, limit)?)).await?
+        aside(move || Ok(inner.index.scan((&from, &to), toward, limit)?)).await?
     }
 
     pub async fn body(&self, id: BodyId) -> Result<Option<Bytes>, Fault> {

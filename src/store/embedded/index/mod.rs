@@ -11,7 +11,7 @@ pub(super) mod sled;
 use std::path::Path;
 
 use super::{EmbeddedSettings, IndexEngine};
-use crate::store::Value;
+use crate::store::{Toward, Value};
 
 /// Keys at and above this byte are an index's own and not the store's.
 pub(super) const RESERVED: u8 = 0xf8;
@@ -64,11 +64,12 @@ impl Sentinel {
 pub(super) trait Index: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Value>, IndexFault>;
 
-    /// At most `limit` pairs with `from <= key < to`.
+    /// At most `limit` pairs with `from <= key < to`, the first or the last of
+    /// them in front.
     fn scan(
         &self,
-        from: &[u8],
-        to: &[u8],
+        range: (&[u8], &[u8]),
+        toward: Toward,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Value)>, IndexFault>;
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redb::{Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
 use super::{Index, IndexFault, Op, Sentinel, value_of};
-use crate::store::Value;
+use crate::store::{Toward, Value};
 
 const PAIRS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("pairs");
 const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
@@ -68,22 +68,26 @@ impl Index for Redb {
 
     fn scan(
         &self,
-        from: &[u8],
-        to: &[u8],
+        (from, to): (&[u8], &[u8]),
+        toward: Toward,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Value)>, IndexFault> {
         if from >= to {
             return Ok(Vec::new());
         }
         let pairs = self.pairs()?;
-        let range = pairs.range::<&[u8]>(from..to).map_err(fault)?;
-        range
-            .take(limit)
-            .map(|pair| {
-                let (key, stored) = pair.map_err(fault)?;
-                Ok((key.value().to_vec(), value_of(stored.value())?))
-            })
-            .collect()
+        let mut range = pairs.range::<&[u8]>(from..to).map_err(fault)?;
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let pair = match toward {
+                Toward::Last => range.next(),
+                Toward::First => range.next_back(),
+            };
+            let Some(pair) = pair else { break };
+            let (key, stored) = pair.map_err(fault)?;
+            found.push((key.value().to_vec(), value_of(stored.value())?));
+        }
+        Ok(found)
     }
 
     fn apply(&self, ops: &[Op<'_>], sentinel: Option<Sentinel>) -> Result<(), IndexFault> {

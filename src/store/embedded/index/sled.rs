@@ -14,7 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use sled::{Batch, Config, Db};
 
 use super::{Index, IndexFault, Op, Sentinel};
-use crate::store::Value;
+use crate::store::{Toward, Value};
 
 /// Operations in one sled batch; with 2,000 a rebuild wrote 9.5 GB.
 const BATCH: usize = 100;
@@ -134,22 +134,23 @@ impl Index for Sled {
 
     fn scan(
         &self,
-        from: &[u8],
-        to: &[u8],
+        (from, to): (&[u8], &[u8]),
+        toward: Toward,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Value)>, IndexFault> {
+        let to = to.min(&[super::RESERVED][..]);
         if from >= to {
             return Ok(Vec::new());
         }
+        let mut range = self.db.range(from..to);
         let mut found = Vec::new();
-        for pair in self.db.range(from..to) {
-            if found.len() == limit {
-                break;
-            }
+        while found.len() < limit {
+            let pair = match toward {
+                Toward::Last => range.next(),
+                Toward::First => range.next_back(),
+            };
+            let Some(pair) = pair else { break };
             let (key, stored) = pair.map_err(fault)?;
-            if key.first().is_some_and(|first| *first >= super::RESERVED) {
-                break;
-            }
             let value = match self.whole(&key, &stored)? {
                 Some(value) => Some(value),
                 None => self.get(&key)?,
