@@ -7,14 +7,33 @@
 
 use std::net::IpAddr;
 
+use memchr::memmem::Finder;
 use minicbor::{Decode, Encode};
 
 use crate::clock::{Clock, Timestamp};
 use crate::mail::display;
-use crate::store::{Batch, Fault, Record, Row, Store, Table};
+use crate::store::{Batch, Fault, Record, Row, Store, Table, Toward};
 
 /// Characters of one text.
 const LONGEST: usize = 500;
+/// Entries that a search reads at a time.
+const STEP: usize = 500;
+
+/// In which order entries are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Latest,
+    Oldest,
+}
+
+/// Entries that were found, and the cursor to go on from, if there may be
+/// more.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    pub entries: Vec<Entry>,
+    pub next: Option<Vec<u8>>,
+}
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -106,11 +125,22 @@ impl Entry {
         self
     }
 
-    /// Whether any of its texts contains `needle`, which is lower case.
-    pub fn contains(&self, needle: &str) -> bool {
+    /// Its texts in lower case, each behind a line feed, in the place of what
+    /// `folded` held: a search asks thousands of entries and allocates nothing.
+    fn fold(&self, folded: &mut String) {
+        folded.clear();
         let texts =
             [&self.who, &self.what, &self.kind, &self.about, &self.why, &self.before, &self.after];
-        texts.iter().any(|text| text.to_lowercase().contains(needle))
+        for text in texts {
+            folded.push('\n');
+            if text.is_ascii() {
+                let from = folded.len();
+                folded.push_str(text);
+                folded[from..].make_ascii_lowercase();
+            } else {
+                folded.push_str(&text.to_lowercase());
+            }
+        }
     }
 
     /// The cursor behind it.
@@ -171,7 +201,66 @@ impl Audit {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn page(&self, after: &[u8], limit: usize) -> Result<Vec<Entry>, Fault> {
-        let rows: Vec<Row<Entry>> = self.store.page(after, limit).await?;
+        self.page_toward(Toward::Last, after, limit).await
+    }
+
+    async fn page_toward(
+        &self,
+        toward: Toward,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, Fault> {
+        let rows: Vec<Row<Entry>> = self.store.page_toward(toward, after, limit).await?;
         Ok(rows.into_iter().map(|row| row.record).collect())
+    }
+
+    /// At most `limit` entries of which a text contains `text`, in this order,
+    /// behind a cursor (empty: from the first). It looks at `most` entries at
+    /// most, and then offers to go on.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn find(
+        &self,
+        text: &str,
+        order: Order,
+        after: &[u8],
+        (limit, most): (usize, usize),
+    ) -> Result<Found, Fault> {
+        let toward = match order {
+            Order::Latest => Toward::Last,
+            Order::Oldest => Toward::First,
+        };
+        let needle = text.trim().to_lowercase();
+        let (finder, mut folded) = (Finder::new(&needle), String::new());
+        let mut cursor = after.to_vec();
+        let mut entries = Vec::new();
+        let mut looked_at = 0;
+        loop {
+            // One more than the page: whether there is another.
+            let step = if needle.is_empty() { STEP.min(limit + 1) } else { STEP };
+            let page = self.page_toward(toward, &cursor, step).await?;
+            let last = page.len() < step;
+            looked_at += page.len();
+            for entry in page {
+                if entries.len() == limit {
+                    return Ok(Found { entries, next: Some(cursor) });
+                }
+                cursor = entry.cursor();
+                if !needle.is_empty() {
+                    entry.fold(&mut folded);
+                    if finder.find(folded.as_bytes()).is_none() {
+                        continue;
+                    }
+                }
+                entries.push(entry);
+            }
+            if last {
+                return Ok(Found { entries, next: None });
+            }
+            if looked_at >= most {
+                return Ok(Found { entries, next: Some(cursor) });
+            }
+        }
     }
 }

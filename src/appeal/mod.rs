@@ -14,6 +14,7 @@ mod decide;
 mod free;
 mod grants;
 mod keep;
+mod list;
 mod record;
 mod shown;
 
@@ -25,6 +26,7 @@ pub use decide::{Decider, Terms};
 pub use free::{Counted, Foreseen};
 pub use grants::{Covering, Grants};
 pub use keep::Told;
+pub use list::{Order, Page, Wanted};
 pub use record::{Appeal, Claimed, Decision, Evidence, Grant, Line, Scope, State, Tab, Voice};
 pub use shown::shown;
 
@@ -112,6 +114,7 @@ pub struct Appeals {
     settings: Settings,
     tools: Arc<Tools>,
     grants: Grants,
+    names: list::Names,
     /// Granted, and a crash came before all was freed.
     unfinished: Arc<Mutex<Vec<Uuid>>>,
 }
@@ -123,14 +126,17 @@ impl Appeals {
         let grants = Grants::default();
         let follows = grants.clone();
         tools.store.watch(Appeal::TABLE, move |news| follows.hear(news));
-        Self { settings, tools: Arc::new(tools), grants, unfinished: Arc::default() }
+        let names = list::Names::new(&tools.store);
+        Self { settings, tools: Arc::new(tools), grants, names, unfinished: Arc::default() }
     }
 
-    /// Reads what was granted; needed once, before mail is taken.
+    /// Reads what was granted, and who appeals; needed once, before mail is
+    /// taken.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn fill(&self) -> Result<(), Fault> {
+        self.names.fill(&self.tools.store).await?;
         let mut after = Vec::new();
         loop {
             let rows = self.tools.store.page::<Appeal>(&after, PAGE).await?;
@@ -171,70 +177,6 @@ impl Appeals {
     /// [`AppealError::Unknown`], or [`Fault`] if the store cannot read.
     pub async fn find(&self, id: Uuid) -> Result<Appeal, AppealError> {
         Ok(self.row(id).await?.record)
-    }
-
-    /// At most `limit` appeals of a tab behind a cursor (empty: from the
-    /// first), of those that concern these organisations (`None`: of all);
-    /// and the cursor behind the last, if there are more.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn page(
-        &self,
-        tab: Tab,
-        organisations: Option<&[OrganisationId]>,
-        after: &[u8],
-        limit: usize,
-    ) -> Result<(Vec<Appeal>, Option<Vec<u8>>), Fault> {
-        self.find_by("", tab, organisations, after, limit).await
-    }
-
-    /// The same of those that say `part` of anything. A search that has looked
-    /// at many gives what it found, and the cursor to go on from.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn find_by(
-        &self,
-        part: &str,
-        tab: Tab,
-        organisations: Option<&[OrganisationId]>,
-        after: &[u8],
-        limit: usize,
-    ) -> Result<(Vec<Appeal>, Option<Vec<u8>>), Fault> {
-        let part = part.trim().to_lowercase();
-        let mut looked_at = 0;
-        let store = &self.tools.store;
-        let (first, end) = tab.range();
-        let mut from =
-            if first <= after.to_vec() && after < &end[..] { after.to_vec() } else { first };
-        let mut found: Vec<Appeal> = Vec::new();
-        loop {
-            if looked_at >= SEARCHED {
-                return Ok((found, Some(from)));
-            }
-            let keys = store.referred(Index::AppealDue, &from, &end, PAGE).await?;
-            let begun = from.clone();
-            looked_at += keys.len();
-            for key in &keys {
-                let row = store.find::<Appeal>(key).await?;
-                // One that was decided meanwhile stands elsewhere now.
-                let Some(row) = row.filter(|row| row.record.tab() == tab) else { continue };
-                from = row.record.cursor();
-                let theirs = organisations.is_some_and(|own| !row.record.concerns(own));
-                if theirs || !row.record.says(&part) {
-                    continue;
-                }
-                if found.len() == limit {
-                    let next = found.last().map(Appeal::cursor);
-                    return Ok((found, next));
-                }
-                found.push(row.record);
-            }
-            if keys.len() < PAGE || from == begun {
-                return Ok((found, None));
-            }
-        }
     }
 
     /// The sender asks. A second appeal for the same campaign is the first

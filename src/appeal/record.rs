@@ -331,24 +331,15 @@ impl Appeal {
         Self::due_key(self.tab(), self.closed_at().unwrap_or(self.deadline))
     }
 
-    /// Whether `part`, in lower case, is a part of anything that it says:
-    /// sender, subject, reference, answers, conversation, decision.
-    pub fn says(&self, part: &str) -> bool {
+    /// Everything that it says, the sender first: subject, reference, answers,
+    /// conversation, decision.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         let Claimed { who, what, why, agreed, .. } = &self.claimed;
         let fixed = [&self.from_text, &self.evidence.subject, &self.reference, &self.campaign];
         let decision = self.decision.iter().flat_map(|one| [&one.by, &one.reason]);
         let lines = self.lines.iter().map(|line| &line.text);
-        let mut all =
-            fixed.into_iter().chain([who, what, why, agreed]).chain(decision).chain(lines);
-        part.is_empty() || all.any(|text| text.to_lowercase().contains(part))
-    }
-
-    /// The cursor behind it in its tab.
-    pub fn cursor(&self) -> Vec<u8> {
-        let mut key = self.own_due_key();
-        key.extend_from_slice(self.id.as_bytes());
-        key.push(0);
-        key
+        let all = fixed.into_iter().chain([who, what, why, agreed]).chain(decision).chain(lines);
+        all.map(String::as_str)
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod client;
 pub mod courier;
 pub mod item;
+mod list;
 pub mod memory;
 pub mod pool;
 pub mod relay;
@@ -20,6 +21,7 @@ pub mod wire;
 
 pub use courier::{Courier, Outcome, Parcel, Report};
 pub use item::{Draft, Item, ItemRecipient, ItemState, Kind, Origin};
+pub use list::{Page, Which};
 pub use schedule::Schedule;
 
 use std::sync::Arc;
@@ -357,20 +359,6 @@ impl Queue {
             }
         }
         Ok(purged)
-    }
-
-    /// Items that ended with a failure and can still be tried again, those
-    /// that are forgotten first in front.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn failed(&self, limit: usize) -> Result<Vec<Item>, Fault> {
-        let ids = self.store.referred(Index::ItemKept, &[], &[0xff; 8], limit).await?;
-        let mut failed = Vec::with_capacity(ids.len());
-        for id in ids {
-            failed.extend(self.store.find::<Item>(&id).await?.map(|row| row.record));
-        }
-        Ok(failed)
     }
 
     /// How much waits, and how late the queue is.

@@ -13,6 +13,7 @@ mod doors;
 mod pace;
 mod people;
 mod roles;
+mod sorted;
 mod statistics;
 
 use reprieve::clock::{Clock, Timestamp};

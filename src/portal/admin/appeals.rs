@@ -18,10 +18,12 @@ use shown::{deny_form, facts, grant_form, known, says, talk};
 
 use super::message::authentication;
 use super::quarantine::subject;
-use super::table::{self, Address, Column, ROWS};
+use super::table::{self, Address, Column, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
-use crate::appeal::{Appeal, AppealError, Appeals, Decider, Scope, State, Tab, Terms};
+use crate::appeal::{
+    Appeal, AppealError, Appeals, Decider, Order, Scope, State, Tab, Terms, Wanted,
+};
 use crate::clock::SignedDuration;
 use crate::portal::error::Trouble;
 use crate::portal::words::{Arguments, Shown, Words};
@@ -72,12 +74,19 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let text: String = asked.field("q").trim().chars().take(200).collect();
     let after = asked.after();
     let own = admin.organisations();
+    let order = Order::parse(asked.field("sort")).unwrap_or_default();
+    let wanted = Wanted { tab, part: &text, organisations: own.as_deref(), order };
     let from = after.as_deref().unwrap_or(&[]);
-    let (all, next) = appeals(&admin)?.find_by(&text, tab, own.as_deref(), from, ROWS).await?;
-    let address = Address::new(Place::Appeals).with("q", &text).with("state", shown);
+    let (all, next) = appeals(&admin)?.find_by(&wanted, from, ROWS).await?;
+    let usual = Order::default().as_str();
+    let address = Address::new(Place::Appeals)
+        .with("q", &text)
+        .with("state", shown)
+        .with("sort", if order.as_str() == usual { "" } else { order.as_str() });
+    let sorted = Sorted { address: &address, order: order.as_str(), usual };
     let chips = TABS
         .map(|(one, word)| (if one == Tab::Received { "" } else { one.as_str() }, words.say(word)));
-    let rows = (!all.is_empty()).then(|| rows(&admin, &all));
+    let rows = (!all.is_empty()).then(|| rows(&admin, tab, sorted, &all));
     let none = tab == Tab::Received && text.is_empty();
     let nothing = if none { "admin-appeals-none" } else { "admin-nothing-found" };
     let body = html! {
@@ -89,14 +98,15 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     Ok(admin.page(&Sheet { section: Section::Appeals, title, notice: None, body }))
 }
 
-fn rows(admin: &Admin, all: &[Appeal]) -> Markup {
-    const COLUMNS: [Column; 7] = [
+fn rows(admin: &Admin, tab: Tab, sorted: Sorted<'_>, all: &[Appeal]) -> Markup {
+    let closed = tab == Tab::Closed;
+    let columns = [
         Column::Text("admin-appeal-since"),
-        Column::Text("admin-from"),
+        Column::Name("admin-from"),
         Column::Text("admin-subject"),
         Column::Number("admin-appeal-many"),
         Column::Text("admin-organisation"),
-        Column::Text("admin-appeal-deadline"),
+        Column::Due(if closed { "admin-appeals-closed" } else { "admin-appeal-deadline" }),
         Column::Text("admin-state"),
     ];
     let words = admin.words();
@@ -109,12 +119,12 @@ fn rows(admin: &Admin, all: &[Appeal]) -> Markup {
                 td.main { a.row href=(Place::Appeal(&one.id.to_string())) { (subject(words, &one.evidence.subject)) } }
                 td.number { (one.claimed.how_many) }
                 td { (own_organisations(admin, one)) }
-                td.time { @if one.state.is_open() { (table::ago(words, one.deadline, now)) } }
+                td.time { (table::ago(words, one.closed_at().unwrap_or(one.deadline), now)) }
                 td { (state_mark(words, one.state)) }
             }
         }
     };
-    table::rows(words, "admin-appeals", &COLUMNS, &body)
+    table::sorted_rows(words, "admin-appeals", &columns, Some(sorted), &body)
 }
 
 /// The appeal's organisations that are his to know; and that there are others.

@@ -1,4 +1,4 @@
-//! The audit: every decision, the latest first, searched and exported.
+//! The audit: every decision, by time from either end, searched and exported.
 //!
 //! A search looks at a bounded number of entries and then offers to go on, so
 //! that no request walks through years. Cells of the export that a
@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 
-use super::table::{self, Address, Column, ROWS};
+use super::table::{self, Address, Column, ROWS, Sorted, TIME};
 use super::{Admin, Asked, Place, Route, Section, Sheet};
+use crate::account::audit::{Found, Order};
 use crate::account::{Entry, Power};
 use crate::portal::error::Trouble;
 use crate::portal::part;
@@ -20,7 +21,6 @@ use crate::portal::words::Shown;
 const LOOKED_AT: usize = 5000;
 /// Entries of one export.
 const EXPORTED: usize = 100_000;
-const STEP: usize = 500;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -29,66 +29,44 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Found entries, and where to go on.
-struct Found {
-    entries: Vec<Entry>,
-    next: Option<Vec<u8>>,
-}
-
 async fn find(
     admin: &Admin,
-    text: &str,
-    after: Option<Vec<u8>>,
-    (limit, most): (usize, usize),
+    asked: &Asked,
+    after: Option<&[u8]>,
+    bounds: (usize, usize),
 ) -> Result<Found, Trouble> {
+    let order = if order(asked) == TIME[1] { Order::Oldest } else { Order::Latest };
     let audit = admin.console().accounts.audit();
-    let needle = text.trim().to_lowercase();
-    let mut cursor = after.unwrap_or_default();
-    let mut entries = Vec::new();
-    let mut looked_at = 0;
-    loop {
-        let page = audit.page(&cursor, STEP).await?;
-        let last = page.len() < STEP;
-        looked_at += page.len();
-        for entry in page {
-            if entries.len() == limit {
-                return Ok(Found { entries, next: Some(cursor) });
-            }
-            cursor = entry.cursor();
-            if needle.is_empty() || entry.contains(&needle) {
-                entries.push(entry);
-            }
-        }
-        if last {
-            return Ok(Found { entries, next: None });
-        }
-        if looked_at >= most {
-            return Ok(Found { entries, next: Some(cursor) });
-        }
-    }
+    Ok(audit.find(asked.field("q"), order, after.unwrap_or(&[]), bounds).await?)
+}
+
+fn order(asked: &Asked) -> &'static str {
+    table::one_of(&TIME, asked.field("sort"))
 }
 
 async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let words = admin.words();
     let text = asked.field("q").trim();
     let after = asked.after();
-    let paged = after.is_some();
-    let found = find(&admin, text, after, (ROWS, LOOKED_AT)).await?;
-    let address = Address::new(Place::Audit).with("q", text);
-    let rows = (!found.entries.is_empty()).then(|| rows(&admin, &found.entries));
+    let found = find(&admin, &asked, after.as_deref(), (ROWS, LOOKED_AT)).await?;
+    let order = order(&asked);
+    let sort = if order == TIME[0] { "" } else { order };
+    let address = Address::new(Place::Audit).with("q", text).with("sort", sort);
+    let sorted = Sorted { address: &address, order, usual: TIME[0] };
+    let rows = (!found.entries.is_empty()).then(|| rows(&admin, Some(sorted), &found.entries));
     let body = html! {
         (table::search(words, &address, words.say("admin-search-audit"), text))
-        p { a href=(Address::new(Place::AuditCsv).with("q", text)) { (words.say("admin-export")) } }
-        (table::found(words, &address, rows.as_ref(), "admin-nothing-found", (paged, found.next.as_deref())))
+        p { a href=(address.at(Place::AuditCsv)) { (words.say("admin-export")) } }
+        (table::found(words, &address, rows.as_ref(), "admin-nothing-found", (after.is_some(), found.next.as_deref())))
     };
     let title = words.say("admin-audit");
     Ok(admin.page(&Sheet { section: Section::Audit, title, notice: None, body }))
 }
 
 /// Entries as a table; the overview shows the last few.
-pub(super) fn rows(admin: &Admin, entries: &[Entry]) -> Markup {
+pub(super) fn rows(admin: &Admin, sorted: Option<Sorted<'_>>, entries: &[Entry]) -> Markup {
     const COLUMNS: [Column; 6] = [
-        Column::Text("admin-when"),
+        Column::Time("admin-when"),
         Column::Text("admin-who"),
         Column::Text("admin-what"),
         Column::Text("admin-about"),
@@ -113,11 +91,11 @@ pub(super) fn rows(admin: &Admin, entries: &[Entry]) -> Markup {
             }
         }
     };
-    table::rows(words, "admin-audit", &COLUMNS, &body)
+    table::sorted_rows(words, "admin-audit", &COLUMNS, sorted, &body)
 }
 
 async fn export(admin: Admin, asked: Asked) -> Result<Response, Trouble> {
-    let found = find(&admin, asked.field("q"), None, (EXPORTED, EXPORTED)).await?;
+    let found = find(&admin, &asked, None, (EXPORTED, EXPORTED)).await?;
     let mut writer = csv::Writer::from_writer(Vec::new());
     let head = ["time", "who", "what", "kind", "about", "why", "before", "after", "client"];
     writer.write_record(head).map_err(|_| Trouble::Broken)?;

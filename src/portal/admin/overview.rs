@@ -12,6 +12,7 @@ use crate::portal::chart::KINDS;
 use crate::portal::error::Trouble;
 use crate::portal::words::Arguments;
 use crate::quarantine::{Search, State};
+use crate::queue::Load;
 use crate::store::State as StoreState;
 
 use crate::suppression::distribute::Drift;
@@ -38,12 +39,11 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
     let held = console.search.keys(&waiting, None, COUNTED).await;
     let count = |count: usize, more: bool| format!("{count}{}", if more { "+" } else { "" });
     let mut needs = appeals_wait(&admin);
-    if admin.may(Power::SeeAll) {
-        needs.extend(needs_of_all(&admin).await?);
-    }
     let all = admin.may(Power::SeeAll);
     let tiles = if all {
-        tiles(&admin).await?
+        let load = console.queue.load().await?;
+        needs.extend(needs_of_all(&admin, load).await?);
+        tiles(&admin, load).await?
     } else {
         html! {}
     };
@@ -63,18 +63,17 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
             (statistics::day(words, &hours, KINDS[0]))
             h2 { (words.say("admin-last-decisions")) }
             @if last.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
-            @else { (audit::rows(&admin, &last)) }
+            @else { (audit::rows(&admin, None, &last)) }
         }
     };
     let title = words.say("admin-overview");
     Ok(admin.page(&Sheet { section: Section::Overview, title, notice: None, body }))
 }
 
-async fn tiles(admin: &Admin) -> Result<Markup, Trouble> {
+async fn tiles(admin: &Admin, load: Load) -> Result<Markup, Trouble> {
     let words = admin.words();
     let console = admin.console();
-    let load = console.queue.load().await?;
-    let failed = console.queue.failed(1000).await?.len();
+    let failed = console.queue.count_failed(1000).await?;
     Ok(html! {
         li { a href=(Place::Queue) { (words.say("admin-waiting")) } strong { (load.open) } }
         li { a href={ (Place::Queue) "?state=failed" } { (words.say("admin-undelivered")) } strong { (failed) } }
@@ -93,7 +92,7 @@ fn appeals_wait(admin: &Admin) -> Vec<Markup> {
 }
 
 /// What somebody should look at now, each in one sentence.
-async fn needs_of_all(admin: &Admin) -> Result<Vec<Markup>, Trouble> {
+async fn needs_of_all(admin: &Admin, load: Load) -> Result<Vec<Markup>, Trouble> {
     let words = admin.words();
     let console = admin.console();
     let now = admin.app().clock.now();
@@ -107,7 +106,6 @@ async fn needs_of_all(admin: &Admin) -> Result<Vec<Markup>, Trouble> {
     if (console.letters_stopped)().await? {
         say("admin-need-breaker");
     }
-    let load = console.queue.load().await?;
     if load.late > LATE {
         say("admin-need-late");
     }

@@ -195,7 +195,7 @@ fn rows(admin: &Admin, search: &Search, address: &Address<'_>, all: &[Held]) -> 
     ];
     let words = admin.words();
     let now = admin.app().clock.now();
-    let sorted = Some(Sorted { address, order: search.order });
+    let sorted = Some(Sorted::by(address, search.order));
     html! {
         div.scroll tabindex="0" role="region" aria-label=(words.say("admin-quarantine")) {
             table.rows {

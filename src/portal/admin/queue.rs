@@ -1,4 +1,6 @@
 //! The queue: what is on its way, how often it was tried, and what was said.
+//! All of it by age, what waits by its next attempt, what failed by when it is
+//! forgotten; from either end.
 
 use axum::extract::Path as Captured;
 use axum::response::Redirect;
@@ -6,14 +8,15 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use uuid::Uuid;
 
-use super::table::{self, Address, Column, ROWS};
+use super::table::{self, Address, Column, DUE, ROWS, Sorted, TIME};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
+use crate::clock::Timestamp;
 use crate::portal::error::Trouble;
 use crate::portal::part;
 use crate::portal::words::{Shown, Words};
-use crate::queue::{Item, ItemState, Kind};
-use crate::store::Batch;
+use crate::queue::{Item, ItemState, Kind, Which};
+use crate::store::{Batch, Toward};
 
 pub(super) fn routes() -> Vec<Route> {
     let id = Place::ID;
@@ -46,50 +49,62 @@ fn state_mark(words: &Words, item: &Item) -> Markup {
 
 async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let words = admin.words();
-    let failed_only = asked.field("state") == "failed";
+    let which = Which::parse(asked.field("state")).unwrap_or_default();
+    // What is oldest, or due soonest, stands on top.
+    let orders = if which == Which::All { [TIME[1], TIME[0]] } else { DUE };
+    let order = table::one_of(&orders, asked.field("sort"));
+    let toward = if order == orders[0] { Toward::Last } else { Toward::First };
     let after = asked.after();
-    let console = admin.console();
-    let (items, next) = if failed_only {
-        (console.queue.failed(ROWS).await?, None)
-    } else {
-        let rows = console.store.page::<Item>(after.as_deref().unwrap_or(&[]), ROWS + 1).await?;
-        let mut items: Vec<Item> = rows.into_iter().map(|row| row.record).collect();
-        let more = items.len() > ROWS;
-        items.truncate(ROWS);
-        let next = items.last().filter(|_| more).map(|item| item.id.as_bytes().to_vec());
-        (items, next)
-    };
-    let load = console.queue.load().await?;
-    let state = if failed_only { "failed" } else { "" };
-    let address = Address::new(Place::Queue).with("state", state);
-    let rows = (!items.is_empty()).then(|| rows(&admin, &items));
-    let chips = [("", words.say("admin-all")), ("failed", words.say("state-failed"))];
+    let queue = &admin.console().queue;
+    let page = queue.list(which, toward, after.as_deref().unwrap_or(&[]), ROWS).await?;
+    let load = queue.load().await?;
+    let address = Address::new(Place::Queue)
+        .with("state", which.as_str())
+        .with("sort", if order == orders[0] { "" } else { order });
+    let sorted = Sorted { address: &address, order, usual: orders[0] };
+    let rows = (!page.items.is_empty()).then(|| rows(&admin, which, sorted, &page.items));
+    let chips = [
+        (Which::All.as_str(), words.say("admin-all")),
+        (Which::Waiting.as_str(), words.say("item-waiting")),
+        (Which::Failed.as_str(), words.say("state-failed")),
+    ];
+    let lists = Address::new(Place::Queue);
     let body = html! {
         p.soft { (words.say("admin-waiting")) ": " strong { (load.open) } }
-        (table::chips(words.say("admin-state"), &address, "state", state, &chips))
-        (table::found(words, &address, rows.as_ref(), "admin-queue-empty", (after.is_some(), next.as_deref())))
+        (table::chips(words.say("admin-state"), &lists, "state", which.as_str(), &chips))
+        (table::found(words, &address, rows.as_ref(), "admin-queue-empty", (after.is_some(), page.next.as_deref())))
     };
     let title = words.say("admin-queue");
     Ok(admin.page(&Sheet { section: Section::Queue, title, notice: None, body }))
 }
 
-fn rows(admin: &Admin, items: &[Item]) -> Markup {
-    const COLUMNS: [Column; 8] = [
-        Column::Text("admin-since"),
+/// Each list is sorted by its own time.
+fn rows(admin: &Admin, which: Which, sorted: Sorted<'_>, items: &[Item]) -> Markup {
+    let (since, time) = match which {
+        Which::All => (Column::Time("admin-since"), Column::Text("admin-next-attempt")),
+        Which::Waiting => (Column::Text("admin-since"), Column::Due("admin-next-attempt")),
+        Which::Failed => (Column::Text("admin-since"), Column::Due("admin-kept-until")),
+    };
+    let columns = [
+        since,
         Column::Text("admin-kind"),
         Column::Text("admin-to"),
         Column::Text("admin-state"),
         Column::Number("admin-attempts"),
-        Column::Text("admin-next-attempt"),
+        time,
         Column::Text("admin-answer"),
         Column::Unsaid("admin-actions"),
     ];
     let operates = admin.may(Power::Operate);
-    let body = html! { @for item in items { (row(admin, item, operates)) } };
-    table::rows(admin.words(), "admin-queue", &COLUMNS[..7 + usize::from(operates)], &body)
+    let form = admin.token_field();
+    let body =
+        html! { @for item in items { (row(admin, which, item, operates.then_some(&form))) } };
+    let columns = &columns[..7 + usize::from(operates)];
+    table::sorted_rows(admin.words(), "admin-queue", columns, Some(sorted), &body)
 }
 
-fn row(admin: &Admin, item: &Item, operates: bool) -> Markup {
+/// `form`: the token of the forms of who may act.
+fn row(admin: &Admin, which: Which, item: &Item, form: Option<&Markup>) -> Markup {
     let words = admin.words();
     let now = admin.app().clock.now();
     let id = item.id.to_string();
@@ -104,12 +119,12 @@ fn row(admin: &Admin, item: &Item, operates: bool) -> Markup {
             td { @for one in item.recipients.iter().take(3) { (part::AddressShown(&one.address)) " " } }
             td { (state_mark(words, item)) }
             td.number { (item.attempts) }
-            td.time { @if item.is_open() { (table::ago(words, item.due_at, now)) } }
+            td.time { @if let Some(at) = shown_time(which, item) { (table::ago(words, at, now)) } }
             td.main { @if let Some(answer) = answer { (Shown(answer)) } }
-            @if operates {
+            @if let Some(form) = form {
                 td {
                     form method="post" action=(Place::Retry(&id)) {
-                        (admin.token_field())
+                        (form)
                         button.quiet type="submit" { (words.say("admin-retry")) }
                         @if item.is_open() {
                             " " button.danger type="submit" formaction=(Place::GiveUp(&id)) { (words.say("admin-give-up")) }
@@ -118,6 +133,14 @@ fn row(admin: &Admin, item: &Item, operates: bool) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// The next attempt, or when a failed item is forgotten.
+fn shown_time(which: Which, item: &Item) -> Option<Timestamp> {
+    match which {
+        Which::Failed => item.kept_until,
+        _ => item.is_open().then_some(item.due_at),
     }
 }
 

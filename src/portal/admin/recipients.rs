@@ -71,7 +71,7 @@ async fn list_page(
         .with("q", &text)
         .with("organisation", named)
         .with("sort", table::order_word(order));
-    let sorted = table::Sorted { address: &here, order };
+    let sorted = table::Sorted::by(&here, order);
     let rows = html! {
         @for one in &page.found {
             @let id = one.id.to_string();

@@ -81,7 +81,7 @@ async fn found(admin: &Admin, asked: &Asked) -> Result<Markup, Trouble> {
         .with("organisation", named)
         .with("action", action.map_or("", action_word))
         .with("sort", table::order_word(order));
-    let sorted = Sorted { address: &here, order };
+    let sorted = Sorted::by(&here, order);
     let mut actions = vec![("", words.say("admin-all"))];
     actions.extend(ACTIONS.map(|action| (action_word(action), words.say(said(action)))));
     Ok(html! {

@@ -114,6 +114,13 @@ pub fn pager(words: &Words, address: &Address<'_>, paged: bool, next: Option<&[u
     }
 }
 
+/// The two orders of a time: their words in addresses.
+pub const TIME: [&str; 2] = ["latest", "oldest"];
+/// Those of a name.
+pub const NAME: [&str; 2] = ["name", "name-backwards"];
+/// Those of a time at which something will be.
+pub const DUE: [&str; 2] = ["due", "due-last"];
+
 /// A column, by the word of its head.
 #[derive(Clone, Copy, Debug)]
 pub enum Column {
@@ -124,34 +131,48 @@ pub enum Column {
     Time(&'static str),
     /// The name that the list can be sorted by.
     Name(&'static str),
+    /// A time to come that the list can be sorted by.
+    Due(&'static str),
     /// What stands below speaks for itself; only readers are told.
     Unsaid(&'static str),
 }
 
-/// How a list is sorted, and where its heads lead.
+/// How a list is sorted, and where its heads lead. Orders are words of
+/// addresses; the usual one of a list stands in none.
 #[derive(Clone, Copy)]
 pub struct Sorted<'a> {
     pub address: &'a Address<'a>,
-    pub order: Order,
+    pub order: &'static str,
+    pub usual: &'static str,
 }
 
-impl Sorted<'_> {
+impl<'a> Sorted<'a> {
+    /// A list of an arena.
+    pub fn by(address: &'a Address<'a>, order: Order) -> Self {
+        Self { address, order: order.as_str(), usual: Order::default().as_str() }
+    }
+
     /// The head of a column that sorts one way, or the other once it does.
-    fn head(self, words: &Words, word: &str, (first, second): (Order, Order)) -> Markup {
-        let next = if self.order == first { second } else { first };
-        let mark = match self.order {
-            Order::Latest | Order::TextBackwards => (" ↓", "descending"),
-            Order::Oldest | Order::Text => (" ↑", "ascending"),
-        };
-        let mark = (self.order == first || self.order == second).then_some(mark);
+    fn head(self, words: &Words, word: &str, orders: [&'static str; 2]) -> Markup {
+        let next = if self.order == orders[0] { orders[1] } else { orders[0] };
+        let next = if next == self.usual { "" } else { next };
+        let falls = [TIME[0], NAME[1], DUE[1]].contains(&self.order);
+        let mark = if falls { (" ↓", "descending") } else { (" ↑", "ascending") };
+        let mark = orders.contains(&self.order).then_some(mark);
         html! {
             th scope="col" aria-sort=[mark.map(|(_, word)| word)] {
-                a.sort href=(self.address.with("sort", order_word(next))) {
+                a.sort href=(self.address.with("sort", next)) {
                     (words.say(word)) @if let Some((mark, _)) = mark { span aria-hidden="true" { (mark) } }
                 }
             }
         }
     }
+}
+
+/// Of the orders of a list, the one that an address asks for: the first, which
+/// is the usual one, if it asks for none of them.
+pub fn one_of(orders: &[&'static str], word: &str) -> &'static str {
+    orders.iter().find(|one| **one == word).unwrap_or(&orders[0])
 }
 
 /// The order that an address asks for.
@@ -168,13 +189,14 @@ pub fn order_word(order: Order) -> &'static str {
 pub fn head(words: &Words, column: Column, sorted: Option<Sorted<'_>>) -> Markup {
     let plain = |word: &str| html! { th scope="col" { (words.say(word)) } };
     match (column, sorted) {
-        (Column::Time(word), Some(sorted)) => {
-            sorted.head(words, word, (Order::Latest, Order::Oldest))
-        }
-        (Column::Name(word), Some(sorted)) => {
-            sorted.head(words, word, (Order::Text, Order::TextBackwards))
-        }
-        (Column::Text(word) | Column::Time(word) | Column::Name(word), _) => plain(word),
+        (Column::Time(word), Some(sorted)) => sorted.head(words, word, TIME),
+        (Column::Name(word), Some(sorted)) => sorted.head(words, word, NAME),
+        (Column::Due(word), Some(sorted)) => sorted.head(words, word, DUE),
+        (
+            Column::Text(word) | Column::Time(word) | Column::Name(word) | Column::Due(word),
+            None,
+        )
+        | (Column::Text(word), _) => plain(word),
         (Column::Number(word), _) => html! { th.number scope="col" { (words.say(word)) } },
         (Column::Unsaid(word), _) => html! { th scope="col" { span.hidden { (words.say(word)) } } },
     }

@@ -13,7 +13,9 @@ use super::Caller;
 use super::problem::Problem;
 use super::resources::{Answer, List, ok, page};
 use crate::account::Power;
-use crate::appeal::{Appeal, AppealError, Appeals, Decider, Scope, Tab, Terms, shown};
+use crate::appeal::{
+    Appeal, AppealError, Appeals, Decider, Order, Scope, Tab, Terms, Wanted, shown,
+};
 use crate::clock::SignedDuration;
 
 /// What a decision's body may say.
@@ -79,8 +81,10 @@ pub async fn list(caller: Caller, Query(list): Query<List>) -> Answer {
     };
     let own = caller.account.role.organisations();
     let after = list.after()?.unwrap_or_default();
-    let all = appeals(&caller)?;
-    let (all, next) = all.find_by(&list.text(), tab, own, &after, list.limit()).await?;
+    let order = Order::parse(&list.sort).ok_or(Problem::BAD_REQUEST)?;
+    let text = list.text();
+    let wanted = Wanted { tab, part: &text, organisations: own, order };
+    let (all, next) = appeals(&caller)?.find_by(&wanted, &after, list.limit()).await?;
     Ok(page(all.iter().map(shown).collect(), next))
 }
 

@@ -16,7 +16,6 @@ struct Operation {
 }
 
 const LIST: &[&str] = &["q", "class", "state", "since", "until", "sort", "after", "limit"];
-const PART: &[&str] = &["q", "state", "after", "limit"];
 
 /// What reads: its path, its query, what it answers.
 const fn get(
@@ -46,6 +45,22 @@ const OPERATIONS: &[Operation] = &[
     get("/api/v1/held/{id}", &[], "One held message, without its body"),
     post("/api/v1/held/{id}/release", &["why"], "Release the copies that still wait"),
     post("/api/v1/held/{id}/delete", &["why"], "Withdraw the copies that still wait"),
+    post(
+        "/api/v1/held/{id}/train",
+        &["as", "why"],
+        "Say what the message is, spam or wanted, for the content model",
+    ),
+    post(
+        "/api/v1/held/{id}/flag",
+        &["recipient", "by", "why"],
+        "Pass on a recipient's \"spam\": his sender is blocked for him; by is person, which counts \
+         for his organisation, or machine",
+    ),
+    post(
+        "/api/v1/held/{id}/unflag",
+        &["recipient", "why"],
+        "Undo a recipient's flag, within 30 days",
+    ),
     get(
         "/api/v1/senders",
         &["q", "state", "sort", "after", "limit"],
@@ -58,9 +73,9 @@ const OPERATIONS: &[Operation] = &[
     ),
     get(
         "/api/v1/appeals",
-        PART,
-        "Appeals, the most urgent first; q is a part of sender, subject or what was \
-         said; state is received, question or closed",
+        &["q", "state", "sort", "after", "limit"],
+        "Appeals, the most urgent first or by sort (due-last, name, name-backwards); q is a part \
+         of sender, subject or what was said; state is received, question or closed",
     ),
     get(
         "/api/v1/appeals/{id}",
@@ -77,8 +92,9 @@ const OPERATIONS: &[Operation] = &[
     post("/api/v1/appeals/{id}/deny", &["reason"], "Deny it, with a reason that the sender reads"),
     get(
         "/api/v1/queue",
-        &["state", "after", "limit"],
-        "Items of the queue, the oldest first; state=failed: what failed",
+        &["state", "sort", "after", "limit"],
+        "Items of the queue, the oldest first or by sort (latest); state=waiting: by the next \
+         attempt, state=failed: by when they are forgotten, or by sort (due-last)",
     ),
     post("/api/v1/queue/{id}/retry", &["why"], "Attempt an item's delivery now"),
     post("/api/v1/queue/{id}/give-up", &["why"], "Attempt an item's delivery no more"),
@@ -132,9 +148,24 @@ const OPERATIONS: &[Operation] = &[
     ),
     post("/api/v1/rules/{id}/end", &[], "End a rule"),
     get(
+        "/api/v1/statistics",
+        &["hours"],
+        "The counts of the last hours, the present one last: 24, or as many as hours says",
+    ),
+    get(
+        "/api/v1/findings",
+        &[],
+        "How often each finding was overruled, what it weighs and how much of that is left",
+    ),
+    post(
+        "/api/v1/findings/{id}/demote",
+        &["left"],
+        "Leave 100, 50 or 0 per cent of a finding's weight",
+    ),
+    get(
         "/api/v1/audit",
-        &["q", "after", "limit"],
-        "Decisions, the latest first; q is a part of any of their texts",
+        &["q", "sort", "after", "limit"],
+        "Decisions, the latest first or by sort (oldest); q is a part of any of their texts",
     ),
     get(
         "/api/v1/servers",
@@ -298,7 +329,9 @@ fn operation(one: &Operation) -> Value {
         .query
         .iter()
         .map(|name| {
-            let kind = if *name == "limit" {
+            let kind = if *name == "hours" {
+                json!({ "type": "integer", "minimum": 1 })
+            } else if *name == "limit" {
                 json!({ "type": "integer", "minimum": 1, "maximum": 100 })
             } else {
                 text.clone()
@@ -347,6 +380,7 @@ fn field(name: &str) -> Value {
         "values" => json!({ "type": "object", "additionalProperties": text }),
         "back" => json!({ "type": "array", "items": text }),
         "until" => json!({ "type": "string", "format": "date" }),
+        "left" => json!({ "type": "integer", "enum": [100, 50, 0] }),
         "days" | "volume" => json!({ "type": "integer", "minimum": 1 }),
         _ => text,
     }

@@ -11,15 +11,15 @@ use uuid::Uuid;
 
 use super::Caller;
 use super::problem::{Problem, json_text};
-use crate::account::{Entry, Power};
+use crate::account::{Entry, Power, audit};
 use crate::clock::Timestamp;
 use crate::filter::Class;
-use crate::portal::admin::{Act, note};
+use crate::portal::admin::{Act, about_held, teach};
 use crate::quarantine::{Held, Search, State};
-use crate::queue::{Item, ItemState};
-use crate::reputation::{Scope, Standing, StandingState};
-use crate::store::Batch;
+use crate::queue::{Item, ItemState, Which};
+use crate::reputation::{Scope, Standing, StandingState, Vote};
 use crate::store::arena::Order;
+use crate::store::{Batch, Toward};
 
 /// Rows of a page, unless fewer are asked for.
 const ROWS: usize = 100;
@@ -37,7 +37,7 @@ pub struct List {
     pub state: String,
     pub organisation: String,
     pub action: String,
-    sort: String,
+    pub sort: String,
     since: String,
     until: String,
     after: String,
@@ -160,7 +160,7 @@ pub async fn held(caller: Caller, Query(list): Query<List>) -> Answer {
 }
 
 /// The message, if a copy of it is the caller's to see.
-async fn own(caller: &Caller, id: &str) -> Result<Held, Problem> {
+pub async fn own(caller: &Caller, id: &str) -> Result<Held, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::NOT_FOUND)?;
     let held = caller.visitor.app().releases.held(id).await?.ok_or(Problem::NOT_FOUND)?;
     let role = &caller.account.role;
@@ -187,10 +187,34 @@ pub async fn delete(caller: Caller, Captured(id): Captured<String>, body: Bytes)
     decide_held(&caller, &id, &body, Act::Delete).await
 }
 
+/// A word about what the message is, for the content model.
+pub async fn train(caller: Caller, Captured(id): Captured<String>, body: Bytes) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Taught {
+        r#as: String,
+        #[serde(default)]
+        why: String,
+    }
+    caller.needs(Power::Decide, "POST train").await?;
+    let held = own(&caller, &id).await?;
+    let Taught { r#as, why } = serde_json::from_slice(&body).map_err(|_| Problem::BAD_REQUEST)?;
+    let spam = match r#as.as_str() {
+        "spam" => true,
+        "wanted" => false,
+        _ => return Err(Problem::BAD_REQUEST),
+    };
+    let now = caller.visitor.app().clock.now();
+    let vote = Vote::by_administrator(held.id, caller.account.login.as_str(), spam, now);
+    let entry = |what: &str| about_held(caller.entry(what), &held).why(&why);
+    teach(caller.console()?, &entry, (&vote, spam)).await?;
+    Ok(ok(&shown(&caller, &held)))
+}
+
 async fn decide_held(caller: &Caller, id: &str, body: &Bytes, act: Act) -> Answer {
     let why = decision(body)?.why;
     let held = own(caller, id).await?;
-    let entry = |what: &str, held: &Held| note(caller.entry(what), held).why(&why);
+    let entry = |what: &str, held: &Held| about_held(caller.entry(what), held).why(&why);
     let app = caller.visitor.app();
     let done = act.carry_out(app, &caller.account.role, held.id, &entry).await?;
     Ok(ok(&shown(caller, &done)))
@@ -282,16 +306,16 @@ pub async fn decide(caller: Caller, Captured(id): Captured<String>, body: Bytes)
 pub async fn queue(caller: Caller, Query(list): Query<List>) -> Answer {
     caller.needs(Power::SeeAll, "GET queue").await?;
     let console = caller.console()?;
-    if list.state == "failed" {
-        let items = console.queue.failed(list.limit()).await?;
-        return Ok(page(items.iter().map(item).collect(), None));
-    }
+    let which = Which::parse(&list.state).ok_or(Problem::BAD_REQUEST)?;
+    let orders = if which == Which::All { ["oldest", "latest"] } else { ["due", "due-last"] };
+    let toward = match orders.iter().position(|one| *one == list.sort) {
+        Some(1) => Toward::First,
+        None if !list.sort.is_empty() => return Err(Problem::BAD_REQUEST),
+        _ => Toward::Last,
+    };
     let after = list.after()?.unwrap_or_default();
-    let mut rows = console.store.page::<Item>(&after, list.limit() + 1).await?;
-    let more = rows.len() > list.limit();
-    rows.truncate(list.limit());
-    let next = rows.last().filter(|_| more).map(|row| row.record.id.as_bytes().to_vec());
-    Ok(page(rows.iter().map(|row| item(&row.record)).collect(), next))
+    let found = console.queue.list(which, toward, &after, list.limit()).await?;
+    Ok(page(found.items.iter().map(item).collect(), found.next))
 }
 
 fn item(item: &Item) -> Value {
@@ -313,6 +337,7 @@ fn item(item: &Item) -> Value {
         "held": (!item.held.is_nil()).then(|| item.held.to_string()),
         "created": item.created_at.to_string(),
         "due": item.is_open().then(|| item.due_at.to_string()),
+        "kept_until": item.kept_until.map(|until| until.to_string()),
         "attempts": item.attempts,
         "recipients": recipients,
     })
@@ -346,27 +371,15 @@ pub async fn give_up(caller: Caller, Captured(id): Captured<String>, body: Bytes
 
 pub async fn audit(caller: Caller, Query(list): Query<List>) -> Answer {
     caller.needs(Power::SeeAll, "GET audit").await?;
-    let audit = caller.console()?.accounts.audit();
-    let needle = list.q.to_lowercase();
-    let mut cursor = list.after()?.unwrap_or_default();
-    let (mut items, mut looked_at) = (Vec::new(), 0);
-    loop {
-        let entries = audit.page(&cursor, ROWS).await?;
-        let last = entries.len() < ROWS;
-        for entry in entries {
-            looked_at += 1;
-            cursor = entry.cursor();
-            if needle.is_empty() || entry.contains(&needle) {
-                items.push(decided(&entry));
-            }
-            if items.len() == list.limit() || looked_at == LOOKED_AT {
-                return Ok(page(items, Some(cursor)));
-            }
-        }
-        if last {
-            return Ok(page(items, None));
-        }
-    }
+    let order = match list.sort.as_str() {
+        "" | "latest" => audit::Order::Latest,
+        "oldest" => audit::Order::Oldest,
+        _ => return Err(Problem::BAD_REQUEST),
+    };
+    let after = list.after()?.unwrap_or_default();
+    let bounds = (list.limit(), LOOKED_AT);
+    let found = caller.console()?.accounts.audit().find(&list.q, order, &after, bounds).await?;
+    Ok(page(found.entries.iter().map(decided).collect(), found.next))
 }
 
 fn decided(entry: &Entry) -> Value {
