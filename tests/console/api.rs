@@ -210,3 +210,76 @@ async fn appeals_are_listed_asked_and_decided_once() {
     let closed = ask(&stage, Method::GET, "/api/v1/appeals?state=closed", &read, &[]).await;
     assert_eq!(closed.body["items"][0]["decision"]["by"], "anna (token test)");
 }
+
+#[tokio::test]
+async fn a_program_passes_on_a_flag_and_its_undoing() {
+    let stage = console().await;
+    let (id, _) = stage.hold(|_| {}).await;
+    let decide = token(&stage, "anna", Role::Operator, Scope::Decide).await;
+    let read = token(&stage, "eve", Role::Operator, Scope::Read).await;
+    let foreign = Role::OrganisationAdmin(vec![organisation("other")]);
+    let foreign = token(&stage, "kim", foreign, Scope::Decide).await;
+    let path = format!("/api/v1/held/{id}/flag");
+    let body = [("body", r#"{"recipient":"Anna@example.fi","why":"she telephoned"}"#)];
+    for token in [&read, &foreign] {
+        let refused = ask(&stage, Method::POST, &path, token, &body).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    }
+    for (bad, status) in [
+        (r#"{"recipient":"bo@example.fi"}"#, StatusCode::UNPROCESSABLE_ENTITY),
+        (r#"{"recipient":"nobody"}"#, StatusCode::BAD_REQUEST),
+        (r#"{"recipient":"anna@example.fi","by":"a cat"}"#, StatusCode::BAD_REQUEST),
+        ("", StatusCode::BAD_REQUEST),
+    ] {
+        let refused = ask(&stage, Method::POST, &path, &decide, &[("body", bad)]).await;
+        assert_eq!(refused.status, status, "{bad}");
+    }
+    let done = ask(&stage, Method::POST, &path, &decide, &body).await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.text);
+    assert_eq!(done.body["by"], "person");
+    let audit = stage.console.accounts.audit();
+    let entry = audit.page(&[], 1).await.unwrap().remove(0);
+    assert_eq!((entry.what.as_str(), entry.why.as_str()), ("flag-sender", "she telephoned"));
+    let rules = ask(&stage, Method::GET, "/api/v1/rules", &decide, &[]).await;
+    assert_eq!(rules.body["items"][0]["action"], "block", "{}", rules.text);
+    let undo = format!("/api/v1/held/{id}/unflag");
+    let undone = ask(&stage, Method::POST, &undo, &decide, &body).await;
+    assert!(undone.body["undone"].is_string(), "{}", undone.text);
+    let again = ask(&stage, Method::POST, &undo, &decide, &body).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_program_teaches_and_takes_a_finding_s_weight_down() {
+    let stage = console().await;
+    let (id, _) = stage.hold(|_| {}).await;
+    let token = token(&stage, "anna", Role::Operator, Scope::Decide).await;
+    let post = async |path: &str, body: &str| {
+        ask(&stage, Method::POST, path, &token, &[("body", body)]).await.status
+    };
+    let train = format!("/api/v1/held/{id}/train");
+    assert_eq!(post(&train, r#"{"as":"lunch"}"#).await, StatusCode::BAD_REQUEST);
+    assert_eq!(post(&train, r#"{"as":"spam"}"#).await, StatusCode::OK);
+    let entry = stage.console.accounts.audit().page(&[], 1).await.unwrap().remove(0);
+    assert_eq!(entry.what, "train-as-spam");
+    let findings = ask(&stage, Method::GET, "/api/v1/findings", &token, &[]).await;
+    assert_eq!(findings.body["items"][0]["left"], 100, "{}", findings.text);
+    let demote = "/api/v1/findings/spf-softfail/demote";
+    assert_eq!(post(demote, r#"{"left":7}"#).await, StatusCode::BAD_REQUEST);
+    assert_eq!(post(demote, r#"{"left":50}"#).await, StatusCode::OK);
+    let unknown = "/api/v1/findings/nonsense/demote";
+    assert_eq!(post(unknown, r#"{"left":50}"#).await, StatusCode::UNPROCESSABLE_ENTITY);
+    let findings = ask(&stage, Method::GET, "/api/v1/findings", &token, &[]).await;
+    let all = findings.body["items"].as_array().unwrap();
+    let ours = all.iter().find(|one| one["id"] == "spf-softfail").unwrap();
+    assert_eq!(ours["left"], 50);
+    let path = "/api/v1/statistics?hours=3";
+    let hours = ask(&stage, Method::GET, path, &token, &[]).await;
+    let hours = hours.body["items"].as_array().unwrap().clone();
+    assert_eq!(hours.len(), 3);
+    assert_eq!(hours[2]["held"], 0);
+    let now = stage.clock.now().to_string();
+    assert_eq!(hours[2]["hour"].as_str().unwrap()[..13], now[..13], "the present hour is last");
+    let none = ask(&stage, Method::GET, "/api/v1/statistics?hours=0", &token, &[]).await;
+    assert_eq!(none.status, StatusCode::BAD_REQUEST);
+}

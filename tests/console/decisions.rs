@@ -1,11 +1,14 @@
 //! Lists, a message, and what is decided about it.
 
 use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reprieve::account::Role;
 use reprieve::account::job::Job;
 use reprieve::clock::{Clock, SignedDuration};
 use reprieve::mail::{Envelope, Message};
 use reprieve::quarantine::{State, stored};
+use reprieve::reputation::{Proof, Proofs, Scope, Standing, StandingState};
 use reprieve::store::{Batch, Body};
 use uuid::Uuid;
 
@@ -320,4 +323,39 @@ async fn a_job_of_somebody_who_may_no_longer_decide_ends() {
         tokio::task::yield_now().await;
     }
     assert_eq!(stage.states(id).await, [State::Held]);
+}
+
+/// A sender's page tells what was freed of his mail.
+#[tokio::test]
+async fn a_sender_s_page_shows_the_history_of_his_releases() {
+    let stage = console().await;
+    let now = stage.clock.now();
+    for (subject, state) in [("Freed", State::Delivered), ("Kept", State::Held)] {
+        stage
+            .hold(|held| {
+                held.subject = subject.to_owned();
+                held.recipients[0].state = state;
+            })
+            .await;
+    }
+    let standing = Standing {
+        address: crate::stage::address("kari@katto.example"),
+        scope: Scope::Everywhere,
+        proofs: Proofs::NONE.with(Proof::Spf),
+        state: StandingState::Trusted,
+        since: now,
+        last_seen: now,
+        releases: 1,
+        clean_days: 3,
+        today: 1,
+        revocations: 0,
+    };
+    let mut batch = Batch::new();
+    batch.insert(&standing);
+    stage.store.commit(batch).await.unwrap();
+    let mut client = operator(&stage).await;
+    let id = URL_SAFE_NO_PAD.encode(standing.id());
+    let page = client.get(&format!("/admin/senders/{id}")).await.body;
+    assert!(page.contains(">Freed<") || page.contains("Freed</bdi>"), "{page}");
+    assert!(!page.contains("Kept</bdi>"), "{page}");
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub(super) use shown::authentication;
 use shown::{actions, ask_to_read, attachments, facts, findings, headers, story};
 
-use super::{Acted, Admin, Place, Route, Section, Sheet};
+use super::{Acted, Admin, Console, Place, Route, Section, Sheet};
 use crate::account::{Entry, Power, Role};
 use crate::directory::Pattern;
 use crate::filter::preview::{Preview, preview};
@@ -27,7 +27,7 @@ use crate::quarantine::{Held, HeldRecipient, stored};
 use crate::release::{Denied, Way};
 use crate::reputation::Vote;
 use crate::reputation::flag::pattern;
-use crate::store::Batch;
+use crate::store::{Batch, Fault};
 
 /// Header fields that are shown.
 const FIELDS: usize = 200;
@@ -136,7 +136,7 @@ async fn read(
     if why.is_empty() {
         return Ok(case.page(Some("admin-reason-needed"), &ask_to_read(&case), &seen));
     }
-    let entry = note(case.admin.entry("read-body"), &case.held).why(why);
+    let entry = about_held(case.admin.entry("read-body"), &case.held).why(why);
     case.admin.console().accounts.audit().note(entry).await?;
     let words = case.admin.words();
     let body = html! {
@@ -216,7 +216,8 @@ async fn delete(
 async fn act(admin: Admin, id: &str, act: Act, form: &Acted) -> Result<Response, Trouble> {
     let case = Case::open(admin, id).await?;
     let admin = &case.admin;
-    let entry = |what: &str, held: &Held| note(admin.entry(what), held).why(form.field("why"));
+    let entry =
+        |what: &str, held: &Held| about_held(admin.entry(what), held).why(form.field("why"));
     let done = act.carry_out(admin.app(), &admin.account.role, case.held.id, &entry).await;
     ended(case, done).await
 }
@@ -259,17 +260,30 @@ async fn train(
         "wanted" => false,
         _ => return Err(Trouble::BadForm),
     };
-    let (admin, console) = (&case.admin, case.admin.console());
-    let login = admin.account.login.as_str();
-    let vote = Vote::by_administrator(case.held.id, login, spam, admin.app().clock.now());
-    let what = if spam { "train-as-spam" } else { "train-as-wanted" };
-    let mut batch = Batch::new();
-    batch.insert(&vote);
-    console.accounts.audit().record(&mut batch, note(admin.entry(what), &case.held));
-    let written = console.store.commit(batch).await;
-    written.map_err(|refusal| Trouble::Unavailable(refusal.to_string()))?;
+    let admin = &case.admin;
+    let (login, now) = (admin.account.login.as_str(), admin.app().clock.now());
+    let vote = Vote::by_administrator(case.held.id, login, spam, now);
+    teach(admin.console(), &|what| about_held(admin.entry(what), &case.held), (&vote, spam))
+        .await?;
     let seen = look(&case).await?;
     Ok(case.page(Some("admin-trained"), &ask_to_read(&case), &seen).into_response())
+}
+
+/// Casts the vote, with the audit entry that `entry` makes.
+///
+/// # Errors
+/// [`Fault`] if the store cannot write.
+pub async fn teach(
+    console: &Console,
+    entry: &(dyn Fn(&str) -> Entry + Sync),
+    (vote, spam): (&Vote, bool),
+) -> Result<(), Fault> {
+    let mut batch = Batch::new();
+    batch.insert(vote);
+    let what = if spam { "train-as-spam" } else { "train-as-wanted" };
+    console.accounts.audit().record(&mut batch, entry(what));
+    let written = console.store.commit(batch).await;
+    written.map(|_| ()).map_err(|refusal| Fault::Unavailable(refusal.to_string()))
 }
 
 /// What may be blocked of a message's sender, the narrowest first: a word, its
@@ -304,7 +318,7 @@ async fn ended(mut case: Case, done: Result<Held, Denied>) -> Result<Response, T
 }
 
 /// An entry of the audit about a held message.
-pub fn note(entry: Entry, held: &Held) -> Entry {
+pub fn about_held(entry: Entry, held: &Held) -> Entry {
     let about = format!("{} {}", held.reference, held.from_text);
     let mut of: Vec<_> = held.recipients.iter().map(|one| one.organisation.clone()).collect();
     of.dedup();

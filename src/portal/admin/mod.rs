@@ -56,10 +56,12 @@ use crate::suppression::Suppression;
 
 pub(super) use bulk::{Turn, go_on};
 use gate::{Acted, Admin, Asked};
-pub(super) use message::{Act, note};
+pub use message::about_held;
+pub(super) use message::{Act, teach};
 use place::Place;
 pub use settings::{ConfigKey, Effective};
 use shell::{Section, Sheet};
+pub(super) use statistics::decide as demote;
 
 /// Attempts to log in per network, in ten minutes.
 const PER_NETWORK: u32 = 30;
@@ -77,8 +79,10 @@ pub type Retry = Arc<dyn Fn(Uuid, Entry) -> BoxFuture<'static, Result<bool, Faul
 /// Whether letters to senders have stopped, because too many bounced.
 pub type Stopped = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
 
-/// Writes a recipient's digest now; `false`: there is nothing to tell.
-pub type SendDigest = Arc<dyn Fn(Address) -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
+/// Writes a recipient's digest now, with this entry of the audit in the same
+/// batch; `false`: there is nothing to tell.
+pub type SendDigest =
+    Arc<dyn Fn(Address, Entry) -> BoxFuture<'static, Result<bool, Fault>> + Send + Sync>;
 
 /// What the console works with.
 #[derive(Clone)]

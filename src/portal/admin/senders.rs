@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 
+use super::quarantine::{state_mark as state_of, subject};
 use super::table::{self, Address, Column, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
@@ -14,11 +15,16 @@ use crate::clock::Timestamp;
 use crate::portal::error::Trouble;
 use crate::portal::part;
 use crate::portal::words::Words;
+use crate::quarantine::{Held, HeldRecipient, State};
 use crate::reputation::{Flag, Proof, Scope, Standing, StandingState};
-use crate::store::{Batch, Row};
+use crate::store::{Batch, Index, Row, Toward};
 
 /// Flags of a sender that are shown.
 const FLAGS: usize = 100;
+/// His latest messages that are looked at, and those of them that are shown
+/// because somebody freed them.
+const LOOKED_AT: usize = 200;
+const FREED: usize = 30;
 
 const STATES: [(StandingState, &str); 4] = [
     (StandingState::Probation, "standing-probation"),
@@ -86,7 +92,7 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
         .with("q", &text)
         .with("state", now_state)
         .with("sort", table::order_word(order));
-    let sorted = Sorted { address: &address, order };
+    let sorted = Sorted::by(&address, order);
     let mut states = vec![("", words.say("admin-all"))];
     states.extend(STATES.iter().map(|(state, word)| (state.as_str(), words.say(word))));
     let rows = (!page.senders.is_empty()).then(|| rows(&admin, sorted, &page.senders));
@@ -136,6 +142,7 @@ async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Tr
     let words = admin.words();
     let now = admin.app().clock.now();
     let flags = admin.console().flags.against(&standing.address, &standing.scope).await?;
+    let freed = freed(&admin, &standing).await?;
     let body = html! {
         div.card {
             dl.facts {
@@ -165,6 +172,10 @@ async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Tr
         h2 { (words.say("admin-flags")) }
         @if flags.is_empty() { (table::empty(words.say("admin-no-flags"))) }
         @else { (flag_rows(words, &flags, now)) }
+        @if !freed.is_empty() {
+            h2 { (words.say("admin-releases")) }
+            (freed_rows(words, &freed, now))
+        }
         p { a href=(Address::new(Place::Quarantine).with("q", &standing.address.to_string()).with("state", "all")) { (words.say("admin-his-mail")) } }
     };
     let title = words.say("admin-sender");
@@ -184,6 +195,54 @@ fn flag_rows(words: &Words, flags: &[Row<Flag>], now: Timestamp) -> Markup {
         }
     };
     table::rows(words, "admin-flags", &COLUMNS, &body)
+}
+
+/// What somebody freed of his mail, the latest first. Of who is not proved the
+/// store keeps no such list.
+async fn freed(admin: &Admin, standing: &Standing) -> Result<Vec<Held>, Trouble> {
+    let mut from = standing.address.base().to_string().into_bytes();
+    from.push(0);
+    let mut end = from.clone();
+    end.extend_from_slice(&[0xff; 17]);
+    let (store, range) = (&admin.console().store, (from.as_slice(), end.as_slice()));
+    let latest =
+        store.references(Index::HeldBySender, range, Toward::First, (&[], LOOKED_AT)).await?;
+    let mut freed = Vec::new();
+    for one in latest {
+        let held = store.find::<Held>(&one.key).await?.map(|row| row.record);
+        freed.extend(held.filter(|held| held.recipients.iter().any(is_freed)));
+        if freed.len() == FREED {
+            break;
+        }
+    }
+    Ok(freed)
+}
+
+fn is_freed(copy: &HeldRecipient) -> bool {
+    use State::{Delivered, Failed, Released, Releasing};
+    matches!(copy.state, Releasing | Released | Delivered | Failed)
+}
+
+fn freed_rows(words: &Words, freed: &[Held], now: Timestamp) -> Markup {
+    const COLUMNS: [Column; 4] = [
+        Column::Text("admin-received"),
+        Column::Text("admin-subject"),
+        Column::Text("admin-to"),
+        Column::Text("admin-state"),
+    ];
+    let body = html! {
+        @for held in freed {
+            @if let Some(copy) = held.recipients.iter().find(|one| is_freed(one)) {
+                tr {
+                    td.time { (table::ago(words, held.received_at, now)) }
+                    td.main { a.row href=(Place::Held(&held.id.to_string())) { (subject(words, &held.subject)) } }
+                    td { (part::AddressShown(&copy.address)) }
+                    td { (state_of(words, copy.state)) }
+                }
+            }
+        }
+    };
+    table::rows(words, "admin-releases", &COLUMNS, &body)
 }
 
 async fn decide(

@@ -7,8 +7,8 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::table::{self, Address};
-use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
-use crate::account::Power;
+use super::{Acted, Admin, Asked, Console, Place, Route, Section, Sheet};
+use crate::account::{Entry, Power};
 use crate::filter::demotion::{self, Demotion, DemotionError};
 use crate::portal::chart::{KINDS, Kind, WEEK, figure, with_band};
 use crate::portal::error::Trouble;
@@ -198,15 +198,27 @@ async fn demote(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
         by: admin.account.login.to_string(),
         at: admin.app().clock.now(),
     };
-    let audit = admin.console().accounts.audit();
-    let also = |batch: &mut Batch, before: u8| {
-        let entry = admin.entry("demote-finding").about("finding", &demotion.finding);
-        let after = format!("{} % of its weight", demotion.percent);
-        audit.record(batch, entry.before(format!("{before} % of its weight")).after(after));
-    };
-    match demotion::demote(&admin.console().store, &demotion, &also).await {
+    match decide(admin.console(), admin.entry("demote-finding"), &demotion).await {
         Ok(()) => Ok(Redirect::to(&format!("{}#overruled", Place::Statistics))),
         Err(DemotionError::Unknown(_)) => Err(Trouble::BadForm),
         Err(DemotionError::Store(fault)) => Err(fault.into()),
     }
+}
+
+/// Takes a finding's weight down, with the audit entry that `entry` begins.
+///
+/// # Errors
+/// [`DemotionError`].
+pub async fn decide(
+    console: &Console,
+    entry: Entry,
+    demotion: &Demotion,
+) -> Result<(), DemotionError> {
+    let audit = console.accounts.audit();
+    let also = |batch: &mut Batch, before: u8| {
+        let entry = entry.clone().about("finding", &demotion.finding);
+        let after = format!("{} % of its weight", demotion.percent);
+        audit.record(batch, entry.before(format!("{before} % of its weight")).after(after));
+    };
+    demotion::demote(&console.store, demotion, &also).await
 }

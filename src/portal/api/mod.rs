@@ -7,11 +7,13 @@
 
 mod appeals;
 mod blocking;
+mod flags;
 mod openapi;
 mod people;
 mod problem;
 mod resources;
 mod servers;
+mod service;
 
 pub use servers::{drift as server_drift, settings as server_settings, way as server_way};
 
@@ -112,6 +114,9 @@ fn all() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/held/{id}", get(resources::one_held)),
         ("/api/v1/held/{id}/release", post(resources::release)),
         ("/api/v1/held/{id}/delete", post(resources::delete)),
+        ("/api/v1/held/{id}/train", post(resources::train)),
+        ("/api/v1/held/{id}/flag", post(flags::flag)),
+        ("/api/v1/held/{id}/unflag", post(flags::undo)),
         ("/api/v1/senders", get(resources::senders)),
         ("/api/v1/senders/{id}/decide", post(resources::decide)),
         ("/api/v1/appeals", get(appeals::list)),
@@ -133,6 +138,9 @@ fn all() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/recipients/{id}/end-sessions", post(people::end_sessions)),
         ("/api/v1/rules", get(people::rules).post(people::make_rule)),
         ("/api/v1/rules/{id}/end", post(people::end_rule)),
+        ("/api/v1/statistics", get(service::statistics)),
+        ("/api/v1/findings", get(service::findings)),
+        ("/api/v1/findings/{id}/demote", post(service::demote)),
         ("/api/v1/audit", get(resources::audit)),
     ];
     all.extend(blocking_routes());

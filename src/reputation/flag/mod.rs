@@ -72,6 +72,22 @@ impl Flags {
         by: FlagBy,
         about: Option<Uuid>,
     ) -> Result<Flag, FlagError> {
+        self.flag_with(sender, (organisation, recipient), by, about, &|_| {}).await
+    }
+
+    /// The same, with what `also` adds to the batch; a flag that stands
+    /// already is not written again.
+    ///
+    /// # Errors
+    /// [`FlagError`].
+    pub async fn flag_with(
+        &self,
+        sender: &Sender,
+        (organisation, recipient): (&OrganisationId, &Address),
+        by: FlagBy,
+        about: Option<Uuid>,
+        also: &(dyn Fn(&mut Batch) + Sync),
+    ) -> Result<Flag, FlagError> {
         let address = sender.address.as_ref().ok_or(FlagError::Nobody)?.base();
         let fresh = Flag {
             address,
@@ -95,7 +111,7 @@ impl Flags {
             {
                 return Ok(row.record.clone());
             }
-            if let Some(flag) = self.flag_once(fresh.clone(), row.as_ref()).await? {
+            if let Some(flag) = self.flag_once(fresh.clone(), row.as_ref(), also).await? {
                 if by == FlagBy::Person {
                     self.reputation.history().note(sender, Event::Flagged);
                 }
@@ -112,6 +128,7 @@ impl Flags {
         &self,
         mut flag: Flag,
         row: Option<&Row<Flag>>,
+        also: &(dyn Fn(&mut Batch) + Sync),
     ) -> Result<Option<Flag>, FlagError> {
         let mut batch = Batch::new();
         let mut changes = Vec::new();
@@ -152,6 +169,7 @@ impl Flags {
             batch.insert(&vote);
         }
         batch.upsert(row, &flag);
+        also(&mut batch);
         Ok(self.people.commit(batch, changes).await?.then_some(flag))
     }
 
@@ -179,11 +197,24 @@ impl Flags {
         organisation: &OrganisationId,
         recipient: &Address,
     ) -> Result<Flag, FlagError> {
+        self.undo_with(sender, (organisation, recipient), &|_| {}).await
+    }
+
+    /// The same, with what `also` adds to the batch.
+    ///
+    /// # Errors
+    /// [`FlagError::Gone`] if there is none that may be undone.
+    pub async fn undo_with(
+        &self,
+        sender: &Sender,
+        (organisation, recipient): (&OrganisationId, &Address),
+        also: &(dyn Fn(&mut Batch) + Sync),
+    ) -> Result<Flag, FlagError> {
         for _ in 0..TRIES {
             let now = self.clock.now();
             let row = self.row(sender, organisation, recipient).await?;
             let row = row.filter(|row| row.record.may_be_undone(now)).ok_or(FlagError::Gone)?;
-            if let Some(flag) = self.undo_once(&row, now).await? {
+            if let Some(flag) = self.undo_once(&row, now, also).await? {
                 self.maillog.flag_undone(organisation.as_str());
                 return Ok(flag);
             }
@@ -191,7 +222,12 @@ impl Flags {
         Err(contended())
     }
 
-    async fn undo_once(&self, row: &Row<Flag>, now: Timestamp) -> Result<Option<Flag>, FlagError> {
+    async fn undo_once(
+        &self,
+        row: &Row<Flag>,
+        now: Timestamp,
+        also: &(dyn Fn(&mut Batch) + Sync),
+    ) -> Result<Option<Flag>, FlagError> {
         let mut flag = row.record.clone();
         flag.undone_at = Some(now);
         let mut batch = Batch::new();
@@ -212,6 +248,7 @@ impl Flags {
             batch.insert(&vote.withdrawn());
         }
         batch.update(row, &flag);
+        also(&mut batch);
         Ok(self.people.commit(batch, changes).await?.then_some(flag))
     }
 
