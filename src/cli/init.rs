@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use crate::link::ring;
+use crate::link::ring::folder;
 
 /// The annotated reference is the file that `init` writes.
 const REFERENCE: &str = include_str!("../../deploy/reprieve.toml");
@@ -23,8 +23,8 @@ pub(super) fn run(dir: &Path) -> anyhow::Result<()> {
         builder.create(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let keys = dir.join("keys");
-    if ring::folder::list(&keys)?.is_empty() {
-        ring::folder::new(&keys)?;
+    if folder::list(&keys)?.is_empty() {
+        folder::new(&keys)?;
     }
     let mut written = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&file)?;
     written.write_all(text_for(dir).as_bytes())?;

@@ -28,7 +28,7 @@ use anyhow::{Context, ensure};
 use crate::account::{self, Entry, Login};
 use crate::clock::Clock;
 use crate::gateway::{Config, Errand, Gateway, Sockets};
-use crate::link::ring;
+use crate::link::ring::folder;
 use crate::mail::{Address, Domain};
 use crate::notice;
 use inbox::Inbox;
@@ -180,8 +180,8 @@ async fn stopped() -> anyhow::Result<()> {
 fn prepare(folder: &Path, at: &Addresses) -> anyhow::Result<()> {
     let keys = folder.join("keys");
     private_folder(&keys)?;
-    if ring::folder::list(&keys)?.is_empty() {
-        ring::folder::new(&keys)?;
+    if folder::list(&keys)?.is_empty() {
+        folder::new(&keys)?;
     }
     let domain = Domain::parse("release.demo.example").context("the notice domain")?;
     if !keys.join("dkim-reprieve.pem").exists() {
