@@ -1,6 +1,8 @@
 //! Nothing proves the sender: 550 with a link, his page, his release, and
 //! the exact bytes at the recipient's server.
 
+use base64::Engine;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,4 +54,36 @@ async fn what_a_robot_opens_and_submits_at_once_stays_held() {
     house.clock.advance(SignedDuration::from_secs(61));
     house.arrives("anna@ours.example", &message).await;
     assert_eq!(house.copies(&message), 1);
+}
+
+/// What makes a link valid is made from the keys, which are not in the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn l_20_a_stolen_store_holds_no_link() {
+    let mut house = House::new().await;
+    let message = mail("eva@stranger.example", "stolen", "x");
+    let answer = house.send("eva@stranger.example", &["anna@ours.example"], &message).await;
+    let link = link_in(&answer.text).unwrap().to_owned();
+    Browser::default().open(&link).await.unwrap();
+    house.stop().await;
+
+    let (_, token) = link.rsplit_once('/').unwrap();
+    let raw = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
+    let stolen = files(&house.folder.path().join("store"));
+    let holds =
+        |needle: &[u8]| stolen.iter().any(|file| memchr::memmem::find(file, needle).is_some());
+    assert!(holds(b"eva@stranger.example"), "the records can be read");
+    // Its end is the signature; its beginning names the record.
+    assert!(!holds(&token.as_bytes()[token.len() - 16..]));
+    assert!(!holds(&raw[raw.len() - 12..]));
+}
+
+fn files(folder: &std::path::Path) -> Vec<Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(
+            |path| {
+                if path.is_dir() { files(&path) } else { vec![std::fs::read(path).unwrap()] }
+            },
+        )
+        .collect()
 }
