@@ -21,9 +21,9 @@ use crate::link::KeyRing;
 use crate::mail::Address;
 use crate::notice::Notices;
 use crate::portal::about_held;
-use crate::quarantine::{Held, Reference, State};
+use crate::quarantine::{Held, Reference};
 use crate::queue::{Item, ItemState, Queue, Which};
-use crate::release::Releases;
+use crate::release::{Denied, Releases, Way};
 use crate::store::{Batch, Index, Row, Store, Toward};
 
 /// Keeps errands apart from everything else that the keys sign.
@@ -221,42 +221,16 @@ impl Errands {
             self.audit().record(batch, about_held(Entry::new(CONSOLE, "release"), after));
         };
         let held = self.releases.release_copies(id, &|_| true, &also).await;
-        held.map(|held| shown(&held)).map_err(|denied| denied.to_string())
+        held.map(|held| shown(&held)).map_err(why)
     }
 
-    /// Withdraws what is held and erases the body; the record stays, so that
-    /// the sender's page can say what became of it.
     async fn delete(&self, which: &str) -> Result<Value, String> {
-        for _ in 0..8 {
-            let row = self.find(which).await?;
-            let mut held = row.record.clone();
-            let now = self.clock.now();
-            for recipient in &mut held.recipients {
-                match recipient.state {
-                    State::Releasing | State::Released => {
-                        return Err("it is on its way; wait until it is delivered".to_owned());
-                    }
-                    State::Held => {
-                        recipient.state = State::Withdrawn;
-                        recipient.changed_at = now;
-                    }
-                    _ => {}
-                }
-            }
-            let mut batch = Batch::new();
-            if !held.erased {
-                batch.erase(held.id);
-            }
-            held.erased = true;
-            batch.update(&row, &held);
-            self.audit().record(&mut batch, about_held(Entry::new(CONSOLE, "delete"), &held));
-            match self.store.commit(batch).await {
-                Ok(_) => return Ok(shown(&held)),
-                Err(crate::store::Refusal::Conflict(_)) => {}
-                Err(refusal) => return Err(refusal.to_string()),
-            }
-        }
-        Err("others keep changing it; try again".to_owned())
+        let id = self.find(which).await?.record.id;
+        let also = |batch: &mut Batch, _: &Held, after: &Held| {
+            self.audit().record(batch, about_held(Entry::new(CONSOLE, "delete"), after));
+        };
+        let held = self.releases.delete_copies(id, &|_| true, &also).await;
+        held.map(|held| shown(&held)).map_err(why)
     }
 
     /// Those that wait, those that were asked, and if wanted those that are
@@ -312,6 +286,19 @@ fn operator(by: &str) -> Decider {
 }
 
 /// What operators see: everything but the body.
+/// Why a held message stays as it is.
+fn why(denied: Denied) -> String {
+    match denied {
+        Denied::Now(Way::RecipientRefuses) => {
+            "the recipient blocks this sender; his rule has to go first".to_owned()
+        }
+        Denied::Now(_) => {
+            "no copy waits any more: each is on its way or over (`reprieve held show`)".to_owned()
+        }
+        denied => denied.to_string(),
+    }
+}
+
 fn shown(held: &Held) -> Value {
     let recipients: Vec<Value> = held
         .recipients

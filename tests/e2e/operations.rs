@@ -64,7 +64,10 @@ async fn what_is_deleted_is_not_delivered_and_its_page_says_so() {
     let page = Browser::default().open(&link).await.unwrap();
     assert_eq!(page.status, 200);
     assert!(!page.body.contains("value=\"personal\""), "{}", page.words());
-    assert!(errands.run(Errand::Release { which }).await.is_err());
+    for again in [Errand::Release { which: which.clone() }, Errand::Delete { which }] {
+        let refused = errands.run(again).await.unwrap_err();
+        assert!(refused.starts_with("no copy waits any more"), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
