@@ -4,7 +4,7 @@
 //! is found, of which one page is kept: no more memory, and at a million rows
 //! as long as a search that finds nothing.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{Arena, Found, Seen};
 
@@ -95,47 +95,38 @@ impl Arena {
         wanted: impl Fn(Seen<'_>) -> bool,
     ) -> Found {
         let after = after.and_then(|key| {
-            let rows = self.read();
-            rows.text(key).map(|text| (begin(text).to_vec(), key.to_vec()))
+            let mut after = Vec::new();
+            rank(self.read().text(key)?, key, backwards, &mut after);
+            Some(after)
         });
-        // Whether the first comes before the second.
-        let before = |one: (&[u8], &[u8]), other: (&[u8], &[u8])| {
-            if backwards { one > other } else { one < other }
-        };
-        let mut best: BTreeSet<(Vec<u8>, Vec<u8>)> = BTreeSet::new();
+        // Ranks with their keys; one more than asked for says that there is more.
+        let (mut best, mut one) = (BTreeMap::new(), Vec::new());
         self.each_hit(needle, None, |hit| {
-            let one = (begin(hit.text), hit.seen.key);
-            let seen = after
-                .as_ref()
-                .is_some_and(|(text, key)| !before((text.as_slice(), key.as_slice()), one));
-            if seen || !wanted(hit.seen) {
+            rank(hit.text, hit.seen.key, backwards, &mut one);
+            let late =
+                best.len() > limit && best.last_key_value().is_some_and(|(worst, _)| one >= *worst);
+            if late || after.as_ref().is_some_and(|after| one <= *after) || !wanted(hit.seen) {
                 return Some(());
             }
-            if best.len() > limit {
-                let worst = if backwards { best.first() } else { best.last() };
-                if worst.is_some_and(|(text, key)| !before(one, (text.as_slice(), key.as_slice())))
-                {
-                    return Some(());
-                }
-            }
-            best.insert((one.0.to_vec(), one.1.to_vec()));
+            best.insert(one.clone(), hit.seen.key.to_vec());
             if best.len() > limit + 1 {
-                if backwards {
-                    best.pop_first()
-                } else {
-                    best.pop_last()
-                };
+                best.pop_last();
             }
             Some(())
         });
         let more = best.len() > limit;
-        let keys = best.into_iter().map(|(_, key)| key);
-        let keys =
-            if backwards { keys.rev().take(limit).collect() } else { keys.take(limit).collect() };
-        Found { keys, more }
+        Found { keys: best.into_values().take(limit).collect(), more }
     }
 }
 
-fn begin(text: &[u8]) -> &[u8] {
-    &text[..text.len().min(SORTED_BY)]
+/// Bytes that compare as rows are sorted: text, a zero, which no folded text
+/// has, and key; backwards, all of them turned over.
+fn rank(text: &[u8], key: &[u8], backwards: bool, into: &mut Vec<u8>) {
+    into.clear();
+    into.extend_from_slice(&text[..text.len().min(SORTED_BY)]);
+    into.push(0);
+    into.extend_from_slice(key);
+    if backwards {
+        into.iter_mut().for_each(|byte| *byte = !*byte);
+    }
 }
