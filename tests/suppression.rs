@@ -1,6 +1,8 @@
 //! A stock Postfix that obeys the delivery blocking: by a live lookup, and by
 //! a map file that is replaced under it.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -10,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use reprieve::clock::Clock;
 use reprieve::mail::Address;
 use reprieve::store::Store;
+use reprieve::suppression::distribute::Drift;
 use reprieve::suppression::{OWN, Query, Server, Suppression, Way, socketmap};
 
 use stock::{Postfix, is_here};
@@ -73,20 +76,8 @@ async fn postfix_asks_the_socketmap_and_a_release_is_at_once() {
 
 #[tokio::test]
 async fn postfix_obeys_a_map_file_and_its_replacement() {
-    let folder = tempfile::tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), open).unwrap();
-    let path = folder.path().join("blocked");
-    let list = Suppression::new(Store::in_memory(), Clock::system());
-    let way = Way::MapFile(path.display().to_string());
-    list.set_server(&Server::new(1, "mx1", way), "test").await.unwrap();
-    list.add(1, &address(BLOCKED), "test").await.unwrap();
-    list.step().await.unwrap();
-    let map = format!(
-        "smtpd_recipient_restrictions = check_recipient_access texthash:{}, \
-         permit_mynetworks, reject\n",
-        path.display()
-    );
+    let (_folder, path, list) = with_map("texthash").await;
+    let map = asks("texthash", &path);
     if !is_here() {
         return;
     }
@@ -98,10 +89,142 @@ async fn postfix_obeys_a_map_file_and_its_replacement() {
     list.step().await.unwrap();
     // The operator's part: systemd sees the file change.
     postfix.reload();
+    accepts(&postfix, BLOCKED).await;
+}
+
+/// A list of server 1 in a map file of this type, with one blocked address.
+async fn with_map(map: &str) -> (tempfile::TempDir, std::path::PathBuf, Suppression) {
+    let folder = tempfile::tempdir().unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).unwrap();
+    let path = folder.path().join("blocked");
+    let list = Suppression::new(Store::in_memory(), Clock::system());
+    let way = Way::map_file(&format!("{map}:{}", path.display())).unwrap();
+    list.add_server(&Server::new(1, "mx1", way), "test").await.unwrap();
+    list.add(1, &address(BLOCKED), "test").await.unwrap();
+    list.step().await.unwrap();
+    (folder, path, list)
+}
+
+/// `false`, said aloud, where Postfix cannot read this type.
+fn reads(map: &str) -> bool {
+    let known = Command::new("postconf").arg("-m").output();
+    let here = known
+        .is_ok_and(|known| String::from_utf8_lossy(&known.stdout).lines().any(|line| line == map));
+    if !here {
+        assert!(std::env::var_os("CI").is_none(), "needs postfix-{map}");
+        eprintln!("skipped: needs Debian's postfix-{map}");
+    }
+    here
+}
+
+/// What `postmap -q` finds.
+fn query(map: &str, path: &Path, address: &str) -> Option<String> {
+    let table = format!("{map}:{}", path.display());
+    let found = Command::new("postmap").arg("-q").arg(address).arg(table).output().unwrap();
+    found.status.success().then(|| String::from_utf8(found.stdout).unwrap())
+}
+
+fn asks(map: &str, path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "smtpd_recipient_restrictions = check_recipient_access {map}:{path}, \
+         permit_mynetworks, reject\n"
+    )
+}
+
+async fn accepts(postfix: &Postfix, to: &str) {
     let accepted = async {
-        while !rcpt(&postfix, BLOCKED).await.starts_with("250 ") {
+        while !rcpt(postfix, to).await.starts_with("250 ") {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), accepted).await.expect("within 10 seconds");
+}
+
+/// Nobody tells Postfix: it sees that the file was replaced.
+#[tokio::test]
+async fn postfix_reads_our_cdb_and_its_replacement_without_a_reload() {
+    if !is_here() || !reads("cdb") {
+        return;
+    }
+    let (_folder, path, list) = with_map("cdb").await;
+    for number in 0..2_000 {
+        let one = address(&format!("user{number}@far.example"));
+        list.add(1, &one, "test").await.unwrap();
+    }
+    list.step().await.unwrap();
+    for listed in [BLOCKED, "user0@far.example", "user1999@far.example"] {
+        let answer = query("cdb", &path, listed).unwrap();
+        assert!(answer.starts_with("554 5.7.1 Not sent"), "{answer}");
+    }
+    assert_eq!(query("cdb", &path, "user2000@far.example"), None);
+    let postfix = Postfix::on_hold(&asks("cdb", &path)).await;
+    let refused = rcpt(&postfix, "Blocked@One.example").await;
+    assert!(refused.starts_with("554 5.7.1 "), "{refused}");
+    list.release(1, &address(BLOCKED), "test").await.unwrap();
+    list.step().await.unwrap();
+    accepts(&postfix, BLOCKED).await;
+}
+
+/// Runs the operator's part as systemd does; whether it ended well.
+fn reprieve_map(map: &str, path: &Path, config: &Path) -> bool {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/postfix/reprieve-map");
+    let mut service = Command::new("sh");
+    service.arg(script).arg(map).arg(path).env("MAIL_CONFIG", config).stderr(Stdio::null());
+    service.status().unwrap().success()
+}
+
+#[tokio::test]
+async fn an_lmdb_is_made_by_the_operators_service_and_a_failure_keeps_the_old_one() {
+    if !is_here() || !reads("lmdb") {
+        return;
+    }
+    let (folder, path, list) = with_map("lmdb").await;
+    // Nothing of it is in force before it is made.
+    assert_eq!(list.drift(1).await.unwrap(), Drift::Behind { has: 0, last: 1 });
+    let etc = Path::new("/etc/postfix");
+    assert!(reprieve_map("lmdb", &path, etc));
+    list.step().await.unwrap();
+    assert_eq!(list.drift(1).await.unwrap(), Drift::None);
+    assert!(query("lmdb", &path, BLOCKED).unwrap().starts_with("554 5.7.1 "));
+    let postfix = Postfix::on_hold(&asks("lmdb", &path)).await;
+    let refused = rcpt(&postfix, BLOCKED).await;
+    assert!(refused.starts_with("554 5.7.1 "), "{refused}");
+
+    list.release(1, &address(BLOCKED), "test").await.unwrap();
+    list.step().await.unwrap();
+    // Something stands in its way.
+    let in_the_way = folder.path().join("blocked.making.lmdb");
+    std::fs::create_dir(&in_the_way).unwrap();
+    assert!(!reprieve_map("lmdb", &path, etc));
+    list.step().await.unwrap();
+    assert_eq!(list.drift(1).await.unwrap(), Drift::Behind { has: 1, last: 2 });
+    assert!(query("lmdb", &path, BLOCKED).is_some(), "the old one is in force");
+    std::fs::remove_dir(in_the_way).unwrap();
+    assert!(reprieve_map("lmdb", &path, etc));
+    list.step().await.unwrap();
+    assert_eq!(list.drift(1).await.unwrap(), Drift::None);
+    accepts(&postfix, BLOCKED).await;
+}
+
+#[tokio::test]
+async fn the_operators_service_tells_postfix_of_a_texthash() {
+    if !is_here() {
+        return;
+    }
+    let (_folder, path, list) = with_map("texthash").await;
+    let postfix = Postfix::on_hold(&asks("texthash", &path)).await;
+    assert!(reprieve_map("texthash", &path, &postfix.etc()));
+    list.step().await.unwrap();
+    list.release(1, &address(BLOCKED), "test").await.unwrap();
+    list.step().await.unwrap();
+    assert_eq!(list.drift(1).await.unwrap(), Drift::Behind { has: 1, last: 2 });
+    assert!(!reprieve_map("texthash", &path, Path::new("/nowhere")), "no Postfix there");
+    list.step().await.unwrap();
+    assert_eq!(list.drift(1).await.unwrap(), Drift::Behind { has: 1, last: 2 });
+    assert!(reprieve_map("texthash", &path, &postfix.etc()));
+    accepts(&postfix, BLOCKED).await;
+    list.step().await.unwrap();
+    assert_eq!(list.drift(1).await.unwrap(), Drift::None);
 }

@@ -186,8 +186,9 @@ pub(super) struct Set {
     of: Of,
     #[arg(long)]
     name: Option<String>,
-    /// A path: a Postfix texthash file. "socketmap": Postfix asks.
-    /// "download": it fetches, by a token that is shown once
+    /// cdb:/PATH, texthash:/PATH or lmdb:/PATH: a map file of Postfix's.
+    /// "socketmap": Postfix asks. "download": it fetches, by a token that is
+    /// shown once
     #[arg(long)]
     way: Option<String>,
     /// The organisation whose administrators run it; "": the service

@@ -14,7 +14,7 @@ use crate::directory::OrganisationId;
 use crate::mail::Address;
 use crate::suppression::change::Change;
 use crate::suppression::event::Outcome;
-use crate::suppression::{Noted, OWN, Suppression, Upload};
+use crate::suppression::{Noted, OWN, Suppression, Upload, Way};
 
 /// To whom, how long ago in minutes, what became of it, the answer.
 const OUTCOMES: [(&str, i64, Outcome, &str); 9] = [
@@ -70,7 +70,11 @@ pub async fn furnish(list: &Suppression) -> anyhow::Result<()> {
         watch_days: Some(90),
         ..Change::default()
     };
-    let live = list.change(server("mx.demo", "socketmap", "demo"), "admin").await?.server.id;
+    let live = Change {
+        never: Some(vec![format!("@{}", SERVED[0]), "billing@".to_owned()]),
+        ..server("mx.demo", "socketmap", "demo")
+    };
+    let live = list.change(live, "admin").await?.server.id;
     let fetching = list.change(server("news.demo", "download", "demo"), "admin").await?.server.id;
     let fixed = Change { fixed: Some(true), ..server("mx.second", "socketmap", "second") };
     let fixed = list.change(fixed, "admin").await?.server.id;
@@ -85,10 +89,28 @@ pub async fn furnish(list: &Suppression) -> anyhow::Result<()> {
         list.add(fetching, &address(&format!("{name}@closed{count}.example"))?, "admin").await?;
     }
     uploads(list, live).await?;
+    map_file(list, server).await?;
     let organisation = OrganisationId::new("demo").context("an organisation's id")?;
     let why = "We report once a year how many addresses of our members are dead.";
     list.inquire(&organisation, "anna", why, &|_| {}).await?;
     list.step().await?;
+    Ok(())
+}
+
+/// A Postfix that reads a map file, where there is a folder for one.
+async fn map_file(
+    list: &Suppression,
+    server: impl Fn(&str, &str, &str) -> Change,
+) -> anyhow::Result<()> {
+    let Some(folder) = list.lists_folder() else { return Ok(()) };
+    let way = format!("cdb:{}", folder.join("relay.demo").display());
+    // A folder's name may have what main.cf cannot.
+    if Way::map_file(&way).is_none() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    let id = list.change(server("relay.demo", &way, "demo"), "admin").await?.server.id;
+    list.add(id, &address("fax@closed0.example")?, "admin").await?;
     Ok(())
 }
 

@@ -47,7 +47,7 @@ use crate::reputation::Network;
 pub use admin::powers as console_powers;
 pub use admin::{ConfigKey, Console, Effective, Retry, SendDigest, Stopped, about_held};
 #[doc(hidden)]
-pub use api::{paths as api_paths, server_drift, server_settings, server_way};
+pub use api::{paths as api_paths, server_drift, server_settings};
 use asset::Assets;
 use error::Trouble;
 use limit::Limit;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::classify::Class;
+use super::learn::TRIES;
 use super::rule::REASONS;
 use super::{By, OWN, Reason, Refused, RunSettings, Server, ServerId, Suppression, Way, fetch};
 use crate::directory::OrganisationId;
@@ -13,8 +14,9 @@ use crate::directory::OrganisationId;
 pub struct Change {
     pub id: ServerId,
     pub name: Option<String>,
-    /// A path: a map file. `socketmap`: asked live. `download`: it fetches,
-    /// with a token that the answer shows once.
+    /// `texthash:`, `cdb:` or `lmdb:` and a path: a map file (a path alone is a
+    /// texthash). `socketmap`: asked live. `download`: it fetches, with a token
+    /// that the answer shows once.
     pub way: Option<String>,
     /// Whose administrators run it; empty: the service's.
     pub organisation: Option<String>,
@@ -55,51 +57,65 @@ impl Suppression {
     /// # Errors
     /// [`Refused`], a sentence; nothing is changed then.
     pub async fn change(&self, change: Change, by: impl Into<By<'_>>) -> Result<Changed, Refused> {
-        let all = self.servers().await?;
-        let id = match change.id {
-            Change::NEXT => all.iter().map(|one| one.id).max().unwrap_or(OWN) + 1,
-            id => id,
-        };
-        let known = all.into_iter().find(|server| server.id == id);
-        let name = change.name.clone().unwrap_or_else(|| format!("server-{id}"));
-        let mut server = known.unwrap_or_else(|| Server::new(id, &name, Way::Socketmap));
-        server.name = name_of(&change, &server)?;
-        let mut token = None;
-        if let (Some(way), true) = (change.way.as_deref(), change.id != OWN) {
-            server.way = match way {
-                "socketmap" => Way::Socketmap,
-                "download" => {
-                    let (fresh, way) = fetch::token();
-                    token = Some(fresh);
-                    way
+        let by = by.into();
+        let fetches = change.way.as_deref() == Some("download") && change.id != OWN;
+        let (token, fetching) = if fetches { Some(fetch::token()) } else { None }.unzip();
+        for _ in 0..TRIES {
+            let id = match change.id {
+                Change::NEXT => {
+                    let all = self.servers().await?;
+                    all.iter().map(|one| one.id).max().unwrap_or(OWN) + 1
                 }
-                path if path.starts_with('/') => Way::MapFile(path.to_owned()),
-                other => {
-                    let words = format!("{other:?} is not socketmap, download or an absolute path");
-                    return Err(Refused::Typed(words));
-                }
+                id => id,
             };
-        }
-        if let Some(id) = change.organisation.as_deref() {
-            server.organisation = match id {
-                "" => None,
-                id => Some(
-                    OrganisationId::new(id)
-                        .ok_or_else(|| Refused::Typed(format!("{id:?} is no organisation")))?,
-                ),
+            let row = self.known(id).await?;
+            let name = change.name.clone().unwrap_or_else(|| format!("server-{id}"));
+            let mut server = match &row {
+                Some(row) => row.record.clone(),
+                None if id == OWN => Server::own(),
+                None => Server::new(id, &name, Way::Socketmap),
             };
+            let off = take_over(&mut server, &change, fetching.as_ref())?;
+            if !self.write_server(row.as_ref(), &server, by).await? {
+                continue;
+            }
+            let mut cancelled = 0;
+            for reason in off.into_iter().filter(|_| change.cancel) {
+                cancelled += self.cancel_reason(server.id, reason).await?;
+            }
+            return Ok(Changed { server, cancelled, token });
         }
-        let off = settings_of(&mut server.settings, &change)?;
-        if let Some(never) = change.never {
-            server.never = never;
-        }
-        self.set_server(&server, by).await?;
-        let mut cancelled = 0;
-        for reason in off.into_iter().filter(|_| change.cancel) {
-            cancelled += self.cancel_reason(server.id, reason).await?;
-        }
-        Ok(Changed { server, cancelled, token })
+        Err(Refused::Busy)
     }
+}
+
+/// Takes the new values over; answers the reasons that are switched off.
+fn take_over(
+    server: &mut Server,
+    change: &Change,
+    fetching: Option<&Way>,
+) -> Result<Vec<Reason>, Refused> {
+    server.name = name_of(change, server)?;
+    if let (Some(way), true) = (change.way.as_deref(), server.id != OWN) {
+        server.way = match (way, fetching) {
+            ("socketmap", _) => Way::Socketmap,
+            (_, Some(fetching)) => fetching.clone(),
+            (other, None) => Way::map_file(other).ok_or_else(|| Refused::Way(other.to_owned()))?,
+        };
+    }
+    if let Some(id) = change.organisation.as_deref() {
+        server.organisation = match id {
+            "" => None,
+            id => Some(
+                OrganisationId::new(id)
+                    .ok_or_else(|| Refused::Typed(format!("{id:?} is no organisation")))?,
+            ),
+        };
+    }
+    if let Some(never) = &change.never {
+        server.never.clone_from(never);
+    }
+    settings_of(&mut server.settings, change)
 }
 
 /// Postfix names a server in its table's name: no spaces, no colons.
@@ -111,7 +127,7 @@ fn name_of(change: &Change, server: &Server) -> Result<String, Refused> {
     if fits && plain && name.parse::<u64>().is_err() {
         Ok(name.to_owned())
     } else {
-        Err(Refused::Typed(format!("{name:?} is no name for a server: a word, and no number")))
+        Err(Refused::Name(name.to_owned()))
     }
 }
 

@@ -8,13 +8,13 @@ use std::io::{self, Read};
 
 use encoding_rs::{Decoder, Encoding, SHIFT_JIS, UTF_8};
 
-use crate::mail::Address;
+use crate::mail::{Address, AddressError};
 
 /// Why a file is no list.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CsvError {
-    #[error("it cannot be read: {0}")]
-    Io(#[from] io::Error),
+    #[error("{0}")]
+    Io(String),
     #[error("line {0} is no CSV: {1}")]
     Csv(u64, String),
     #[error("no column is called {0:?}; there are: {1}")]
@@ -36,6 +36,12 @@ pub struct Rows<R: Read> {
     /// The first row is no heading, but an address already.
     first: Option<(u64, String)>,
     cell: String,
+}
+
+impl From<io::Error> for CsvError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error.to_string())
+    }
 }
 
 impl<R: Read> Rows<R> {
@@ -120,8 +126,8 @@ pub enum Wrong {
     TooLong,
     #[error("patterns are not taken; write each address")]
     Pattern,
-    #[error("{0}")]
-    NoAddress(String),
+    #[error(transparent)]
+    NoAddress(#[from] AddressError),
     #[error("this address may never be suppressed")]
     Never,
 }
@@ -141,7 +147,7 @@ pub fn address(cell: &str) -> Result<Address, Wrong> {
     if cell.contains('*') {
         return Err(Wrong::Pattern);
     }
-    Address::parse_utf8(cell).map_err(|error| Wrong::NoAddress(error.to_string()))
+    Ok(Address::parse_utf8(cell)?)
 }
 
 /// A cell as it may go into a spreadsheet: what would begin a formula gets an

@@ -2,14 +2,18 @@
 //! changed; a map file that Postfix never sees half written; drift and the
 //! way back.
 //!
-//! Nothing here starts a child process (ATTACKS S-28): a `texthash:` file is
-//! replaced in one step, and what tells Postfix to read it again is the
-//! operator's (`deploy/postfix/reprieve-map.path`, systemd watches the file),
-//! which writes beside it which version Postfix has read. A release must not
-//! wait for that: it is the socketmap's to be at once.
+//! Nothing here starts a child process (ATTACKS S-28): a map file is replaced in
+//! one step, and what tells Postfix to read it again, or makes an `lmdb:` of it,
+//! is the operator's (`deploy/postfix/reprieve-map.path`, systemd watches the
+//! file), which writes beside it which version Postfix has. A release must not
+//! wait for that: it is the socketmap's to be at once, and a `cdb:` needs none
+//! of it.
 
-use super::map::{self, read_head};
-use super::record::{Distributed, Server, ServerId, Way};
+use std::io;
+use std::path::Path;
+
+use super::map::{self, Changes, Form};
+use super::record::{Distributed, MapType, Server, ServerId, Way};
 use super::{By, Suppression, list::Refused};
 use crate::clock::SignedDuration;
 use crate::store::{Batch, Fault, Row};
@@ -47,6 +51,16 @@ pub enum Drift {
     },
 }
 
+/// Whether a file counts as read once it is there: nobody says what Postfix has
+/// read, and it is where Postfix reads. An `lmdb:` is nothing before it is made.
+fn is_read_at_once(way: &Way) -> bool {
+    match way {
+        Way::MapFile { map: MapType::Lmdb, .. } => false,
+        Way::MapFile { path, .. } => map::read_mark(Path::new(path)).is_none(),
+        Way::Own | Way::Socketmap | Way::Download(_) => false,
+    }
+}
+
 impl Suppression {
     /// Gives a server its list; with `dry` only says what would change. When
     /// nothing changed, nothing is distributed.
@@ -62,16 +76,17 @@ impl Suppression {
     ) -> Result<Difference, Refused> {
         let by = by.into();
         self.loaded()?;
+        // Two would write one file, and number it alike.
+        let _only = self.distributing.lock().await;
         let server = self.server(id).await?.record;
-        let Some(path) = self.list_path(&server) else {
+        let Some((path, form)) = self.list_file(&server) else {
             // The others ask, and have the newest at once.
             let addresses = self.roll(id).len() as u64;
             self.note_only(dry, by).await?;
             return Ok(Difference { version: server.version, addresses, ..Difference::default() });
         };
         let (roll, version) = (self.roll(id), server.version + 1);
-        let answer = matches!(server.way, Way::MapFile(_)).then_some(ANSWER);
-        let work = move || map::write(&path, &roll, (version, answer), dry);
+        let work = move || map::write(&path, &roll, (version, form), dry);
         let done = tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| Fault::Unavailable(error.to_string()))?;
@@ -81,13 +96,13 @@ impl Suppression {
                 Ok(difference)
             }
             Ok(difference) => {
-                self.note_distributed(&server, difference, by).await?;
+                self.note_distributed(id, difference, by).await?;
                 Ok(difference)
             }
             Err(error) => {
-                let words = format!("the list cannot be written: {error}");
-                self.note_trouble(&server, &words).await?;
-                Err(Refused::File(words))
+                let refused = Refused::Unwritable(error.to_string());
+                self.note_trouble(id, &refused.to_string()).await?;
+                Err(refused)
             }
         }
     }
@@ -103,69 +118,79 @@ impl Suppression {
 
     async fn note_distributed(
         &self,
-        server: &Server,
+        id: ServerId,
         difference: Difference,
         by: By<'_>,
     ) -> Result<(), Refused> {
         let now = self.clock().now();
-        let mut fresh = server.clone();
-        fresh.version = difference.version;
-        if matches!(&server.way, Way::MapFile(path) if map::read_mark(path).is_none()) {
-            // Nobody says what Postfix has read: the file is where it reads.
-            fresh.acknowledged = difference.version;
-            fresh.acknowledged_at = Some(now);
-        }
-        fresh.trouble = None;
-        let row = self.store().find::<Server>(&server.id.to_be_bytes()).await?;
-        let mut batch = Batch::new();
-        batch.upsert(row.as_ref(), &fresh);
-        batch.insert(&Distributed {
-            server: server.id,
+        let distributed = Distributed {
+            server: id,
             version: difference.version,
             at: now,
             by: by.login.to_owned(),
             addresses: difference.addresses,
             added: difference.added,
             removed: difference.removed,
+        };
+        let also = |batch: &mut Batch| {
+            batch.insert(&distributed);
+            (by.also)(batch);
+        };
+        let noted = self.edit_server(id, By { login: by.login, also: &also }, |server| {
+            server.version = difference.version;
+            if is_read_at_once(&server.way) {
+                server.acknowledged = difference.version;
+                server.acknowledged_at = Some(now);
+            }
+            server.trouble = None;
+            Ok(())
         });
-        (by.also)(&mut batch);
-        Ok(self.write(batch).await?)
+        noted.await.map(|_| ())
     }
 
-    pub(super) async fn note_trouble(&self, server: &Server, words: &str) -> Result<(), Fault> {
-        let row = self.store().find::<Server>(&server.id.to_be_bytes()).await?;
-        let mut fresh = server.clone();
-        fresh.trouble = Some(words.to_owned());
-        let mut batch = Batch::new();
-        batch.upsert(row.as_ref(), &fresh);
+    pub(super) async fn note_trouble(&self, id: ServerId, words: &str) -> Result<(), Refused> {
         if let Some(log) = &self.log {
             log.step_failed("distribution", words);
         }
-        self.write(batch).await
+        let noted = self.edit_server(id, "schedule", |server| {
+            server.trouble = Some(words.to_owned());
+            Ok(())
+        });
+        noted.await.map(|_| ())
     }
 
     /// Puts an older version of the file back and stays there until
     /// [`Suppression::resume`].
     ///
     /// # Errors
-    /// [`Refused::File`] if that version is not kept any more.
+    /// [`Refused::NoVersion`] if that version is not kept any more.
     pub async fn roll_back(
         &self,
         id: ServerId,
         version: u64,
         by: impl Into<By<'_>>,
     ) -> Result<(), Refused> {
-        let mut server = self.server(id).await?.record;
-        let Some(path) = self.list_path(&server) else {
-            return Err(Refused::File("a server that asks has no older versions".to_owned()));
+        let _only = self.distributing.lock().await;
+        let server = self.server(id).await?.record;
+        let Some((path, form)) = self.list_file(&server) else {
+            return Err(Refused::NoVersions);
         };
-        map::put_back(&path, version)
-            .map_err(|error| Refused::File(format!("version {version} is not there: {error}")))?;
-        server.pinned = true;
-        if matches!(&server.way, Way::MapFile(path) if map::read_mark(path).is_none()) {
-            server.acknowledged = version;
-        }
-        self.set_server(&server, by).await
+        let work = move || map::put_back(&path, version, form);
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| Fault::Unavailable(error.to_string()))?.map_err(
+            |error| match error.kind() {
+                io::ErrorKind::NotFound => Refused::NoVersion(version),
+                _ => Refused::Unwritable(error.to_string()),
+            },
+        )?;
+        let noted = self.edit_server(id, by, |server| {
+            server.pinned = true;
+            if is_read_at_once(&server.way) {
+                server.acknowledged = version;
+            }
+            Ok(())
+        });
+        noted.await.map(|_| ())
     }
 
     /// Ends what [`Suppression::roll_back`] began.
@@ -173,9 +198,11 @@ impl Suppression {
     /// # Errors
     /// [`Refused`] if the store cannot write.
     pub async fn resume(&self, id: ServerId, by: impl Into<By<'_>>) -> Result<(), Refused> {
-        let mut server = self.server(id).await?.record;
-        server.pinned = false;
-        self.set_server(&server, by).await
+        let resumed = self.edit_server(id, by, |server| {
+            server.pinned = false;
+            Ok(())
+        });
+        resumed.await.map(|_| ())
     }
 
     /// Whether a server still has what it was given.
@@ -187,11 +214,11 @@ impl Suppression {
         Ok(match &server.way {
             Way::Own | Way::Socketmap => Drift::None,
             _ if server.version == 0 => Drift::Never,
-            Way::Download(_) | Way::MapFile(_) => {
-                let path = self.list_path(&server).unwrap_or_default();
+            Way::Download(_) | Way::MapFile { .. } => {
+                let Some((path, form)) = self.list_file(&server) else { return Ok(Drift::Never) };
                 let has = server.acknowledged;
-                match (read_head(&path), &server.way) {
-                    (Ok(Some(version)), Way::MapFile(_))
+                match (map::in_force(&path, form), form) {
+                    (Ok(Some(version)), Form::Map(_))
                         if version != server.version && !server.pinned =>
                     {
                         Drift::Changed(format!("it holds version {version}"))
@@ -215,6 +242,28 @@ impl Suppression {
         Ok(all)
     }
 
+    /// What a version that is kept has changed against the one before it, at
+    /// most `limit` addresses of each kind.
+    ///
+    /// # Errors
+    /// [`Refused::NoVersion`] if one of both is not kept any more.
+    pub async fn changes(
+        &self,
+        id: ServerId,
+        version: u64,
+        limit: usize,
+    ) -> Result<Changes, Refused> {
+        let server = self.server(id).await?.record;
+        let (path, _) = self.list_file(&server).ok_or(Refused::NoVersions)?;
+        let work = move || map::changes(&path, version, limit);
+        let done = tokio::task::spawn_blocking(work).await;
+        let done = done.map_err(|error| Fault::Unavailable(error.to_string()))?;
+        done.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Refused::NoVersion(version),
+            _ => Refused::File(error.to_string()),
+        })
+    }
+
     /// One step for every server: a daily run that is due, files that are
     /// behind; what live lookups refused is logged; and the logs forget what
     /// is old. Answers how many runs were made.
@@ -229,15 +278,14 @@ impl Suppression {
                 self.run(server.id, "schedule").await?;
                 ran += 1;
             }
-            if self.list_path(&server).is_some() && !server.pinned {
+            let Some((path, form)) = self.list_file(&server) else { continue };
+            if !server.pinned {
                 self.keep_map(&server).await?;
             }
-            if let Way::MapFile(path) = &server.way {
-                self.note_read(&server, path).await?;
+            if matches!(form, Form::Map(_)) {
+                self.note_read(&server, &path).await?;
             }
-            if self.list_path(&server).is_some() {
-                self.watch_taken(&self.server(server.id).await?.record).await?;
-            }
+            self.watch_taken(&self.server(server.id).await?.record).await?;
         }
         self.note_refused().await?;
         self.rolls.settle().await;
@@ -274,14 +322,14 @@ impl Suppression {
                 Ok(())
             }
             // The server's record and the log say so; the next step tries again.
-            Err(Refused::File(_)) => Ok(()),
+            Err(Refused::Unwritable(_)) => Ok(()),
             Err(Refused::Store(fault)) => Err(fault),
             Err(other) => Err(Fault::Unavailable(other.to_string())),
         }
     }
 
     /// Takes over which version Postfix has read, where somebody says so.
-    async fn note_read(&self, server: &Server, path: &str) -> Result<(), Fault> {
+    async fn note_read(&self, server: &Server, path: &Path) -> Result<(), Fault> {
         let Some(version) = map::read_mark(path) else { return Ok(()) };
         let Some(row) = self.known(server.id).await? else { return Ok(()) };
         let mut fresh = row.record.clone();

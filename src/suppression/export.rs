@@ -7,6 +7,7 @@ use super::record::ServerId;
 use super::search::Query;
 use crate::clock::Timestamp;
 use crate::store::Fault;
+use crate::store::arena::Order;
 
 /// Rows of one piece.
 const PIECE: usize = 2000;
@@ -69,7 +70,9 @@ impl Export {
     /// What a search finds; of lists only its `part` counts.
     pub fn new(list: &Suppression, server: ServerId, what: What, query: Query) -> Self {
         let errors_only = what == What::Errors;
-        let query = Query { server: Some(server), errors_only, limit: PIECE, ..query };
+        // Other orders walk through everything for each piece.
+        let order = Order::default();
+        let query = Query { server: Some(server), errors_only, limit: PIECE, order, ..query };
         Self { list: list.clone(), what, server, query, after: None, ended: false, rows: 0 }
     }
 
@@ -116,7 +119,8 @@ impl Export {
 
     async fn exemptions(&self, after: &[u8]) -> Result<Page, Fault> {
         let (part, server) = (&self.query.part, self.server);
-        let (page, next) = self.list.exempt_addresses(server, part, after, PIECE).await?;
+        let (page, next) =
+            self.list.exempt_addresses(server, part, (after, Order::default()), PIECE).await?;
         let rows = page.into_iter().map(|one| {
             let (reason, last) = (one.reason.as_str().to_owned(), one.last_error);
             let (errors, at) = (one.errors.to_string(), one.at.to_string());

@@ -14,6 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::list::Refused;
+use super::map::Form;
 use super::record::{Distributed, Server, ServerId, Way};
 use super::{Suppression, map};
 use crate::clock::SignedDuration;
@@ -72,7 +74,7 @@ impl Suppression {
         if !bool::from(wanted[..].ct_eq(&hash(token)[..])) {
             return Ok(Fetched::Unknown);
         }
-        let Some(path) = self.list_path(&row.record) else { return Ok(Fetched::Nothing) };
+        let Some((path, _)) = self.list_file(&row.record) else { return Ok(Fetched::Nothing) };
         // A renamed file stays whole for whoever has it open.
         let open = || -> std::io::Result<(File, Option<u64>)> {
             Ok((File::open(&path)?, map::read_head(&path)?))
@@ -109,12 +111,13 @@ impl Suppression {
         Ok(())
     }
 
-    /// Where the list of a server lies as a file, if it does.
-    pub(super) fn list_path(&self, server: &Server) -> Option<PathBuf> {
+    /// Where the list of a server lies as a file, if it does, and as what.
+    pub(super) fn list_file(&self, server: &Server) -> Option<(PathBuf, Form)> {
         match &server.way {
-            Way::MapFile(path) => Some(PathBuf::from(path)),
+            Way::MapFile { path, map } => Some((PathBuf::from(path), Form::Map(*map))),
             Way::Download(_) => {
-                self.lists.as_ref().map(|folder| folder.join(format!("server-{}", server.id)))
+                let folder = self.lists.as_ref()?;
+                Some((folder.join(format!("server-{}", server.id)), Form::Download))
             }
             Way::Own | Way::Socketmap => None,
         }
@@ -129,12 +132,12 @@ impl Suppression {
         key.extend_from_slice(&server.version.to_be_bytes());
         let last = self.store.find::<Distributed>(&key).await?;
         let (patience, done) = match server.way {
-            Way::MapFile(_) => (UNREAD, "read"),
+            Way::MapFile { .. } => (UNREAD, "read"),
             _ => (BEHIND, "fetched"),
         };
         if last.is_some_and(|row| self.clock.now().duration_since(row.record.at) > patience) {
             let words = format!("it has not {done} version {}", server.version);
-            self.note_trouble(server, &words).await?;
+            self.note_trouble(server.id, &words).await.map_err(Refused::into_fault)?;
         }
         Ok(())
     }
@@ -163,7 +166,7 @@ mod tests {
         let clock = Clock::stopped_at(crate::clock::Timestamp::from_second(1_800_000_000).unwrap());
         let list = Suppression::new(Store::in_memory(), clock.clone()).in_folder(folder.path());
         let (token, way) = token();
-        list.set_server(&Server::new(3, "far", way), "test").await.unwrap();
+        list.add_server(&Server::new(3, "far", way), "test").await.unwrap();
         assert!(matches!(list.fetch(3, &token, None).await.unwrap(), Fetched::Nothing));
         list.add(3, &Address::parse("a@b.example").unwrap(), "test").await.unwrap();
         list.step().await.unwrap();

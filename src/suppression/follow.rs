@@ -155,7 +155,7 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
         };
         let list = Suppression::new(Store::in_memory(), Clock::system());
-        list.set_server(&Server::new(1, "mx", Way::Socketmap), "test").await.unwrap();
+        list.add_server(&Server::new(1, "mx", Way::Socketmap), "test").await.unwrap();
         append(&line(0, "before@b.example"));
         let mut follow = Follow::new(list.clone(), 1, &path);
         assert_eq!(follow.step().await.unwrap().outcomes, 0);

@@ -12,7 +12,7 @@ use super::csv::Wrong;
 use super::list::Refused;
 use super::memory::Growing;
 use super::record::{self, Block, Import, ImportState, Lifted, ServerId};
-use super::{Also, Suppression, csv};
+use super::{Also, Suppression, csv, rule};
 use crate::mail::Address;
 use crate::store::{Batch, Fault};
 
@@ -38,8 +38,7 @@ impl Preview {
     /// Of an upload that was registered before; its invalid rows are forgotten.
     fn of(import: &Import) -> Self {
         let Import { records, duplicates, invalid, .. } = *import;
-        let addresses = records.saturating_sub(duplicates + invalid);
-        Self { records, duplicates, invalid, addresses, lines: Vec::new() }
+        Self { records, duplicates, invalid, addresses: import.addresses(), lines: Vec::new() }
     }
 }
 
@@ -71,7 +70,7 @@ impl Suppression {
     /// Reads an upload and says what it holds, without registering it.
     ///
     /// # Errors
-    /// [`Refused::File`] if it is no list.
+    /// [`Refused::NoList`] if it is none.
     pub async fn preview(
         &self,
         upload: &Upload,
@@ -121,6 +120,9 @@ impl Suppression {
             invalid: 0,
             blocks: 0,
             state: ImportState::Staged,
+            active_at: None,
+            until: None,
+            released: 0,
         };
         let mut batch = Batch::new();
         batch.insert(&import);
@@ -149,12 +151,11 @@ impl Suppression {
         mut into: Option<&mut Import>,
     ) -> Result<Preview, Refused> {
         let server = self.server(upload.server).await?.record;
-        let mut rows =
-            csv::Rows::open(file, &upload.column).map_err(|e| Refused::File(e.to_string()))?;
+        let mut rows = csv::Rows::open(file, &upload.column)?;
         let (mut preview, mut seen) = (Preview::default(), HashSet::new());
         let mut block = String::new();
         let mut in_block = 0;
-        while let Some(row) = rows.next().map_err(|e| Refused::File(e.to_string()))? {
+        while let Some(row) = rows.next()? {
             preview.records += 1;
             let (line, cell) = row;
             let address = match csv::address(cell) {
@@ -235,11 +236,15 @@ impl Suppression {
         }
         let key = record::import_key(import.server, import.id);
         let row = self.store.find::<Import>(&key).await?;
+        let (now, settings) = (self.clock.now(), self.server(import.server).await?.record.settings);
         import.state = ImportState::Active;
+        import.active_at = Some(now);
+        import.until = rule::watch_until(now, 0, &settings);
         let mut batch = Batch::new();
         batch.upsert(row.as_ref(), &import);
         also(&mut batch);
         self.write(batch).await?;
+        let _only = self.rolls.rewriting().await;
         let (mut lifted, mut again) = (HashSet::new(), Vec::new());
         self.each(|one: Lifted| {
             let own = Some(one.address.canonical().to_string());

@@ -21,7 +21,8 @@ use crate::store::{Batch, Fault, Record, Refusal, Row};
 
 /// How often a decision is made again when another came first.
 pub(super) const TRIES: usize = 32;
-/// Refusals of live lookups that wait for the log; more are not logged.
+/// Refusals of a server's live lookups that wait for the log; more are not
+/// logged.
 const REFUSALS: usize = 10_000;
 /// Of these, so many go into one batch.
 const REFUSED_AT_ONCE: usize = 500;
@@ -153,8 +154,9 @@ impl Suppression {
     /// once for each address.
     pub(super) fn refuse_live(&self, server: ServerId, address: &str) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() < REFUSALS {
-            refused.insert((server, address.to_owned()));
+        let known = refused.entry(server).or_default();
+        if known.len() < REFUSALS && !known.contains(address) {
+            known.insert(address.to_owned());
         }
     }
 
@@ -162,7 +164,10 @@ impl Suppression {
     pub(super) async fn note_refused(&self) -> Result<(), Fault> {
         let refused =
             std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
-        let refused: Vec<_> = refused.into_iter().collect();
+        let refused: Vec<(ServerId, String)> = refused
+            .into_iter()
+            .flat_map(|(server, all)| all.into_iter().map(move |one| (server, one)))
+            .collect();
         for some in refused.chunks(REFUSED_AT_ONCE) {
             let mut batch = Batch::new();
             for (server, address) in some {

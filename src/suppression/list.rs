@@ -4,11 +4,13 @@
 //! for every reader of this process once that is durable, whatever the
 //! schedule.
 
-use super::csv::Wrong;
+use super::csv::{CsvError, Wrong};
 use super::learn::TRIES;
-use super::record::{self, Count, Exemption, Lifted, Reason, Server, ServerId, Suppressed};
+use super::record::{
+    self, Count, Exemption, Import, ImportState, Lifted, Reason, Server, ServerId, Suppressed,
+};
 use super::rule::SettingsError;
-use super::{By, Suppression};
+use super::{By, OWN, Suppression};
 use crate::clock::Timestamp;
 use crate::mail::Address;
 use crate::store::{Batch, Fault, Refusal, Row};
@@ -34,6 +36,24 @@ pub enum Refused {
     Address(String, Wrong),
     #[error("the file cannot be read: {0}")]
     File(String),
+    /// It was read, and is no list.
+    #[error("the file cannot be read: {0}")]
+    NoList(#[from] CsvError),
+    #[error("it is larger than {0} MiB")]
+    TooLarge(u64),
+    /// The old one stays in force.
+    #[error("the list cannot be written: {0}")]
+    Unwritable(String),
+    #[error("version {0} is not kept any more")]
+    NoVersion(u64),
+    #[error("a server that asks has no older versions")]
+    NoVersions,
+    #[error("{0:?} is no name for a server: a word, and no number")]
+    Name(String),
+    #[error("{0:?} is not socketmap, download, or a map file like cdb:/etc/postfix/blocked")]
+    Way(String),
+    #[error("there is a server {0} already")]
+    ServerKnown(ServerId),
     /// Something that was typed is not what it should be.
     #[error("{0}")]
     Typed(String),
@@ -43,6 +63,35 @@ pub enum Refused {
     Busy,
     #[error(transparent)]
     Store(#[from] Fault),
+}
+
+/// What the lists in force say of an uploaded address: which of them holds it
+/// is not looked up.
+struct Dates {
+    /// The epoch where they differ.
+    since: Timestamp,
+    /// When the last of them ends.
+    until: Option<Timestamp>,
+}
+
+impl Dates {
+    fn of<'a>(lists: impl Iterator<Item = &'a Import> + Clone) -> Self {
+        let mut began = lists.clone().map(|one| one.active_at.unwrap_or(one.at));
+        let since = began.next().filter(|_| began.next().is_none());
+        let ends: Option<Vec<Timestamp>> = lists.map(|one| one.until).collect();
+        let until = ends.and_then(|ends| ends.into_iter().max());
+        Self { since: since.unwrap_or(Timestamp::UNIX_EPOCH), until }
+    }
+}
+
+impl Refused {
+    /// For work that no person waits for.
+    pub(super) fn into_fault(self) -> Fault {
+        match self {
+            Self::Store(fault) => fault,
+            other => Fault::Unavailable(other.to_string()),
+        }
+    }
 }
 
 impl Suppression {
@@ -182,19 +231,42 @@ impl Suppression {
         after: &str,
         limit: usize,
     ) -> Result<Vec<Suppressed>, Fault> {
+        self.search_in(server, part, after, (limit, false)).await
+    }
+
+    /// The same, or from the end of the list to its beginning.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn search_in(
+        &self,
+        server: ServerId,
+        part: &str,
+        after: &str,
+        (limit, backwards): (usize, bool),
+    ) -> Result<Vec<Suppressed>, Fault> {
         self.loaded()?;
+        let lists = self.imports(server).await?;
+        let lists = lists.iter().filter(|one| one.state == ImportState::Active);
+        let uploaded = Dates::of(lists);
         let mut found = Vec::new();
-        for text in self.roll(server).search(&part.to_lowercase(), after, limit) {
+        let (roll, part) = (self.roll(server), part.to_lowercase());
+        let page = if backwards {
+            roll.search_back(&part, after, limit)
+        } else {
+            roll.search(&part, after, limit)
+        };
+        for text in page {
             let Ok(address) = Address::parse_utf8(&text) else { continue };
             match self.find(server, &address).await? {
                 Some(row) => found.push(row.record),
-                // Uploaded: the list itself says no more of it.
+                // Uploaded: its list knows the dates.
                 None if self.covers_for(server, &address).await? => found.push(Suppressed {
                     address,
-                    since: Timestamp::UNIX_EPOCH,
+                    since: uploaded.since,
                     reason: Reason::Uploaded,
                     server,
-                    until: None,
+                    until: uploaded.until,
                     relapses: 0,
                 }),
                 None => {}
@@ -237,17 +309,63 @@ impl Suppression {
         Ok(all)
     }
 
-    /// Writes a server's record: a new one, or new settings of a known one.
+    /// Makes a server.
     ///
     /// # Errors
+    /// [`Refused::ServerKnown`] if there is one of this number;
     /// [`Refused::Settings`] if they cannot be.
-    pub async fn set_server(&self, server: &Server, by: impl Into<By<'_>>) -> Result<(), Refused> {
+    pub async fn add_server(&self, server: &Server, by: impl Into<By<'_>>) -> Result<(), Refused> {
+        if self.write_server(None, server, by.into()).await? {
+            Ok(())
+        } else {
+            Err(Refused::ServerKnown(server.id))
+        }
+    }
+
+    /// Changes a server's record as it stands when that is written: `change`
+    /// is called again when another change came first.
+    ///
+    /// # Errors
+    /// [`Refused`]: what `change` says, or [`Refused::Settings`] if what it
+    /// makes of them cannot be.
+    pub async fn edit_server<T>(
+        &self,
+        id: ServerId,
+        by: impl Into<By<'_>>,
+        change: impl Fn(&mut Server) -> Result<T, Refused>,
+    ) -> Result<(Server, T), Refused> {
         let by = by.into();
+        for _ in 0..TRIES {
+            let row = self.known(id).await?;
+            let mut server = match &row {
+                Some(row) => row.record.clone(),
+                None if id == OWN => Server::own(),
+                None => return Err(Refused::NoServer(id)),
+            };
+            let done = change(&mut server)?;
+            if self.write_server(row.as_ref(), &server, by).await? {
+                return Ok((server, done));
+            }
+        }
+        Err(Refused::Busy)
+    }
+
+    /// Writes a server over the record that was read, or where there was none;
+    /// `false`: another change came first.
+    pub(super) async fn write_server(
+        &self,
+        row: Option<&Row<Server>>,
+        server: &Server,
+        by: By<'_>,
+    ) -> Result<bool, Refused> {
         server.settings.check()?;
-        let row = self.store.find::<Server>(&server.id.to_be_bytes()).await?;
         let mut batch = Batch::new();
-        batch.upsert(row.as_ref(), server);
+        batch.upsert(row, server);
         (by.also)(&mut batch);
-        Ok(self.write(batch).await?)
+        match self.store.commit(batch).await {
+            Ok(_) => Ok(true),
+            Err(Refusal::Conflict(_)) => Ok(false),
+            Err(refusal) => Err(Fault::Unavailable(refusal.to_string()).into()),
+        }
     }
 }

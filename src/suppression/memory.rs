@@ -5,12 +5,13 @@
 //! such an address waits, and none goes to a suppressed one.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 
-use super::record::{self, Block, Import, ImportState, Lifted, ServerId, Suppressed};
+use super::record::{self, Block, Import, ImportState, Lifted, Server, ServerId, Suppressed};
 use super::roll::Roll;
 use super::{PAGE, Suppression};
 use crate::clock::SignedDuration;
@@ -28,6 +29,10 @@ pub(super) struct Rolls {
     all: Arc<RwLock<HashMap<ServerId, Roll>>>,
     /// `true` while they are being filled.
     loading: Arc<watch::Sender<bool>>,
+    /// How often a server was made, changed or removed.
+    servers: Arc<AtomicU64>,
+    /// Held by who writes many addresses into chunks, or all of them anew.
+    rewriting: Arc<Mutex<()>>,
 }
 
 impl Rolls {
@@ -38,6 +43,10 @@ impl Rolls {
         store.watch(Suppressed::TABLE, move |news| followed.set(news.key, news.value.is_some()));
         let followed = rolls.clone();
         store.watch(Lifted::TABLE, move |news| followed.set(news.key, news.value.is_none()));
+        let servers = Arc::clone(&rolls.servers);
+        store.watch(Server::TABLE, move |_| {
+            servers.fetch_add(1, Ordering::Release);
+        });
         rolls
     }
 
@@ -57,12 +66,25 @@ impl Rolls {
         all.entry(server).or_default().clone()
     }
 
+    /// Another number whenever a server's record is another: whoever remembers
+    /// what its name means asks again then.
+    pub fn servers_changed(&self) -> u64 {
+        self.servers.load(Ordering::Acquire)
+    }
+
     pub fn are_loading(&self) -> bool {
         *self.loading.borrow()
     }
 
+    /// Nobody else writes into chunks while this is held.
+    pub async fn rewriting(&self) -> MutexGuard<'_, ()> {
+        self.rewriting.lock().await
+    }
+
     /// Writes what changed into the chunks, where that is much.
     pub async fn settle(&self) {
+        // Whoever writes there now leaves it for the next step.
+        let Ok(_only) = self.rewriting.try_lock() else { return };
         for roll in self.with_many_changes() {
             // It is only slower where this fails.
             let _ = tokio::task::spawn_blocking(move || roll.merge("")).await;
@@ -134,46 +156,94 @@ impl Suppression {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn load(&self) -> Result<(), Fault> {
-        let mut lifted: HashMap<ServerId, HashSet<String>> = HashMap::new();
-        self.each(|row: Lifted| {
-            lifted.entry(row.server).or_default().insert(row.address.canonical().to_string());
-        })
-        .await?;
         let mut imports = Vec::new();
         self.each(|one: Import| imports.push(one)).await?;
-        for staged in imports.iter().filter(|one| one.state == ImportState::Staged) {
-            // Long enough ago that nobody is at it.
-            if self.clock.now().duration_since(staged.at) >= SignedDuration::from_hours(1) {
-                self.forget_import(staged).await?;
+        for import in &imports {
+            match import.state {
+                // Long enough ago that nobody is at it.
+                ImportState::Staged
+                    if self.clock.now().duration_since(import.at)
+                        >= SignedDuration::from_hours(1) =>
+                {
+                    self.forget_import(import).await?;
+                }
+                ImportState::Over => self.forget_blocks(import).await?,
+                _ => {}
             }
         }
-        let mut lists: HashMap<ServerId, Growing> = HashMap::new();
+        self.rebuild(None).await?;
+        self.rolls.loading.send_replace(false);
+        Ok(())
+    }
+
+    /// Builds one server's list anew, where uploads have ended.
+    pub(super) async fn reload(&self, server: ServerId) -> Result<(), Fault> {
+        self.rebuild(Some(server)).await?;
+        for over in self.imports(server).await?.iter().filter(|one| one.state == ImportState::Over)
+        {
+            self.forget_blocks(over).await?;
+        }
+        Ok(())
+    }
+
+    async fn rebuild(&self, only: Option<ServerId>) -> Result<(), Fault> {
+        let _only = self.rolls.rewriting().await;
+        let is_wanted = |server: ServerId| only.is_none_or(|only| only == server);
+        let mut lifted: HashMap<ServerId, HashSet<String>> = HashMap::new();
+        self.each(|row: Lifted| {
+            if is_wanted(row.server) {
+                let off = lifted.entry(row.server).or_default();
+                off.insert(row.address.canonical().to_string());
+            }
+        })
+        .await?;
         let fresh = || Growing::new(Roll::default());
+        // An empty list takes the place of one that was not.
+        let mut lists: HashMap<ServerId, Growing> =
+            only.map(|id| (id, fresh())).into_iter().collect();
         let mut after = Vec::new();
         loop {
             let rows: Vec<Row<Suppressed>> = self.store.page(&after, PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = last.record.key();
-            for row in &rows {
+            for row in rows.iter().filter(|row| is_wanted(row.record.server)) {
                 let growing = lists.entry(row.record.server).or_insert_with(fresh);
                 growing.add(&row.record.address.canonical().to_string()).await?;
             }
         }
-        for import in imports.iter().filter(|one| one.state == ImportState::Active) {
+        let mut imports = Vec::new();
+        self.each(|one: Import| imports.push(one)).await?;
+        imports.retain(|one| one.state == ImportState::Active && is_wanted(one.server));
+        for import in &imports {
             let growing = lists.entry(import.server).or_insert_with(fresh);
             let off = lifted.entry(import.server).or_default();
-            self.add_blocks(import, growing, |one| !off.contains(one)).await?;
+            let mut nth = 0;
+            self.add_blocks(import, growing, |one| {
+                nth += 1;
+                nth > import.released && !off.contains(one)
+            })
+            .await?;
         }
         for (server, growing) in lists {
             let roll = growing.finish().await?;
             self.roll(server).adopt(roll.into_arena());
         }
-        self.rolls.loading.send_replace(false);
         Ok(())
     }
 
     /// Removes an upload of which nothing is in force.
     pub(super) async fn forget_import(&self, import: &Import) -> Result<(), Fault> {
+        self.forget_blocks(import).await?;
+        let key = record::import_key(import.server, import.id);
+        let mut batch = Batch::new();
+        if let Some(row) = self.store.find::<Import>(&key).await? {
+            batch.remove(&row);
+        }
+        self.write(batch).await
+    }
+
+    /// Removes the addresses of such an upload; that there was one stays known.
+    async fn forget_blocks(&self, import: &Import) -> Result<(), Fault> {
         let key = record::import_key(import.server, import.id);
         loop {
             let rows: Vec<Row<Block>> = self.store.page(&key, 50).await?;
@@ -181,14 +251,10 @@ impl Suppression {
             for row in rows.iter().filter(|row| row.record.import == import.id) {
                 batch.remove(row);
             }
-            let done = batch.is_empty();
-            if let (true, Some(row)) = (done, self.store.find::<Import>(&key).await?) {
-                batch.remove(&row);
-            }
-            self.write(batch).await?;
-            if done {
+            if batch.is_empty() {
                 return Ok(());
             }
+            self.write(batch).await?;
         }
     }
 

@@ -7,6 +7,7 @@
 //! [`Suppression::load`]. Every server has a list and settings of its own;
 //! server 0 is our courier.
 
+mod cdb;
 pub mod change;
 pub mod classify;
 pub mod csv;
@@ -34,7 +35,7 @@ pub use import::{Preview, Upload};
 pub use learn::Noted;
 pub use list::Refused;
 pub use record::{
-    Exemption, Inquiry, InquiryState, OWN, Reason, Server, ServerId, Suppressed, Way,
+    Exemption, Inquiry, InquiryState, MapType, OWN, Reason, Server, ServerId, Suppressed, Way,
 };
 pub use rule::RunSettings;
 pub use run::Ran;
@@ -62,9 +63,11 @@ pub struct Suppression {
     own: Arc<RwLock<Vec<String>>>,
     /// What of each list a map file was last made of.
     distributed: Arc<RwLock<HashMap<ServerId, u64>>>,
+    /// Held by who writes a list into its file.
+    distributing: Arc<tokio::sync::Mutex<()>>,
     arenas: search::Arenas,
     /// Refusals that live lookups have answered since the last step.
-    refused: Arc<Mutex<HashSet<(ServerId, String)>>>,
+    refused: Arc<Mutex<HashMap<ServerId, HashSet<String>>>>,
     /// Where lists for download lie.
     lists: Option<PathBuf>,
     uploads: Option<upload::Uploads>,
@@ -108,6 +111,7 @@ impl Suppression {
             clock,
             own: Arc::default(),
             distributed: Arc::default(),
+            distributing: Arc::default(),
             keep_days: 40,
             log: None,
         }
@@ -215,6 +219,11 @@ impl Suppression {
         address: &Address,
     ) -> Result<Option<Row<Suppressed>>, Fault> {
         self.store.find(&record::key(address, server)).await
+    }
+
+    /// Where lists for download lie.
+    pub fn lists_folder(&self) -> Option<&Path> {
+        self.lists.as_deref()
     }
 
     pub fn store(&self) -> &Store {

@@ -2,6 +2,8 @@
 //! providers' windows, imports. Keys end in the server's number, so that one
 //! address is found for every server at once.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 use uuid::Uuid;
 
@@ -141,15 +143,81 @@ pub enum Way {
     /// Our courier asks the list itself.
     #[n(0)]
     Own,
-    /// A Postfix `texthash:` file, replaced as a whole (texthash(5)).
+    /// A table of Postfix's, replaced as a whole.
     #[n(1)]
-    MapFile(#[n(0)] String),
+    MapFile {
+        /// As main.cf names it: without the ending that some types have.
+        #[n(0)]
+        path: String,
+        #[n(1)]
+        #[cbor(default)]
+        map: MapType,
+    },
     /// Postfix asks us (socketmap_table(5)).
     #[n(2)]
     Socketmap,
     /// The server fetches it; the SHA-256 of its token.
     #[n(3)]
     Download(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+}
+
+impl Way {
+    /// A map file as main.cf names it, `cdb:/etc/postfix/blocked`; a path
+    /// alone is a `texthash:`. `None`: it is no absolute path, or has what
+    /// separates names in main.cf.
+    pub fn map_file(text: &str) -> Option<Self> {
+        let typed = MapType::ALL.into_iter().find_map(|map| {
+            let path = text.strip_prefix(map.as_str())?.strip_prefix(':')?;
+            Some((map, path))
+        });
+        let (map, path) = typed.unwrap_or((MapType::default(), text));
+        let parts = |c: char| c == ',' || c.is_whitespace() || c.is_control();
+        let fits = path.starts_with('/') && !path.ends_with('/') && !path.contains(parts);
+        fits.then(|| Self::MapFile { path: path.to_owned(), map })
+    }
+}
+
+/// As an operator types it.
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => f.write_str("own"),
+            Self::MapFile { path, map } => write!(f, "{}:{path}", map.as_str()),
+            Self::Socketmap => f.write_str("socketmap"),
+            Self::Download(_) => f.write_str("download"),
+        }
+    }
+}
+
+/// Which of Postfix's tables a map file is (DATABASE_README). The numbers
+/// stand on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum MapType {
+    /// Text, which Postfix reads into memory when it is told to.
+    #[default]
+    #[n(0)]
+    Texthash,
+    /// Made by us; Postfix sees by itself that it was replaced.
+    #[n(1)]
+    Cdb,
+    /// Made of our text by Postfix's `postmap`, which the operator's service
+    /// runs: we start no programs.
+    #[n(2)]
+    Lmdb,
+}
+
+impl MapType {
+    pub const ALL: [Self; 3] = [Self::Texthash, Self::Cdb, Self::Lmdb];
+
+    /// Postfix's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Texthash => "texthash",
+            Self::Cdb => "cdb",
+            Self::Lmdb => "lmdb",
+        }
+    }
 }
 
 /// A mail server, how its list is run, and how far it has it.
@@ -186,6 +254,19 @@ pub struct Server {
     /// Whose server it is: its administrators run it. Absent: the service's.
     #[n(11)]
     pub organisation: Option<OrganisationId>,
+    /// How many the watch period has released on its last day of doing so.
+    #[n(12)]
+    pub released: Option<OnDay>,
+}
+
+/// A number that counts for one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OnDay {
+    /// Of the server's zone, as days since 1970-01-01.
+    #[n(0)]
+    pub day: i64,
+    #[n(1)]
+    pub count: u64,
 }
 
 impl Server {
@@ -207,6 +288,7 @@ impl Server {
             trouble: None,
             pinned: false,
             organisation: None,
+            released: None,
         }
     }
 }
@@ -271,6 +353,23 @@ pub struct Import {
     pub blocks: u32,
     #[n(9)]
     pub state: ImportState,
+    /// When it came into force.
+    #[cbor(n(10), with = "crate::store::record::maybe_micros")]
+    pub active_at: Option<Timestamp>,
+    /// When its addresses are released by themselves.
+    #[cbor(n(11), with = "crate::store::record::maybe_micros")]
+    pub until: Option<Timestamp>,
+    /// So many of them, in the order of its blocks, have been.
+    #[n(12)]
+    #[cbor(default)]
+    pub released: u64,
+}
+
+impl Import {
+    /// Addresses in its blocks.
+    pub fn addresses(&self) -> u64 {
+        self.records.saturating_sub(self.duplicates + self.invalid)
+    }
 }
 
 /// The numbers stand on disk.
@@ -285,6 +384,9 @@ pub enum ImportState {
     Registered,
     #[n(2)]
     Active,
+    /// Its watch period is over, and all of its addresses are released.
+    #[n(3)]
+    Over,
 }
 
 /// Some addresses of an import, canonical and sorted.

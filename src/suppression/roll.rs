@@ -166,6 +166,27 @@ impl Arena {
         }
         found
     }
+
+    /// The same from the last one to the first, before `before` (empty: all).
+    fn search_back(&self, part: &str, before: &str, limit: usize) -> Vec<String> {
+        let finder = Finder::new(part.as_bytes());
+        let end = if before.is_empty() {
+            self.chunks.len()
+        } else {
+            self.chunk_of(before).map_or(0, |nth| nth + 1)
+        };
+        let mut found = Vec::new();
+        for chunk in self.chunks[..end].iter().rev() {
+            let mut here = Vec::new();
+            chunk.search(&finder, 0, usize::MAX, &mut here);
+            here.retain(|one| before.is_empty() || one.as_str() < before);
+            found.extend(here.into_iter().rev());
+            if found.len() >= limit {
+                break;
+            }
+        }
+        found
+    }
 }
 
 /// One server's list. Clones share it.
@@ -307,12 +328,24 @@ impl Roll {
 
     /// Addresses that hold `part` (lower case), in order, behind `after`.
     pub fn search(&self, part: &str, after: &str, limit: usize) -> Vec<String> {
+        self.page(part, after, (limit, false))
+    }
+
+    /// The same from the last one to the first, before `before`; empty: all.
+    pub fn search_back(&self, part: &str, before: &str, limit: usize) -> Vec<String> {
+        self.page(part, before, (limit, true))
+    }
+
+    fn page(&self, part: &str, from: &str, (limit, backwards): (usize, bool)) -> Vec<String> {
         let (arena, gone, added) = {
             let inner = self.read();
-            let behind = if after.is_empty() { Bound::Unbounded } else { Bound::Excluded(after) };
-            let range = inner.changes.range::<str, _>((behind, Bound::Unbounded));
+            let range = match (from, backwards) {
+                ("", _) => (Bound::Unbounded, Bound::Unbounded),
+                (after, false) => (Bound::Excluded(after), Bound::Unbounded),
+                (before, true) => (Bound::Unbounded, Bound::Excluded(before)),
+            };
             let (mut gone, mut added) = (std::collections::HashSet::new(), Vec::new());
-            for (address, listed) in range {
+            for (address, listed) in inner.changes.range::<str, _>(range) {
                 if !listed {
                     gone.insert(address.clone());
                 } else if address.contains(part) {
@@ -321,11 +354,19 @@ impl Roll {
             }
             (inner.arena.clone(), gone, added)
         };
-        let mut found = arena.search(part, after, limit.saturating_add(gone.len()));
+        let most = limit.saturating_add(gone.len());
+        let mut found = if backwards {
+            arena.search_back(part, from, most)
+        } else {
+            arena.search(part, from, most)
+        };
         found.retain(|address| !gone.contains(address));
         found.extend(added);
         found.sort_unstable();
         found.dedup();
+        if backwards {
+            found.reverse();
+        }
         found.truncate(limit);
         found
     }
@@ -485,7 +526,15 @@ mod tests {
                 prop_assert_eq!(roll.len(), model.len());
                 for part in ["a", "ab", "b"] {
                     let expected: Vec<String> = model.iter().filter(|m| m.contains(part)).cloned().collect();
-                    prop_assert_eq!(roll.search(part, "", 100), expected);
+                    prop_assert_eq!(roll.search(part, "", 100), expected.clone());
+                    let (mut pages, mut before) = (Vec::new(), String::new());
+                    loop {
+                        let page = roll.search_back(part, &before, 3);
+                        let Some(last) = page.last() else { break };
+                        before.clone_from(last);
+                        pages.extend(page);
+                    }
+                    prop_assert!(pages.iter().eq(expected.iter().rev()), "{:?}", pages);
                     prop_assert_eq!(roll.contains(part), model.contains(part));
                 }
             }

@@ -118,9 +118,19 @@ impl RunSettings {
         REASONS.iter().position(|reason| *reason == class).map(|at| self.reasons[at])
     }
 
+    fn time_zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::get(&self.zone).unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+
+    /// The day of its zone, as days since 1970-01-01.
+    pub fn day(&self, now: Timestamp) -> i64 {
+        let ahead = i64::from(self.time_zone().to_offset(now).seconds());
+        (now.as_second() + ahead).div_euclid(24 * 3600)
+    }
+
     /// The last time that a daily run was due, at or before `now`.
     pub fn last_due(&self, now: Timestamp) -> Timestamp {
-        let zone = jiff::tz::TimeZone::get(&self.zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let zone = self.time_zone();
         let local = now.to_zoned(zone.clone());
         let (hour, minute) = (self.daily_at / 60 % 24, self.daily_at % 60);
         let at = |date: jiff::civil::Date| {
@@ -306,6 +316,10 @@ mod tests {
         let now: Timestamp = "2026-11-23T00:31:00Z".parse().unwrap();
         assert_eq!(settings.last_due(now), "2026-11-23T00:30:00Z".parse().unwrap());
         assert_eq!(settings.check(), Ok(()));
+        // Midnight in Tokyo is three in the afternoon of UTC.
+        let day = |text: &str| settings.day(text.parse().unwrap());
+        let [before, after] = [day("2026-11-22T14:59:59Z"), day("2026-11-22T15:00:00Z")];
+        assert_eq!((after - before, day("1970-01-01T00:00:00Z")), (1, 0));
         let wrong = RunSettings { zone: "Moon/Sea".to_owned(), ..settings };
         assert!(wrong.check().is_err());
     }

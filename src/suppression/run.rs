@@ -1,7 +1,13 @@
 //! The daily run: what has its strikes is suppressed, registered uploads come
 //! into force, whose watch period is over is released.
+//!
+//! An upload has one watch period for all of its addresses, and says itself
+//! how many of them were released: a million of them are no million records.
 
-use super::record::{self, Count, ImportState, Lifted, Reason, ServerId, Suppressed};
+use super::list::Refused;
+use super::record::{
+    self, Count, Import, ImportState, Lifted, OnDay, Reason, ServerId, Suppressed,
+};
 use super::rule::Strikes;
 use super::{By, Suppression};
 use crate::clock::Timestamp;
@@ -10,6 +16,8 @@ use crate::store::{Batch, Fault, Index, Row};
 
 /// Records that one step of a run writes.
 const STEP: usize = 200;
+/// Releases that a run looks at.
+const MOST: usize = 1_000_000;
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +36,22 @@ impl Suppression {
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn releases_until(&self, server: ServerId, by: Timestamp) -> Result<usize, Fault> {
+        let lists = self.lists_over(server, by).await?;
+        Ok(self.over(server, by).await?.len() + lists.iter().map(still_listed).sum::<usize>())
+    }
+
+    /// Addresses with a record of their own whose watch period is over by then.
+    async fn over(&self, server: ServerId, by: Timestamp) -> Result<Vec<Vec<u8>>, Fault> {
         let (from, to) = (until_key(server, Timestamp::MIN), until_key(server, by));
-        Ok(self.store.referred(Index::SuppressedUntil, &from, &to, 1_000_000).await?.len())
+        self.store.referred(Index::SuppressedUntil, &from, &to, MOST).await
+    }
+
+    /// Uploads in force whose watch period is over by then.
+    async fn lists_over(&self, server: ServerId, by: Timestamp) -> Result<Vec<Import>, Fault> {
+        let mut lists = self.imports(server).await?;
+        let is_over = |one: &Import| one.until.is_some_and(|until| until < by);
+        lists.retain(|one| one.state == ImportState::Active && is_over(one));
+        Ok(lists)
     }
 
     /// Cancels every suppression of one reason, when that is switched off.
@@ -74,28 +96,79 @@ impl Suppression {
                 ran.imports += 1;
             }
         }
-        let settings = self.server(server).await?.record.settings;
-        let most = settings.releases_per_day.map_or(usize::MAX, |n| n as usize);
-        let (from, to) = (until_key(server, Timestamp::MIN), until_key(server, now));
-        let over = self.store.referred(Index::SuppressedUntil, &from, &to, 1_000_000).await?;
-        ran.waiting = over.len().saturating_sub(most);
-        for key in over.into_iter().take(most) {
-            if let Some(row) = self.store.find::<Suppressed>(&key).await? {
+        (ran.released, ran.waiting) = self.release_over(server, now).await?;
+        // Other settings may have been changed during a long run.
+        let ended = self.edit_server(server, by, |server| {
+            server.previous_run = Some(now);
+            Ok(())
+        });
+        ended.await.map_err(Refused::into_fault)?;
+        Ok(ran)
+    }
+
+    /// Releases whose watch period is over, as many as are allowed in a day;
+    /// answers how many were released, and how many wait.
+    async fn release_over(
+        &self,
+        server: ServerId,
+        now: Timestamp,
+    ) -> Result<(usize, usize), Fault> {
+        let (over, lists) = (self.over(server, now).await?, self.lists_over(server, now).await?);
+        let wanted = over.len() + lists.iter().map(still_listed).sum::<usize>();
+        if wanted == 0 {
+            return Ok((0, 0));
+        }
+        let allowed = self.allot(server, wanted, now).await?;
+        let mut left = allowed;
+        for key in over.iter().take(allowed) {
+            left -= 1;
+            if let Some(row) = self.store.find::<Suppressed>(key).await? {
                 let relapses = row.record.relapses.saturating_add(1);
                 self.take_off(server, &row.record.address, Some(relapses)).await?;
-                ran.released += 1;
             }
         }
-        // Read again: the settings may have been changed during a long run.
-        let row = self.server(server).await?;
-        let mut record = row.record.clone();
-        record.previous_run = Some(now);
+        let mut ended = false;
+        for import in lists {
+            let some = still_listed(&import).min(left);
+            if some > 0 {
+                self.release_some(&import, some).await?;
+                (left, ended) = (left - some, true);
+            }
+        }
+        if ended {
+            self.reload(server).await?;
+        }
+        Ok((allowed, wanted - allowed))
+    }
+
+    /// How many of `wanted` may still be released on this day. They count as
+    /// released from now on, so that no run of the same day, nor one that was
+    /// cut short, exceeds it.
+    async fn allot(&self, id: ServerId, wanted: usize, now: Timestamp) -> Result<usize, Fault> {
+        let allotted = self.edit_server(id, "schedule", |server| {
+            let day = server.settings.day(now);
+            let already = server.released.filter(|one| one.day == day).map_or(0, |one| one.count);
+            let most = server.settings.releases_per_day.map_or(u64::MAX, u64::from);
+            let some = (wanted as u64).min(most.saturating_sub(already));
+            server.released = Some(OnDay { day, count: already + some });
+            Ok(some)
+        });
+        let (_, some) = allotted.await.map_err(Refused::into_fault)?;
+        Ok(usize::try_from(some).unwrap_or(wanted))
+    }
+
+    /// Notes that `some` more of an upload's addresses are released.
+    async fn release_some(&self, import: &Import, some: usize) -> Result<(), Fault> {
+        let key = record::import_key(import.server, import.id);
+        let Some(row) = self.store.find::<Import>(&key).await? else { return Ok(()) };
+        let mut fresh = row.record.clone();
+        fresh.released += some as u64;
+        if fresh.released >= fresh.addresses() {
+            fresh.state = ImportState::Over;
+        }
         let mut batch = Batch::new();
-        // Revision 0 is of nothing that was written.
-        batch.upsert(Some(&row).filter(|row| row.revision > 0), &record);
-        (by.also)(&mut batch);
-        self.write(batch).await?;
-        Ok(ran)
+        batch.update(&row, &fresh);
+        self.write(batch).await
     }
 
     async fn run_due(&self, server: ServerId) -> Result<usize, Fault> {
@@ -161,6 +234,12 @@ impl Suppression {
         }
         Ok(())
     }
+}
+
+/// Addresses of an upload that have not been released by its watch period.
+fn still_listed(import: &Import) -> usize {
+    let left = import.addresses().saturating_sub(import.released);
+    usize::try_from(left).unwrap_or(usize::MAX)
 }
 
 fn until_key(server: ServerId, at: Timestamp) -> Vec<u8> {

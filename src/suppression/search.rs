@@ -1,8 +1,9 @@
 //! Finding log lines and exemptions by a part of the address.
 //!
 //! What is searched and filtered by lies in memory ([`Arena`]) and follows
-//! the store; only the rows of the page are read. Latest first. Filled at
-//! start; whoever searches before that waits for it.
+//! the store; only the rows of the page are read. Latest first, or as asked:
+//! other orders walk through all that is found. Filled at start; whoever
+//! searches before that waits for it.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::classify::Class;
 use super::event::{Event, Outcome};
 use super::record::{Exemption, ServerId};
 use crate::clock::Timestamp;
-use crate::store::arena::{Arena, Entry, Found, Seen};
+use crate::store::arena::{Arena, Entry, Found, Order, Seen};
 use crate::store::{Fault, Record, Store};
 
 /// What a search of the logs asks for. Empty fields ask for everything.
@@ -33,6 +34,7 @@ pub struct Query {
     pub limit: usize,
     /// The key behind which to go on.
     pub after: Vec<u8>,
+    pub order: Order,
 }
 
 /// The texts of both tables.
@@ -73,7 +75,7 @@ impl Suppression {
         Ok(())
     }
 
-    /// One page of the logs, the latest first, and the cursor behind it.
+    /// One page of the logs in the query's order, and the cursor behind it.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -83,11 +85,12 @@ impl Suppression {
         let needle = if query.exact { format!("<{part}>") } else { part.to_owned() };
         let wants = move |seen: Seen<'_>| wanted.wants(seen.facts);
         let arena = &self.arenas.events;
-        self.rows(arena, needle, (query.after.clone(), query.limit), wants).await
+        let page = (query.after.clone(), query.limit, query.order);
+        self.rows(arena, needle, page, wants).await
     }
 
-    /// One page of the exemptions whose address holds `part`, the latest
-    /// first, and the cursor behind it.
+    /// One page of the exemptions whose address holds `part`, and the cursor
+    /// behind it.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -95,11 +98,11 @@ impl Suppression {
         &self,
         server: ServerId,
         part: &str,
-        after: &[u8],
+        (after, order): (&[u8], Order),
         limit: usize,
     ) -> Result<(Vec<Exemption>, Option<Vec<u8>>), Fault> {
         let wants = move |seen: Seen<'_>| seen.facts == u64::from(server);
-        let (part, page) = (part.trim().to_owned(), (after.to_vec(), limit));
+        let (part, page) = (part.trim().to_owned(), (after.to_vec(), limit, order));
         self.rows(&self.arenas.exemptions, part, page, wants).await
     }
 
@@ -107,14 +110,14 @@ impl Suppression {
         &self,
         arena: &Arc<Arena>,
         needle: String,
-        (after, limit): (Vec<u8>, usize),
+        (after, limit, order): (Vec<u8>, usize, Order),
         wants: impl Fn(Seen<'_>) -> bool + Send + 'static,
     ) -> Result<(Vec<R>, Option<Vec<u8>>), Fault> {
         self.fill().await?;
         let arena = Arc::clone(arena);
         let find = move || {
             let after = Some(&after[..]).filter(|after| !after.is_empty());
-            arena.find(&needle, after, limit, wants)
+            arena.find_in(order, &needle, after, limit, wants)
         };
         // A walk through all of it takes some milliseconds.
         let found: Found = tokio::task::spawn_blocking(find).await.unwrap_or_default();
@@ -239,6 +242,14 @@ mod tests {
         assert_eq!(count(whole("User1@far.example")).await, 1);
         assert_eq!(count(whole("ser1@far.example")).await, 0);
         assert_eq!(count(Query { server: Some(1), ..all.clone() }).await, 0);
+        for (order, first) in [
+            (Order::Oldest, "user0@far.example"),
+            (Order::Text, "user0@far.example"),
+            (Order::TextBackwards, "user9@far.example"),
+        ] {
+            let query = Query { order, limit: 1, ..all.clone() };
+            assert_eq!(list.events(&query).await.unwrap().0[0].address, first, "{order:?}");
+        }
         let (page, cursor) = list.events(&Query { limit: 7, ..all.clone() }).await.unwrap();
         assert_eq!(page[0].address, "user99@far.example");
         let next = Query { after: cursor.unwrap(), ..all.clone() };

@@ -32,9 +32,11 @@ fn failed(list: &Suppression, to: &str, reply: &str) -> Noted {
 }
 
 async fn with_settings(list: &Suppression, change: impl Fn(&mut RunSettings)) {
-    let mut server = list.server(OWN).await.unwrap().record;
-    change(&mut server.settings);
-    list.set_server(&server, "test").await.unwrap();
+    let changed = list.edit_server(OWN, "test", |server| {
+        change(&mut server.settings);
+        Ok(())
+    });
+    changed.await.unwrap();
 }
 
 #[tokio::test]
@@ -248,6 +250,9 @@ async fn the_watch_period_releases_and_a_relapse_waits_longer() {
     list.clock().advance(SignedDuration::from_hours(24 * 10 + 1));
     let ran = list.run(OWN, "test").await.unwrap();
     assert_eq!((ran.released, ran.waiting), (1, 1));
+    let again = list.run(OWN, "test").await.unwrap();
+    assert_eq!((again.released, again.waiting), (0, 1), "one a day, however often it is run");
+    list.clock().advance(SignedDuration::from_hours(24));
     assert_eq!(list.run(OWN, "test").await.unwrap().released, 1);
     assert!(!list.covers(&address("a@far.example")).await.unwrap());
     list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap();
@@ -317,15 +322,241 @@ async fn an_upload_is_all_or_nothing_and_in_force_after_a_restart() {
         assert_eq!(list.search(OWN, "d@", "", 10).await.unwrap().len(), 1);
     }
     let wrong = Upload { column: "nothing".to_owned(), ..upload };
-    assert!(matches!(list.register(&wrong, file.as_bytes()).await, Err(Refused::File(_))));
+    let refused = list.register(&wrong, file.as_bytes()).await.unwrap_err();
+    assert!(matches!(refused, Refused::NoList(csv::CsvError::NoColumn(..))), "{refused}");
+}
+
+/// Of a list, the watch period holds for all of it: spread, and after a restart.
+#[tokio::test]
+async fn an_uploaded_list_is_released_when_its_watch_period_is_over() {
+    let list = list();
+    with_settings(&list, |settings| {
+        settings.watch_days = Some(10);
+        settings.releases_per_day = Some(2);
+    })
+    .await;
+    let upload = |file: &str| Upload {
+        server: OWN,
+        file: file.to_owned(),
+        by: "admin".to_owned(),
+        column: String::new(),
+        at_once: true,
+    };
+    let mail = "a@far.example\nb@far.example\nc@far.example\nlearnt@far.example\n";
+    list.register(&upload("one.csv"), mail.as_bytes()).await.unwrap();
+    let found = list.search(OWN, "b@", "", 10).await.unwrap();
+    let days = |one: &Suppressed| one.until.unwrap().duration_since(one.since).as_hours() / 24;
+    assert_eq!((found.len(), days(&found[0])), (1, 10));
+    list.clock().advance(SignedDuration::from_hours(24));
+    // It is in a younger list too.
+    list.register(&upload("two.csv"), &b"c@far.example\n"[..]).await.unwrap();
+    let soon = list.clock().now() + SignedDuration::from_hours(24 * 9 + 1);
+    assert_eq!(list.releases_until(OWN, soon).await, Ok(4));
+
+    list.clock().advance(SignedDuration::from_hours(24 * 9 + 1));
+    let ran = list.run(OWN, "test").await.unwrap();
+    assert_eq!((ran.released, ran.waiting), (2, 2));
+    let again = Suppression::new(list.store().clone(), list.clock().clone());
+    again.load().await.unwrap();
+    for list in [&list, &again] {
+        for (text, listed) in [("a", false), ("b", false), ("c", true), ("learnt", true)] {
+            let one = address(&format!("{text}@far.example"));
+            assert_eq!(list.covers(&one).await.unwrap(), listed, "{text}");
+        }
+    }
+    list.clock().advance(SignedDuration::from_hours(14));
+    assert_eq!(list.run(OWN, "test").await.unwrap().released, 0, "an hour before midnight");
+    list.clock().advance(SignedDuration::from_hours(2));
+    let ran = list.run(OWN, "test").await.unwrap();
+    assert_eq!((ran.released, ran.waiting), (2, 0));
+    assert!(!list.covers(&address("learnt@far.example")).await.unwrap());
+    assert!(list.covers(&address("c@far.example")).await.unwrap(), "by the younger list");
+    list.clock().advance(SignedDuration::from_hours(24));
+    assert_eq!(list.run(OWN, "test").await.unwrap().released, 1);
+    assert!(list.roll(OWN).is_empty());
+    let states: Vec<_> = list.imports(OWN).await.unwrap().iter().map(|one| one.state).collect();
+    assert_eq!(states, [record::ImportState::Over; 2]);
+    let blocks: Vec<Row<Block>> = list.store().page(&[], 10).await.unwrap();
+    assert_eq!(blocks, [], "nothing of it is kept");
+}
+
+/// Two people change a server: what one of them did not touch stays as the
+/// other has made it.
+#[tokio::test]
+async fn no_change_of_a_server_undoes_another() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_util::FutureExt;
+
+    let (_folder, _path, list) = with_map(list(), "a@far.example").await;
+    list.distribute(1, "test", false).await.unwrap();
+    for act in ["distribute", "roll back", "resume", "change", "run"] {
+        list.add(1, &address(&format!("{}@far.example", act.replace(' ', "."))), "x")
+            .await
+            .unwrap();
+        let before = list.server(1).await.unwrap().record;
+        let first = AtomicBool::new(true);
+        // Between what an act has read and what it writes.
+        let also = |_: &mut Batch| {
+            if first.swap(false, Ordering::Relaxed) {
+                let other = list.edit_server(1, "other", |server| {
+                    server.settings.strike_hours += 1;
+                    Ok(())
+                });
+                other.now_or_never().unwrap().unwrap();
+            }
+        };
+        let by = By { login: "test", also: &also };
+        match act {
+            "distribute" => list.distribute(1, by, false).await.map(|_| ()).unwrap(),
+            "roll back" => list.roll_back(1, 1, by).await.unwrap(),
+            "resume" => list.resume(1, by).await.unwrap(),
+            "change" => {
+                let change = change::Change {
+                    id: 1,
+                    name: Some("renamed".to_owned()),
+                    ..change::Change::default()
+                };
+                list.change(change, by).await.map(|_| ()).unwrap();
+            }
+            _ => list.run(1, by).await.map(|_| ()).unwrap(),
+        }
+        let after = list.server(1).await.unwrap().record;
+        let hours = before.settings.strike_hours + 1;
+        assert_eq!(after.settings.strike_hours, hours, "{act}");
+        assert_ne!(Server { settings: before.settings.clone(), ..after }, before, "{act}");
+    }
+    let server = list.server(1).await.unwrap().record;
+    assert_eq!((server.version, server.pinned, &server.name[..]), (2, false, "renamed"));
+    assert_eq!(
+        list.add_server(&Server::new(1, "mx", Way::Socketmap), "test").await,
+        Err(Refused::ServerKnown(1))
+    );
+}
+
+/// Two distributions at once, the worker's and a person's, write one file.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_distributions_at_once_are_one_after_the_other() {
+    let (_folder, path, list) = with_map_of(list(), "cdb", "a@far.example").await;
+    let mut lines = String::new();
+    for n in 0..20_000 {
+        writeln!(lines, "user{n}@far.example").unwrap();
+    }
+    list.roll(1).merge(&lines);
+    let other = list.clone();
+    let other = tokio::spawn(async move { other.distribute(1, "other", false).await });
+    let one = list.distribute(1, "test", false).await.unwrap();
+    let other = other.await.unwrap().unwrap();
+    assert!(one.written != other.written, "{one:?} {other:?}");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!((text.lines().count(), list.distributions(1).await.unwrap().len()), (20_002, 1));
+}
+
+#[tokio::test]
+async fn a_cdb_file_follows_its_text() {
+    let (folder, path, list) = with_map_of(list(), "cdb", "a@far.example").await;
+    let made = folder.path().join("blocked.cdb");
+    let holds = |address: &str| {
+        let bytes = std::fs::read(&made).unwrap();
+        memchr::memmem::find(&bytes, format!("{address}554 5.7.1").as_bytes()).is_some()
+    };
+    assert_eq!(list.distribute(1, "test", true).await.unwrap().added, 1);
+    assert!(!made.exists(), "only said");
+    list.step().await.unwrap();
+    assert!(holds("a@far.example"));
+    assert_eq!(list.drift(1).await.unwrap(), distribute::Drift::None);
+    assert_eq!(list.server(1).await.unwrap().record.acknowledged, 1);
+    list.release(1, &address("a@far.example"), "test").await.unwrap();
+    list.add(1, &address("b@far.example"), "test").await.unwrap();
+    list.step().await.unwrap();
+    assert!(holds("b@far.example") && !holds("a@far.example"));
+    list.roll_back(1, 1, "test").await.unwrap();
+    assert!(holds("a@far.example") && !holds("b@far.example"));
+    list.resume(1, "test").await.unwrap();
+    list.step().await.unwrap();
+    assert!(holds("b@far.example"), "the newest again");
+    for spoil in [&made, &path] {
+        std::fs::write(spoil, "somebody else's").unwrap();
+        assert!(matches!(list.drift(1).await.unwrap(), distribute::Drift::Changed(_)));
+        list.step().await.unwrap();
+        assert!(holds("b@far.example"));
+        assert_eq!(list.drift(1).await.unwrap(), distribute::Drift::None);
+    }
+    std::fs::remove_file(&made).unwrap();
+    list.step().await.unwrap();
+    assert!(holds("b@far.example"), "written again");
+    // A type that it was not before is made of the same list.
+    std::fs::remove_file(&made).unwrap();
+    let texthash = format!("texthash:{}", path.display());
+    for way in [texthash, format!("cdb:{}", path.display())] {
+        let way = change::Change { id: 1, way: Some(way), ..change::Change::default() };
+        list.change(way, "test").await.unwrap();
+        list.step().await.unwrap();
+    }
+    assert!(holds("b@far.example"));
+}
+
+/// A map file that cannot be made: the old one stays, and the log rings.
+#[tokio::test]
+async fn a_cdb_that_cannot_be_written_keeps_the_old_one() {
+    let (folder, path, list) = with_map_of(list(), "cdb", "a@far.example").await;
+    list.step().await.unwrap();
+    let text = std::fs::read(&path).unwrap();
+    std::fs::create_dir(folder.path().join("blocked.cdb.new")).unwrap();
+    list.add(1, &address("b@far.example"), "test").await.unwrap();
+    let refused = list.distribute(1, "test", false).await.unwrap_err();
+    assert!(matches!(refused, Refused::Unwritable(_)), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), text);
+    let trouble = list.server(1).await.unwrap().record.trouble.unwrap();
+    assert!(trouble.starts_with("the list cannot be written"), "{trouble}");
+    std::fs::remove_dir(folder.path().join("blocked.cdb.new")).unwrap();
+    list.step().await.unwrap();
+    assert_eq!(list.server(1).await.unwrap().record.trouble, None);
+    assert_eq!(list.drift(1).await.unwrap(), distribute::Drift::None);
+}
+
+#[test]
+fn a_map_file_is_named_as_in_main_cf() {
+    for (text, shown) in [
+        ("/etc/postfix/blocked", Some("texthash:/etc/postfix/blocked")),
+        ("texthash:/etc/a", Some("texthash:/etc/a")),
+        ("cdb:/etc/a", Some("cdb:/etc/a")),
+        ("lmdb:/etc/a", Some("lmdb:/etc/a")),
+        ("hash:/etc/a", None),
+        ("cdb:a", None),
+        ("cdb:/etc/a b", None),
+        ("cdb:/etc/a,b", None),
+        ("cdb:/etc/", None),
+        ("", None),
+    ] {
+        let way = Way::map_file(text).map(|way| way.to_string());
+        assert_eq!(way.as_deref(), shown, "{text}");
+    }
+}
+
+/// A map file as it was stored before there were types.
+#[test]
+fn a_map_file_without_a_type_is_a_texthash() {
+    #[derive(minicbor::Encode)]
+    enum Before {
+        #[n(1)]
+        MapFile(#[n(0)] String),
+    }
+    let stored = minicbor::to_vec(Before::MapFile("/etc/a".to_owned())).unwrap();
+    let way: Way = minicbor::decode(&stored).unwrap();
+    assert_eq!(Some(way), Way::map_file("/etc/a"));
 }
 
 /// Server 1 takes a map file, which is to hold this address.
 async fn with_map(list: Suppression, first: &str) -> (TempDir, PathBuf, Suppression) {
+    with_map_of(list, "texthash", first).await
+}
+
+async fn with_map_of(list: Suppression, map: &str, first: &str) -> (TempDir, PathBuf, Suppression) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blocked");
-    let map = Way::MapFile(path.display().to_string());
-    list.set_server(&Server::new(1, "mx1", map), "test").await.unwrap();
+    let map = Way::map_file(&format!("{map}:{}", path.display())).unwrap();
+    list.add_server(&Server::new(1, "mx1", map), "test").await.unwrap();
     list.add(1, &address(first), "test").await.unwrap();
     (folder, path, list)
 }
@@ -345,6 +576,13 @@ async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
     list.add(1, &address("c@far.example"), "test").await.unwrap();
     let second = list.distribute(1, "admin", false).await.unwrap();
     assert_eq!((second.version, second.added, second.removed, second.addresses), (2, 1, 1, 2));
+    let changes = list.changes(1, 2, 10).await.unwrap();
+    assert_eq!(changes.added, ["c@far.example"]);
+    assert_eq!(changes.removed, ["a@far.example"]);
+    let first = list.changes(1, 1, 1).await.unwrap();
+    assert_eq!((first.added, first.removed.len()), (vec!["a@far.example".to_owned()], 0));
+    assert_eq!(list.changes(1, 3, 10).await, Err(Refused::NoVersion(3)));
+    assert_eq!(list.changes(OWN, 1, 10).await, Err(Refused::NoVersions));
     assert_eq!(list.distribute(1, "admin", false).await.unwrap().added, 0, "nothing changed");
     assert_eq!(list.distributions(1).await.unwrap().len(), 2);
     assert_eq!(list.drift(1).await.unwrap(), distribute::Drift::None);
@@ -427,7 +665,7 @@ async fn a_map_file_is_never_seen_half_written() {
 #[tokio::test]
 async fn the_socketmap_answers_and_a_release_is_at_once() {
     let list = list();
-    list.set_server(&Server::new(2, "mx2", Way::Socketmap), "test").await.unwrap();
+    list.add_server(&Server::new(2, "mx2", Way::Socketmap), "test").await.unwrap();
     list.add(2, &address("a@far.example"), "test").await.unwrap();
     let (mut client, server) = tokio::io::duplex(4096);
     let serving = {
@@ -448,6 +686,12 @@ async fn the_socketmap_answers_and_a_release_is_at_once() {
     assert!(ask("mx9 a@far.example").await.contains("PERM"));
     list.release(2, &address("a@far.example"), "admin").await.unwrap();
     assert_eq!(ask("mx2 a@far.example").await, "9:NOTFOUND ,");
+    list.add(2, &address("\"b c\"@far.example"), "test").await.unwrap();
+    assert!(ask("mx2 <\"B c\"@Far.example>").await.contains(":OK "));
+    let renamed = change::Change { id: 2, name: Some("mx3".to_owned()), ..Default::default() };
+    list.change(renamed, "test").await.unwrap();
+    assert!(ask("mx2 b@far.example").await.contains("PERM"), "no server has this name now");
+    assert_eq!(ask("mx3 b@far.example").await, "9:NOTFOUND ,");
     client.write_all(b"99999:x,").await.unwrap();
     assert!(serving.await.unwrap().is_err(), "a request too long ends the session");
 }

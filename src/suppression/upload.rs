@@ -37,7 +37,7 @@ pub enum Stage {
     Checked(Preview),
     Registering(Preview),
     Registered(Preview),
-    Refused(String),
+    Refused(Refused),
     Dropped,
 }
 
@@ -257,7 +257,7 @@ impl Suppression {
                 .and_then(|file| runtime.block_on(list.preview(&reading.upload, file)));
             reading.enter(match found {
                 Ok(found) => Stage::Checked(found),
-                Err(refused) => Stage::Refused(refused.to_string()),
+                Err(refused) => Stage::Refused(refused),
             });
         });
         Ok(())
@@ -285,7 +285,7 @@ impl Suppression {
                 Ok(found) => Stage::Registered(found),
                 // The file is still there: he may try again.
                 Err(Refused::Store(_)) => Stage::Checked(before),
-                Err(refused) => Stage::Refused(refused.to_string()),
+                Err(refused) => Stage::Refused(refused),
             });
         });
         Ok(true)
@@ -379,6 +379,7 @@ mod tests {
     use crate::mail::Address;
     use crate::store::Store;
     use crate::suppression::OWN;
+    use crate::suppression::csv::CsvError;
 
     async fn ended(job: &Job) -> Stage {
         while job.stage().is_moving() {
@@ -455,7 +456,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let list = Suppression::new(Store::in_memory(), Clock::system()).in_folder(folder.path());
         let wrong = upload(&list, "a,b\n1,2\n");
-        assert!(matches!(ended(&wrong).await, Stage::Refused(why) if why.contains("mail")));
+        assert!(matches!(
+            ended(&wrong).await,
+            Stage::Refused(Refused::NoList(CsvError::NoColumn(column, _))) if column == "mail"
+        ));
         let dropped = upload(&list, "mail\na@b.example\n");
         ended(&dropped).await;
         assert!(list.drop_upload(&dropped) && !list.drop_upload(&dropped));

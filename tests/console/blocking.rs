@@ -26,7 +26,7 @@ async fn with_server(stage: &Stage, fixed: bool) {
     let mut server = Server::new(1, "mx1", Way::Socketmap);
     server.organisation = Some(organisation("example"));
     server.settings.fixed = fixed;
-    list(stage).set_server(&server, "test").await.unwrap();
+    list(stage).add_server(&server, "test").await.unwrap();
 }
 
 fn own_admin() -> Role {
@@ -276,6 +276,8 @@ type Sentence = (&'static str, &'static str, &'static str, &'static str, &'stati
 
 const SENTENCES: &[Sentence] = &[
     ("servers and their ways", "1/distribution", "socketmap", "", "/items/1/way"),
+    ("never block", "1/distribution", "billing@", "", "/items/1/never/1"),
+    ("a map file", "4/distribution", "relay.demo", "", "/items/4/way"),
     ("our own courier is one", "0/distribution", "our own courier", "", "/items/0/name"),
     ("versions", "2/distribution", "Version", "/2/distributions", "/items/0/version"),
     ("who distributed", "2/distribution", "schedule", "/2/distributions", "/items/0/by"),
@@ -285,6 +287,13 @@ const SENTENCES: &[Sentence] = &[
         "<td class=\"number\">3</td>",
         "/2/distributions",
         "/items/0/added",
+    ),
+    (
+        "the addresses of a difference",
+        "2/distribution?version=1",
+        "sales@closed0.example",
+        "/2/distributions/1",
+        "/added/0",
     ),
     ("a server has drifted", "2/distribution", "not fetched yet", "", "/items/2/drift"),
     ("breakers", "1/distribution", "carrier.example", "/1/breakers", "/items/0/domain"),
@@ -390,9 +399,11 @@ async fn a_breaker_is_closed_by_the_api_and_its_window_undone() {
 async fn many_releases_in_one_day_are_warned_of_and_spread() {
     let stage = console().await;
     with_server(&stage, false).await;
-    let mut server = list(&stage).server(1).await.unwrap().record;
-    server.settings.watch_days = Some(1);
-    list(&stage).set_server(&server, "test").await.unwrap();
+    let watched = list(&stage).edit_server(1, "test", |server| {
+        server.settings.watch_days = Some(1);
+        Ok(())
+    });
+    watched.await.unwrap();
     for user in 0..1000 {
         list(&stage).add(1, &address(&format!("u{user}@far.example")), "test").await.unwrap();
     }
@@ -425,4 +436,121 @@ async fn without_immediate_action_the_delivery_timing_is_asked_for() {
     anna.post("/admin/blocking/1/save", &fields).await;
     let settings = list(&stage).server(1).await.unwrap().record.settings;
     assert_eq!((settings.immediate, settings.daily_at), (false, 150));
+}
+
+/// What is wrong with a file is said in the reader's language.
+#[tokio::test]
+async fn a_file_that_is_no_list_is_refused_in_the_readers_words() {
+    let stage = console().await;
+    with_server(&stage, false).await;
+    let mut anna = Client::enter(&stage, "anna", own_admin()).await;
+    let path = "/admin/blocking/1/upload";
+    for (language, no_column, no_at, empty) in [
+        ("fi", "Tämännimistä saraketta ei ole. Sarakkeet: <bdi>nimi, osoite", "@-merkkiä", "tyhjä"),
+        (
+            "ja",
+            "この名前の列はありません。列: <bdi>nimi, osoite",
+            "@がありません",
+            "ファイルが空です",
+        ),
+        ("en", "No column has this name. There are: <bdi>nimi, osoite", "No @ in it", "is empty"),
+    ] {
+        anna.cookies.insert("lang".to_owned(), language.to_owned());
+        anna.get(path).await;
+        for (column, file, shown) in [
+            ("mail", "nimi,osoite\nA,a@b.example\n", no_column),
+            ("osoite", "nimi,osoite\nA,nonsense\n", no_at),
+            ("", "", empty),
+        ] {
+            anna.upload(path, column, file.as_bytes()).await;
+            let page = settled(&mut anna, path).await;
+            assert!(page.body.contains(shown), "{language} {shown}: {}", page.body);
+        }
+    }
+}
+
+/// Where each of these stands on a page.
+fn places(page: &str, texts: &[&str]) -> Vec<usize> {
+    let table = page.find("<tbody").unwrap();
+    texts
+        .iter()
+        .map(|text| table + page[table..].find(text).unwrap_or_else(|| panic!("{text}")))
+        .collect()
+}
+
+#[tokio::test]
+async fn lists_and_logs_are_sorted_on_the_server() {
+    let stage = console().await;
+    with_server(&stage, false).await;
+    // The first in time is the last by name, and the second the first.
+    const NAMES: [&str; 3] = ["zoe@far.example", "anna@far.example", "mia@far.example"];
+    for name in NAMES {
+        list(&stage).add(1, &address(name), "test").await.unwrap();
+        let noted = Noted::new(1, address(name), stage.clock.now(), Outcome::Deferred);
+        list(&stage).note(&noted).await.unwrap();
+        stage.clock.advance(reprieve::clock::SignedDuration::from_mins(5));
+    }
+    let mut anna = Client::enter(&stage, "anna", own_admin()).await;
+    let token = token(&stage, "anna2", own_admin(), Scope::Read).await;
+    let (latest, oldest) = ([2, 1, 0], [0, 1, 2]);
+    let (up, down) = ([1, 2, 0], [0, 2, 1]);
+    let logs = [("", latest), ("oldest", oldest), ("name", up), ("name-backwards", down)];
+    let named = [("", up), ("name-backwards", down)];
+    for (tab, orders) in
+        [("blocked", &named[..]), ("errors", &logs), ("deliveries", &logs), ("exemptions", &logs)]
+    {
+        if tab == "exemptions" {
+            for name in NAMES {
+                list(&stage).release(1, &address(name), "test").await.unwrap();
+                stage.clock.advance(reprieve::clock::SignedDuration::from_mins(5));
+            }
+        }
+        for (sort, order) in orders {
+            let page = anna.get(&format!("/admin/blocking/1/{tab}?sort={sort}")).await;
+            assert!(page.body.contains("aria-sort"), "{tab}");
+            let names = order.map(|at: usize| NAMES[at]);
+            assert!(places(&page.body, &names).is_sorted(), "{tab} {sort}: {}", page.body);
+            let of_api = if matches!(tab, "errors" | "deliveries") { "events" } else { tab };
+            let path = format!("/api/v1/servers/1/{of_api}?sort={sort}");
+            let answer = ask(&stage, Method::GET, &path, &token, &[]).await;
+            let items = answer.body["items"].as_array().unwrap();
+            let found: Vec<_> = items.iter().map(|one| one["address"].as_str().unwrap()).collect();
+            assert_eq!(found, names, "{of_api} {sort}");
+        }
+    }
+    let wrong = ask(&stage, Method::GET, "/api/v1/servers/1/events?sort=x", &token, &[]).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_map_files_type_is_chosen_and_changed() {
+    let stage = console().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blocked").display().to_string();
+    let mut otto = Client::enter(&stage, "otto", Role::Operator).await;
+    otto.get("/admin/blocking/0/distribution").await;
+    let way = |word: &'static str| {
+        [("name", "mx1"), ("organisation", "example"), ("way", word), ("path", &path[..])]
+    };
+    let made = otto.post("/admin/blocking/0/new-server", &way("cdb")).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
+    list(&stage).add(1, &address("a@b.example"), "test").await.unwrap();
+    list(&stage).step().await.unwrap();
+    assert!(folder.path().join("blocked.cdb").exists());
+    let page = otto.get("/admin/blocking/1/distribution").await;
+    assert!(page.body.contains(&format!("cdb:{path}")), "{}", page.body);
+    assert!(page.body.contains("value=\"cdb\" selected"), "{}", page.body);
+    otto.post("/admin/blocking/1/server", &way("lmdb")).await;
+    assert_eq!(
+        list(&stage).server(1).await.unwrap().record.way.to_string(),
+        format!("lmdb:{path}")
+    );
+    let wrong = otto.post("/admin/blocking/1/server", &[("name", "mx1"), ("way", "cdb")]).await;
+    assert!(wrong.body.contains("needs an absolute path"), "{}", wrong.body);
+
+    let token = token(&stage, "olga", Role::Operator, Scope::Decide).await;
+    let body = format!("{{\"way\":\"texthash:{path}\"}}");
+    let body = [("body", &body[..])];
+    let set = ask(&stage, Method::POST, "/api/v1/servers/1/settings", &token, &body).await;
+    assert_eq!(set.body["way"], format!("texthash:{path}"), "{}", set.text);
 }

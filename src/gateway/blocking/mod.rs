@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::directory::OrganisationId;
 use crate::mail::Address;
 use crate::store::Batch;
+use crate::store::arena::Order;
 pub use crate::suppression::change::Change;
 use crate::suppression::export::Export;
 use crate::suppression::{By, Query, Refused, ServerId, Suppression, Upload, csv};
@@ -182,7 +183,8 @@ async fn carry_out(list: &Suppression, ask: Ask, by: By<'_>) -> Result<Value, Re
         }
         Ask::Exemptions { server, part, limit } => {
             let limit = limit.min(10_000);
-            let (found, _) = list.exempt_addresses(server, &part, &[], limit).await?;
+            let (found, _) =
+                list.exempt_addresses(server, &part, (&[], Order::default()), limit).await?;
             found.iter().map(exemption).collect()
         }
         Ask::Servers => {

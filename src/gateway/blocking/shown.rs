@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::portal::{server_drift, server_settings, server_way};
+use crate::portal::{server_drift, server_settings};
 use crate::suppression::distribute::Drift;
 use crate::suppression::event::Event;
 use crate::suppression::{Exemption, Inquiry, Server, Suppressed};
@@ -46,7 +46,7 @@ pub(super) fn told(one: &Event) -> Value {
 
 pub(super) fn shown(server: &Server, drift: &Drift, blocked: usize) -> Value {
     json!({
-        "id": server.id, "name": server.name, "way": server_way(server), "blocked": blocked,
+        "id": server.id, "name": server.name, "way": server.way.to_string(), "blocked": blocked,
         "version": server.version, "drift": server_drift(drift), "trouble": server.trouble,
         "pinned": server.pinned, "never": server.never,
         "organisation": server.organisation.as_ref().map(crate::directory::OrganisationId::as_str),

@@ -15,6 +15,7 @@ use crate::account::{Entry, Power};
 use crate::clock::Timestamp;
 use crate::portal::admin::suppression::covers;
 use crate::store::Batch;
+use crate::store::arena::Order;
 use crate::suppression::classify::Class;
 use crate::suppression::event::Outcome;
 use crate::suppression::{self, By, Noted, Refused, Server, ServerId, Suppression, csv};
@@ -39,6 +40,9 @@ pub struct List {
     errors: bool,
     /// `q` is the whole address.
     exact: bool,
+    /// `latest`, `oldest`, `name`, `name-backwards`; a blocked list has the
+    /// last two.
+    sort: String,
     after: String,
     limit: Option<usize>,
 }
@@ -98,7 +102,11 @@ pub(super) async fn browsed(caller: &Caller, id: &str) -> Result<Server, Problem
 pub(super) fn refused(refused: Refused) -> Problem {
     match refused {
         Refused::Store(fault) => fault.into(),
-        Refused::NotListed(_) | Refused::NotExempt(_) | Refused::NoServer(_) => Problem::NOT_FOUND,
+        Refused::NotListed(_)
+        | Refused::NotExempt(_)
+        | Refused::NoServer(_)
+        | Refused::NoVersion(_)
+        | Refused::NoVersions => Problem::NOT_FOUND,
         Refused::Busy => Problem::TOO_MANY,
         other => Problem::wrong(other.to_string()),
     }
@@ -150,6 +158,13 @@ impl List {
         self.limit.unwrap_or(ROWS).clamp(1, ROWS)
     }
 
+    fn order(&self) -> Result<Order, Problem> {
+        if self.sort.is_empty() {
+            return Ok(Order::default());
+        }
+        Order::parse(&self.sort).ok_or(Problem::BAD_REQUEST)
+    }
+
     fn after(&self) -> Result<Vec<u8>, Problem> {
         URL_SAFE_NO_PAD.decode(&self.after).map_err(|_| Problem::BAD_REQUEST)
     }
@@ -171,8 +186,9 @@ pub async fn blocked(
 ) -> Answer {
     caller.needs(Power::See, "GET blocked").await?;
     let server = browsed(&caller, &id).await?;
-    let limit = asked.limit();
-    let found = list_of(&caller)?.search(server.id, &asked.q, &asked.after, limit).await?;
+    let (limit, backwards) = (asked.limit(), asked.order()? == Order::TextBackwards);
+    let list = list_of(&caller)?;
+    let found = list.search_in(server.id, &asked.q, &asked.after, (limit, backwards)).await?;
     let next = found.last().filter(|_| found.len() == limit);
     let next = next.map(|one| one.address.canonical().to_string());
     let items = found.iter().map(|one| {
@@ -194,8 +210,8 @@ pub async fn exemptions(
 ) -> Answer {
     caller.needs(Power::See, "GET exemptions").await?;
     let server = browsed(&caller, &id).await?;
-    let (list, after) = (list_of(&caller)?, asked.after()?);
-    let found = list.exempt_addresses(server.id, &asked.q, &after, asked.limit());
+    let (list, after, order) = (list_of(&caller)?, asked.after()?, asked.order()?);
+    let found = list.exempt_addresses(server.id, &asked.q, (&after, order), asked.limit());
     let (found, next) = found.await?;
     let items = found.iter().map(|one| {
         json!({
@@ -255,6 +271,7 @@ pub async fn events(
         server: Some(server.id),
         limit: asked.limit(),
         after: asked.after()?,
+        order: asked.order()?,
         from: time(asked.from.as_deref())?,
         to: time(asked.to.as_deref())?,
         errors_only: asked.errors,

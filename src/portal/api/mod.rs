@@ -15,7 +15,7 @@ mod resources;
 mod servers;
 mod service;
 
-pub use servers::{drift as server_drift, settings as server_settings, way as server_way};
+pub use servers::{drift as server_drift, settings as server_settings};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -170,6 +170,7 @@ fn blocking_routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/servers/{id}/events", get(blocking::events).post(blocking::tell)),
         ("/api/v1/servers/{id}/run", post(servers::run)),
         ("/api/v1/servers/{id}/distributions", get(servers::distributions)),
+        ("/api/v1/servers/{id}/distributions/{version}", get(servers::changes)),
         ("/api/v1/servers/{id}/distribute", post(servers::distribute)),
         ("/api/v1/servers/{id}/breakers", get(servers::breakers)),
         ("/api/v1/servers/{id}/close-breaker", post(servers::close_breaker)),

@@ -195,8 +195,8 @@ const OPERATIONS: &[Operation] = &[
     ),
     get(
         "/api/v1/servers/{id}/blocked",
-        &["q", "after", "limit"],
-        "Addresses that are not written to; q is a part of one",
+        &["q", "sort", "after", "limit"],
+        "Addresses that are not written to; q is a part of one; sort is name or name-backwards",
     ),
     post("/api/v1/servers/{id}/block", &["address"], "Block an address by hand"),
     post(
@@ -206,8 +206,9 @@ const OPERATIONS: &[Operation] = &[
     ),
     get(
         "/api/v1/servers/{id}/exemptions",
-        &["q", "after", "limit"],
-        "Addresses that may not be blocked, the latest first; q is a part of one",
+        &["q", "sort", "after", "limit"],
+        "Addresses that may not be blocked; q is a part of one; sort is latest, oldest, name or \
+         name-backwards",
     ),
     post(
         "/api/v1/servers/{id}/unexempt",
@@ -216,9 +217,9 @@ const OPERATIONS: &[Operation] = &[
     ),
     get(
         "/api/v1/servers/{id}/events",
-        &["q", "reason", "from", "to", "errors", "exact", "after", "limit"],
-        "The delivery log, the latest first; reason is a class or an outcome; \
-         errors=true: the error log; exact=true: q is the whole address",
+        &["q", "reason", "from", "to", "errors", "exact", "sort", "after", "limit"],
+        "The delivery log; reason is a class or an outcome; errors=true: the error log; \
+         exact=true: q is the whole address; sort is latest, oldest, name or name-backwards",
     ),
     post(
         "/api/v1/servers/{id}/events",
@@ -227,6 +228,12 @@ const OPERATIONS: &[Operation] = &[
     ),
     post("/api/v1/servers/{id}/run", &[], "Do the daily run now"),
     get("/api/v1/servers/{id}/distributions", &[], "Versions of the list, the latest first"),
+    get(
+        "/api/v1/servers/{id}/distributions/{version}",
+        &[],
+        "The addresses that a version has added and removed, the first thousand of each, while \
+         it is kept",
+    ),
     post(
         "/api/v1/servers/{id}/distribute",
         &["dry", "roll_back"],

@@ -29,7 +29,7 @@ use crate::suppression::export::{Export, What};
 use crate::suppression::fetch::Fetched;
 use crate::suppression::rule::REASONS;
 use crate::suppression::upload::{Job, MOST_BYTES};
-use crate::suppression::{self, Also, Server, Upload, Way};
+use crate::suppression::{self, Also, Server, Upload};
 
 type Answer = Result<Response, Problem>;
 
@@ -69,16 +69,6 @@ pub fn drift(drift: &Drift) -> Value {
     }
 }
 
-/// How a server is given the list: a word, or the path of its map file.
-pub fn way(server: &Server) -> &str {
-    match &server.way {
-        Way::Own => "own",
-        Way::MapFile(path) => path,
-        Way::Socketmap => "socketmap",
-        Way::Download(_) => "download",
-    }
-}
-
 async fn shown(caller: &Caller, server: &Server) -> Result<Value, Problem> {
     let list = list_of(caller)?;
     let day = list.clock().now() + SignedDuration::from_hours(24);
@@ -86,10 +76,11 @@ async fn shown(caller: &Caller, server: &Server) -> Result<Value, Problem> {
         "id": server.id,
         "name": server.name,
         "organisation": server.organisation.as_ref().map(OrganisationId::as_str),
-        "way": way(server),
+        "way": server.way.to_string(),
         "blocked": list.roll(server.id).len(),
         "drift": drift(&list.drift(server.id).await?),
         "pinned": server.pinned,
+        "never": server.never,
         "released_within_a_day": list.releases_until(server.id, day).await?,
         "version": server.version,
         "acknowledged": server.acknowledged,
@@ -170,6 +161,21 @@ pub async fn distributions(caller: Caller, Captured(id): Captured<String>) -> An
         })
     });
     Ok(page(items.collect(), None))
+}
+
+/// Addresses of a difference that are told.
+const CHANGES: usize = 1000;
+
+/// What a version has changed.
+pub async fn changes(
+    caller: Caller,
+    Captured((id, version)): Captured<(String, String)>,
+) -> Answer {
+    caller.needs(Power::SeeAll, "GET distributions").await?;
+    let server = server(&caller, &id).await?;
+    let version = version.parse().map_err(|_| Problem::NOT_FOUND)?;
+    let found = list_of(&caller)?.changes(server.id, version, CHANGES).await.map_err(refused)?;
+    Ok(json_of(&json!({ "version": version, "added": found.added, "removed": found.removed })))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -335,7 +341,7 @@ fn told(job: &Job) -> Value {
         .map(|(line, why)| json!({ "line": line, "why": why.to_string() }))
         .collect();
     let why = match &stage {
-        suppression::upload::Stage::Refused(why) => Some(why.as_str()),
+        suppression::upload::Stage::Refused(why) => Some(why.to_string()),
         _ => None,
     };
     json!({

@@ -109,6 +109,6 @@ async fn answer(
         }
         h2 { (words.say("blocking-not-sent")) }
         @if events.is_empty() { (table::empty(words.say("blocking-no-events"))) }
-        @else { (rows(admin, &events, "blocking-not-sent")) }
+        @else { (rows(admin, &events, "blocking-not-sent", None)) }
     })
 }

@@ -5,7 +5,7 @@ use axum::extract::Path as Captured;
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::super::table::{self, Column, ROWS};
+use super::super::table::{self, Column, ROWS, Sorted};
 use super::{
     Acted, Address, Admin, Asked, Place, Route, Trouble, address, browsed, refusal, tab, told,
 };
@@ -13,6 +13,7 @@ use crate::account::Power;
 use crate::clock::Timestamp;
 use crate::portal::part;
 use crate::portal::words::Shown;
+use crate::store::arena::Order;
 use crate::suppression::{Exemption, Refused, Server, Suppressed};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -55,6 +56,9 @@ struct List<'a> {
     next: Option<Vec<u8>>,
     /// Between the search field and the rows.
     above: Markup,
+    order: Order,
+    /// What an address has of it; empty for the usual one.
+    sort: &'static str,
 }
 
 async fn show(
@@ -67,15 +71,17 @@ async fn show(
     let words = admin.words();
     let part = part_of(asked);
     let id = server.id.to_string();
-    let here = Address::new(Place::Blocking(&id, list.tab)).with("q", &part);
+    let here =
+        Address::new(Place::Blocking(&id, list.tab)).with("q", &part).with("sort", list.sort);
     let acts = usize::from(!admin.may(Power::Decide));
     let columns = &list.columns[..list.columns.len() - acts];
+    let sorted = Some(Sorted { address: &here, order: list.order });
     let body = html! {
         (table::search(words, &here, words.say("blocking-search"), &part))
         (list.above)
         @if list.rows.is_empty() { (table::empty(list.empty)) }
         @else {
-            (table::rows(words, list.label, columns, &html! { @for row in &list.rows { tr { (row) } } }))
+            (table::sorted_rows(words, list.label, columns, sorted, &html! { @for row in &list.rows { tr { (row) } } }))
         }
         (table::pager(words, &here, asked.after().is_some(), list.next.as_deref()))
         (super::downloads::link(admin, server, list.tab, &here).await?)
@@ -111,7 +117,9 @@ async fn show_blocked(
     let now = admin.app().clock.now();
     let after = asked.after().unwrap_or_default();
     let after = String::from_utf8_lossy(&after);
-    let mut found = admin.blocking().search(server.id, &part_of(asked), &after, ROWS + 1).await?;
+    let backwards = table::order_of(asked.field("sort")) == Order::TextBackwards;
+    let (part, page) = (part_of(asked), (ROWS + 1, backwards));
+    let mut found = admin.blocking().search_in(server.id, &part, &after, page).await?;
     let more = found.len() > ROWS;
     found.truncate(ROWS);
     let row = |one: &Suppressed| {
@@ -141,7 +149,7 @@ async fn show_blocked(
         label: "blocking-tab-blocked",
         empty: words.say("blocking-none"),
         columns: &[
-            Column::Text("admin-address"),
+            Column::Name("admin-address"),
             Column::Text("blocking-reason"),
             Column::Text("blocking-stopped"),
             Column::Text("blocking-until"),
@@ -150,6 +158,8 @@ async fn show_blocked(
         rows: found.iter().map(row).collect(),
         next: last.map(|one| one.address.canonical().to_string().into_bytes()),
         above,
+        order: if backwards { Order::TextBackwards } else { Order::Text },
+        sort: if backwards { table::order_word(Order::TextBackwards) } else { "" },
     };
     show(admin, server, asked, notice, &list).await
 }
@@ -164,7 +174,9 @@ async fn show_exemptions(
     let now = admin.app().clock.now();
     let after = asked.after().unwrap_or_default();
     let part = part_of(asked);
-    let (found, next) = admin.blocking().exempt_addresses(server.id, &part, &after, ROWS).await?;
+    let order = table::order_of(asked.field("sort"));
+    let (list, page) = (admin.blocking(), (&after[..], order));
+    let (found, next) = list.exempt_addresses(server.id, &part, page, ROWS).await?;
     let row = |one: &Exemption| {
         let address = one.address.to_string();
         html! {
@@ -181,16 +193,18 @@ async fn show_exemptions(
         label: "blocking-tab-exemptions",
         empty: words.say("blocking-no-exemptions"),
         columns: &[
-            Column::Text("admin-address"),
+            Column::Name("admin-address"),
             Column::Text("blocking-reason"),
-            Column::Text("blocking-cancelled"),
-            Column::Text("blocking-errors"),
+            Column::Time("blocking-cancelled"),
+            Column::Number("blocking-errors"),
             Column::Text("blocking-last-error"),
             Column::Unsaid("admin-actions"),
         ],
         rows: found.iter().map(row).collect(),
         next,
         above: html! {},
+        order,
+        sort: table::order_word(order),
     };
     show(admin, server, asked, notice, &list).await
 }

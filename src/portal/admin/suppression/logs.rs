@@ -4,7 +4,7 @@ use axum::extract::Path as Captured;
 use axum::routing::get;
 use maud::{Markup, html};
 
-use super::super::table::{self, Column, ROWS};
+use super::super::table::{self, Column, ROWS, Sorted};
 use super::lists::reason_word;
 use super::{Address, Admin, Asked, Place, Route, Trouble, server, tab};
 use crate::account::Power;
@@ -38,6 +38,7 @@ pub(super) fn query(asked: &Asked) -> Query {
         to: day("to").map(|to| to + SignedDuration::from_mins(24 * 60 - 1)),
         limit: ROWS,
         after: asked.after().unwrap_or_default(),
+        order: table::order_of(asked.field("sort")),
         ..Query::default()
     }
 }
@@ -57,12 +58,13 @@ async fn show(
         .with("q", &query.part)
         .with("reason", &query.reason)
         .with("from", asked.field("from"))
-        .with("to", asked.field("to"));
+        .with("to", asked.field("to"))
+        .with("sort", table::order_word(query.order));
     let label = if errors_only { "blocking-tab-errors" } else { "blocking-tab-deliveries" };
     let body = html! {
         (filters(admin, id, which, asked, &query))
         @if events.is_empty() { (table::empty(words.say("blocking-no-events"))) }
-        @else { (rows(admin, &events, label)) }
+        @else { (rows(admin, &events, label, Some(Sorted { address: &here, order: query.order }))) }
         (table::pager(words, &here, !query.after.is_empty(), next.as_deref()))
         (super::downloads::link(admin, &server, which, &here).await?)
     };
@@ -102,22 +104,28 @@ fn filters(admin: &Admin, id: &str, which: &'static str, asked: &Asked, query: &
                 label for="to" { (words.say("blocking-to")) }
                 input #to type="date" name="to" value=(asked.field("to"));
             }
+            input type="hidden" name="sort" value=(table::order_word(query.order));
             button type="submit" { (words.say("admin-search")) }
         }
     }
 }
 
 /// Lines of a log as a table; `label` is the word for the whole.
-pub(super) fn rows(admin: &Admin, events: &[Event], label: &str) -> Markup {
+pub(super) fn rows(
+    admin: &Admin,
+    events: &[Event],
+    label: &str,
+    sorted: Option<Sorted<'_>>,
+) -> Markup {
     const COLUMNS: [Column; 5] = [
-        Column::Text("admin-when"),
-        Column::Text("admin-to"),
+        Column::Time("admin-when"),
+        Column::Name("admin-to"),
         Column::Text("admin-subject"),
         Column::Text("blocking-reason"),
         Column::Text("blocking-details"),
     ];
     let lines = html! { @for one in events { (row(admin, one)) } };
-    table::rows(admin.words(), label, &COLUMNS, &lines)
+    table::sorted_rows(admin.words(), label, &COLUMNS, sorted, &lines)
 }
 
 fn outcome_word(outcome: Outcome) -> &'static str {

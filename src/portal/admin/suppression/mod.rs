@@ -22,11 +22,11 @@ use maud::{Markup, html};
 use super::table::{self, Address};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::{Power, Role};
-use crate::mail;
+use crate::mail::{self, AddressError};
 use crate::portal::error::Trouble;
 use crate::portal::words::Shown;
 use crate::store::Batch;
-use crate::suppression::csv::{self, Wrong};
+use crate::suppression::csv::{self, CsvError, Wrong};
 use crate::suppression::rule::SettingsError;
 use crate::suppression::{By, Refused, Server, ServerId, Suppression};
 
@@ -156,34 +156,57 @@ async fn tab(
 
 /// What was not done, and what it was about; faults are troubles.
 fn refusal(admin: &Admin, refused: Refused) -> Result<Markup, Trouble> {
+    match refused {
+        Refused::Store(fault) => Err(fault.into()),
+        other => Ok(why_not(admin, &other)),
+    }
+}
+
+/// The same in words alone.
+fn why_not(admin: &Admin, refused: &Refused) -> Markup {
     let (word, about) = match refused {
-        Refused::Store(fault) => return Err(fault.into()),
-        Refused::NotListed(address) => ("refused-not-listed", address),
-        Refused::Listed(address) => ("refused-listed", address),
-        Refused::Exempt(address) => ("refused-exempt", address),
-        Refused::NotExempt(address) => ("refused-not-exempt", address),
-        Refused::Never(address) => ("refused-never", address),
+        Refused::NotListed(address) => ("refused-not-listed", address.clone()),
+        Refused::Listed(address) => ("refused-listed", address.clone()),
+        Refused::Exempt(address) => ("refused-exempt", address.clone()),
+        Refused::NotExempt(address) => ("refused-not-exempt", address.clone()),
+        Refused::Never(address) => ("refused-never", address.clone()),
         Refused::NoServer(id) => ("refused-no-server", id.to_string()),
+        Refused::Name(name) => ("refused-name", name.clone()),
+        Refused::Way(way) => ("refused-way", way.clone()),
+        Refused::ServerKnown(id) => ("refused-server-known", id.to_string()),
         Refused::Settings(SettingsError::Time) => ("refused-time", String::new()),
-        Refused::Settings(SettingsError::Zone(zone)) => ("refused-zone", zone),
+        Refused::Settings(SettingsError::Zone(zone)) => ("refused-zone", zone.clone()),
         Refused::Settings(SettingsError::After(after)) => ("refused-after", after.to_string()),
         Refused::Settings(SettingsError::Watch) => ("refused-watch", String::new()),
         Refused::Settings(SettingsError::Strike) => ("refused-strike", String::new()),
-        Refused::Address(typed, wrong) => (wrong_word(&wrong), typed),
-        Refused::File(why) => ("refused-file", why),
-        Refused::Typed(what) => ("refused-typed", what),
+        Refused::Address(typed, wrong) => (wrong_word(wrong), typed.clone()),
+        Refused::File(why) | Refused::NoList(CsvError::Io(why)) => ("refused-file", why.clone()),
+        Refused::NoList(CsvError::Csv(line, why)) => ("refused-csv", format!("{line} ({why})")),
+        Refused::NoList(CsvError::NoColumn(_, heads)) => ("refused-no-column", heads.clone()),
+        Refused::NoList(CsvError::Empty) => ("refused-empty", String::new()),
+        Refused::TooLarge(most) => ("refused-too-large", format!("{most} MiB")),
+        Refused::Unwritable(why) => ("refused-unwritable", why.clone()),
+        Refused::NoVersion(version) => ("refused-no-version", version.to_string()),
+        Refused::NoVersions => ("refused-no-versions", String::new()),
+        Refused::Typed(what) => ("refused-typed", what.clone()),
         Refused::Granted => ("refused-granted", String::new()),
         Refused::Busy => ("refused-busy", String::new()),
+        Refused::Store(fault) => ("refused-store", fault.to_string()),
     };
-    Ok(html! { (admin.words().say(word)) @if !about.is_empty() { " " bdi { (Shown(&about)) } } })
+    html! { (admin.words().say(word)) @if !about.is_empty() { " " (Shown(&about)) } }
 }
 
 /// Why a cell or a field is no address for the list.
 fn wrong_word(wrong: &Wrong) -> &'static str {
     match wrong {
-        Wrong::TooLong => "wrong-too-long",
+        Wrong::TooLong | Wrong::NoAddress(AddressError::TooLong) => "wrong-too-long",
         Wrong::Pattern => "wrong-pattern",
-        Wrong::NoAddress(_) => "wrong-no-address",
+        Wrong::NoAddress(AddressError::NoAt) => "no-address-no-at",
+        Wrong::NoAddress(AddressError::LocalPart) => "no-address-local-part",
+        Wrong::NoAddress(AddressError::Domain) => "no-address-domain",
+        Wrong::NoAddress(AddressError::Literal) => "no-address-literal",
+        Wrong::NoAddress(AddressError::SourceRoute) => "no-address-source-route",
+        Wrong::NoAddress(AddressError::NonAscii) => "no-address-non-ascii",
         Wrong::Never => "wrong-never",
     }
 }

@@ -33,7 +33,11 @@ pub(super) fn forms(admin: &Admin, server: &Server) -> Markup {
                     label for="name" { (words.say("server-name")) }
                     input #name type="text" name="name" value=(server.name) required maxlength="60";
                     (organisations(admin, "organisation", server.organisation.as_ref().map(crate::directory::OrganisationId::as_str)))
+                    (ways(admin, "", &server.way))
                 }
+                label for="never" { (words.say("server-never")) }
+                textarea #never name="never" rows="3" maxlength="4000" aria-describedby="never-help" { (server.never.join("\n")) }
+                p.help #never-help { (words.say("server-never-help")) }
                 p { label.inline { input type="checkbox" name="fixed" value="yes" checked[server.settings.fixed]; " " (words.say("server-fixed")) } }
                 button type="submit" { (words.say("blocking-save")) }
             }
@@ -50,18 +54,50 @@ pub(super) fn forms(admin: &Admin, server: &Server) -> Markup {
                 label for="new-name" { (words.say("server-name")) }
                 input #new-name type="text" name="name" required maxlength="60" placeholder="mx1";
                 (organisations(admin, "new-organisation", None))
-                label for="way" { (words.say("blocking-way")) }
-                select #way name="way" {
-                    option value="socketmap" { (words.say("server-way-socketmap")) }
-                    option value="download" { (words.say("server-way-download")) }
-                    option value="file" { (words.say("server-way-file")) }
-                }
-                label for="path" { (words.say("server-path")) }
-                input #path type="text" name="path" maxlength="500" placeholder="/etc/postfix/reprieve-blocked";
+                (ways(admin, "new-", &Way::Socketmap))
                 button type="submit" { (words.say("server-make")) }
             }
         }
     }
+}
+
+/// How a server is given its list: the way, and for a map file its path.
+fn ways(admin: &Admin, prefix: &str, now: &Way) -> Markup {
+    const WAYS: [(&str, &str); 5] = [
+        ("socketmap", "server-way-socketmap"),
+        ("download", "server-way-download"),
+        ("texthash", "server-way-texthash"),
+        ("cdb", "server-way-cdb"),
+        ("lmdb", "server-way-lmdb"),
+    ];
+    let words = admin.words();
+    let (way, path) = (format!("{prefix}way"), format!("{prefix}path"));
+    let text = now.to_string();
+    let (chosen, typed) = text.split_once(':').unwrap_or((&text, ""));
+    html! {
+        label for=(way) { (words.say("blocking-way")) }
+        select id=(way) name="way" {
+            @for (value, label) in WAYS {
+                option value=(value) selected[value == chosen] { (words.say(label)) }
+            }
+        }
+        label for=(path) { (words.say("server-path")) }
+        input id=(path) type="text" name="path" maxlength="500" value=(typed) placeholder="/etc/postfix/reprieve-blocked";
+    }
+}
+
+/// The way that such a form asks for, as an operator types it.
+fn way_of(form: &Acted) -> String {
+    match form.field("way") {
+        word @ ("socketmap" | "download") => word.to_owned(),
+        map => format!("{map}:{}", form.field("path").trim()),
+    }
+}
+
+/// One a line.
+fn patterns(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
 }
 
 fn organisations(admin: &Admin, id: &str, chosen: Option<&str>) -> Markup {
@@ -83,14 +119,10 @@ async fn make(
     form: Acted,
 ) -> Result<Response, Trouble> {
     let here = server(&admin, &id).await?;
-    let way = match form.field("way") {
-        "file" => form.field("path").trim(),
-        way => way,
-    };
     let change = Change {
         id: Change::NEXT,
         name: Some(form.field("name").to_owned()),
-        way: Some(way.to_owned()),
+        way: Some(way_of(&form)),
         organisation: Some(form.field("organisation").to_owned()),
         ..Change::default()
     };
@@ -108,7 +140,10 @@ async fn change(
         id: here.id,
         name: other.then(|| form.field("name").to_owned()),
         organisation: other.then(|| form.field("organisation").to_owned()),
+        // The same way again would be a new token.
+        way: Some(way_of(&form)).filter(|way| other && *way != here.way.to_string()),
         fixed: Some(form.field("fixed") == "yes"),
+        never: Some(patterns(form.field("never"))),
         ..Change::default()
     };
     carry_out(&admin, &here, "set-server", change).await

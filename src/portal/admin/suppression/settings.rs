@@ -140,22 +140,21 @@ async fn save(
     if before.settings.fixed {
         return Err(Trouble::FixedPlan);
     }
-    let mut after = before.clone();
-    let saved = match read(&form, &before.settings) {
-        Ok(settings) => {
-            after.settings = settings;
-            let also = told(&admin, "set-blocking", &after, "");
-            admin.blocking().set_server(&after, admin.does(&also)).await
+    let also = told(&admin, "set-blocking", &before, "");
+    let saved = admin.blocking().edit_server(before.id, admin.does(&also), |server| {
+        let now = read(&form, &server.settings)?;
+        Ok(std::mem::replace(&mut server.settings, now))
+    });
+    let (after, old) = match saved.await {
+        Ok(saved) => saved,
+        Err(refused) => {
+            let notice = refusal(&admin, refused)?;
+            return page(&admin, &before, Some(notice)).await;
         }
-        Err(refused) => Err(refused),
     };
-    if let Err(refused) = saved {
-        let notice = refusal(&admin, refused)?;
-        return page(&admin, &before, Some(notice)).await;
-    }
     let mut cancelled = 0;
     if form.field("cancel") == "yes" {
-        let pairs = before.settings.reasons.iter().zip(&after.settings.reasons);
+        let pairs = old.reasons.iter().zip(&after.settings.reasons);
         for (class, (old, new)) in REASONS.iter().zip(pairs) {
             if let (true, false, Some(reason)) = (old.enabled, new.enabled, Reason::of(*class)) {
                 cancelled += admin.blocking().cancel_reason(after.id, reason).await?;
@@ -176,15 +175,23 @@ async fn spread(
     Captured(id): Captured<String>,
     form: Acted,
 ) -> Result<Markup, Trouble> {
-    let mut server = browsed(&admin, &id).await?;
+    let known = browsed(&admin, &id).await?;
     let most: u32 = form.field("most").parse().map_err(|_| Trouble::BadForm)?;
-    server.settings.releases_per_day = Some(most).filter(|most| *most > 0);
-    let also = told(&admin, "set-blocking", &server, "");
-    let notice = match admin.blocking().set_server(&server, admin.does(&also)).await {
-        Ok(()) => html! { (admin.words().say("blocking-saved")) },
-        Err(refused) => refusal(&admin, refused)?,
-    };
-    page(&admin, &server, Some(notice)).await
+    let also = told(&admin, "set-blocking", &known, "");
+    let saved = admin.blocking().edit_server(known.id, admin.does(&also), |server| {
+        server.settings.releases_per_day = Some(most).filter(|most| *most > 0);
+        Ok(())
+    });
+    match saved.await {
+        Ok((server, ())) => {
+            let notice = html! { (admin.words().say("blocking-saved")) };
+            page(&admin, &server, Some(notice)).await
+        }
+        Err(refused) => {
+            let notice = refusal(&admin, refused)?;
+            page(&admin, &known, Some(notice)).await
+        }
+    }
 }
 
 async fn run(

@@ -19,11 +19,12 @@ use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::super::table::{self, Column};
-use super::{Acted, Admin, Place, Route, Trouble, browsed, refusal, tab, told, wrong_word};
+use super::{
+    Acted, Admin, Place, Route, Trouble, browsed, refusal, tab, told, why_not, wrong_word,
+};
 use crate::account::Power;
 use crate::portal::form::cross_site;
 use crate::portal::words::Shown;
-use crate::suppression::csv::Wrong;
 use crate::suppression::record::{Import, ImportState};
 use crate::suppression::upload::{Job, MOST_BYTES, Stage};
 use crate::suppression::{Preview, Refused, Server, Suppression, Upload};
@@ -112,7 +113,7 @@ fn shown(admin: &Admin, server: &Server, job: &Job) -> Markup {
                 progress max=(job.bytes) value=(job.read()) aria-label=(words.say(word)) {}
                 p.soft { (words.say("admin-goes-on")) }
             }
-            @if let Stage::Refused(why) = &stage { p.notice { bdi { (Shown(why)) } } }
+            @if let Stage::Refused(why) = &stage { p.notice { (why_not(admin, why)) } }
             @if let Some(found) = stage.preview() { (counts(admin, found)) }
             @if matches!(stage, Stage::Checked(_)) { (acts(admin, server, job)) }
         }
@@ -133,7 +134,7 @@ fn counts(admin: &Admin, found: &Preview) -> Markup {
                 summary { (words.say("upload-invalid-rows")) }
                 (table::rows(words, "upload-invalid-rows", &INVALID_COLUMNS, &html! {
                     @for (line, why) in found.lines.iter().take(SHOWN) {
-                        tr { td.number { (line) } td.main { (words.say(wrong_word(why))) @if let Wrong::NoAddress(how) = why { ": " bdi { (Shown(how)) } } } }
+                        tr { td.number { (line) } td.main { (words.say(wrong_word(why))) } }
                     }
                 }))
             }
@@ -142,7 +143,7 @@ fn counts(admin: &Admin, found: &Preview) -> Markup {
 }
 
 const INVALID_COLUMNS: [Column; 2] = [Column::Number("upload-line"), Column::Text("upload-why")];
-const EARLIER_COLUMNS: [Column; 7] = [
+const EARLIER_COLUMNS: [Column; 8] = [
     Column::Text("upload-file"),
     Column::Text("admin-when"),
     Column::Text("blocking-by"),
@@ -150,6 +151,7 @@ const EARLIER_COLUMNS: [Column; 7] = [
     Column::Number("upload-duplicates"),
     Column::Number("upload-invalid"),
     Column::Text("admin-state"),
+    Column::Text("blocking-until"),
 ];
 
 fn acts(admin: &Admin, server: &Server, job: &Job) -> Markup {
@@ -181,7 +183,9 @@ fn history(admin: &Admin, earlier: &[Import]) -> Markup {
                 ImportState::Staged => "upload-registering",
                 ImportState::Registered => "upload-next-run",
                 ImportState::Active => "upload-in-force",
+                ImportState::Over => "upload-over",
             })) }
+            td.time { @if let Some(until) = one.until { (table::ago(words, until, now)) } }
         } }
     };
     html! {
@@ -244,8 +248,7 @@ pub(in crate::portal) async fn spool<E>(
         let piece = piece?;
         length += piece.len() as u64;
         if length > MOST_BYTES {
-            let words = format!("it is larger than {} MiB", MOST_BYTES >> 20);
-            return Ok(Err(Refused::File(words)));
+            return Ok(Err(Refused::TooLarge(MOST_BYTES >> 20)));
         }
         let into = Arc::clone(&file);
         let written = tokio::task::spawn_blocking(move || (&*into).write_all(&piece)).await;

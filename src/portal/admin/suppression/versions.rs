@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::super::table;
-use super::{Acted, Admin, Place, Route, Trouble, refusal, server, tab, told};
+use super::{Acted, Address, Admin, Asked, Place, Route, Trouble, refusal, server, tab, told};
 use crate::account::Power;
 use crate::portal::words::Shown;
 use crate::suppression::distribute::Drift;
@@ -14,6 +14,8 @@ use crate::suppression::{Server, Way};
 
 /// Distributions that are shown.
 const SHOWN: usize = 50;
+/// Addresses of a difference that are shown, of each kind.
+const CHANGES: usize = 200;
 
 pub(super) fn routes() -> Vec<Route> {
     let id = Place::ID;
@@ -25,9 +27,41 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Trouble> {
+async fn show(
+    admin: Admin,
+    Captured(id): Captured<String>,
+    asked: Asked,
+) -> Result<Markup, Trouble> {
     let server = server(&admin, &id).await?;
-    page(&admin, &server, None).await
+    match asked.field("version").parse() {
+        Ok(version) => {
+            let shown = difference(&admin, &server, version).await?;
+            tab(&admin, &server, "distribution", None, shown).await
+        }
+        Err(_) => page(&admin, &server, None).await,
+    }
+}
+
+/// What a version has added and removed.
+async fn difference(admin: &Admin, server: &Server, version: u64) -> Result<Markup, Trouble> {
+    let words = admin.words();
+    let found = match admin.blocking().changes(server.id, version, CHANGES).await {
+        Ok(found) => html! {
+            @for (sign, all) in [("+", &found.added), ("−", &found.removed)] {
+                @if !all.is_empty() {
+                    h3 { (sign) @if all.len() == CHANGES { " ≥" } " " (all.len()) }
+                    ul { @for one in all { li { bdi { (Shown(one)) } } } }
+                }
+            }
+        },
+        Err(refused) => html! { p.notice { (refusal(admin, refused)?) } },
+    };
+    let back = Place::Blocking(&server.id.to_string(), "distribution").to_string();
+    Ok(html! {
+        h2 { (words.say("blocking-version")) " " (version) }
+        (found)
+        p { a.button href=(back) { (words.say("admin-back")) } }
+    })
 }
 
 pub(super) async fn page(
@@ -45,11 +79,11 @@ pub(super) async fn page(
     breakers.retain(|one| one.server == server.id);
     let way = match &server.way {
         Way::Own => words.say("blocking-way-own").to_string(),
-        Way::MapFile(path) => path.clone(),
-        Way::Socketmap => "socketmap".to_owned(),
         Way::Download(_) => words.say("server-way-download").to_string(),
+        Way::MapFile { .. } | Way::Socketmap => server.way.to_string(),
     };
-    let files = matches!(server.way, Way::MapFile(_) | Way::Download(_));
+    let here = Address::new(Place::Blocking(&id, "distribution"));
+    let files = matches!(server.way, Way::MapFile { .. } | Way::Download(_));
     let body = html! {
         dl.facts {
             div { dt { (words.say("blocking-way")) } dd { code { (way) } } }
@@ -85,7 +119,7 @@ pub(super) async fn page(
                         @if admin.may(Power::Operate) { th scope="col" { span.hidden { (words.say("admin-actions")) } } }
                     } }
                     tbody { @for one in all.iter().take(SHOWN) { tr {
-                        td.number { (one.version) }
+                        td.number { a href=(here.with("version", &one.version.to_string())) { (one.version) } }
                         td.time { (table::ago(words, one.at, now)) }
                         td { (Shown(&one.by)) }
                         td.number { (one.addresses) } td.number { (one.added) } td.number { (one.removed) }
