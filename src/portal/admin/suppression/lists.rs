@@ -57,8 +57,8 @@ struct List<'a> {
     /// Between the search field and the rows.
     above: Markup,
     order: Order,
-    /// What an address has of it; empty for the usual one.
-    sort: &'static str,
+    /// The order that stands in no address.
+    usual: Order,
 }
 
 async fn show(
@@ -71,11 +71,12 @@ async fn show(
     let words = admin.words();
     let part = part_of(asked);
     let id = server.id.to_string();
-    let here =
-        Address::new(Place::Blocking(&id, list.tab)).with("q", &part).with("sort", list.sort);
+    let here = Address::new(Place::Blocking(&id, list.tab)).with("q", &part);
+    let (order, usual) = (list.order.as_str(), list.usual.as_str());
+    let here = here.with("sort", if order == usual { "" } else { order });
     let acts = usize::from(!admin.may(Power::Decide));
     let columns = &list.columns[..list.columns.len() - acts];
-    let sorted = Some(Sorted { address: &here, order: list.order });
+    let sorted = Some(Sorted { address: &here, order, usual });
     let body = html! {
         (table::search(words, &here, words.say("blocking-search"), &part))
         (list.above)
@@ -159,7 +160,7 @@ async fn show_blocked(
         next: last.map(|one| one.address.canonical().to_string().into_bytes()),
         above,
         order: if backwards { Order::TextBackwards } else { Order::Text },
-        sort: if backwards { table::order_word(Order::TextBackwards) } else { "" },
+        usual: Order::Text,
     };
     show(admin, server, asked, notice, &list).await
 }
@@ -204,7 +205,7 @@ async fn show_exemptions(
         next,
         above: html! {},
         order,
-        sort: table::order_word(order),
+        usual: Order::default(),
     };
     show(admin, server, asked, notice, &list).await
 }

@@ -64,7 +64,7 @@ async fn show(
     let body = html! {
         (filters(admin, id, which, asked, &query))
         @if events.is_empty() { (table::empty(words.say("blocking-no-events"))) }
-        @else { (rows(admin, &events, label, Some(Sorted { address: &here, order: query.order }))) }
+        @else { (rows(admin, &events, label, Some(Sorted::by(&here, query.order)))) }
         (table::pager(words, &here, !query.after.is_empty(), next.as_deref()))
         (super::downloads::link(admin, &server, which, &here).await?)
     };
