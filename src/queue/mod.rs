@@ -341,15 +341,25 @@ impl Queue {
         item.expires_at + self.settings.keep_failed
     }
 
-    /// Forgets failed items whose time is over; answers how many.
+    /// Forgets failed items whose time is over; answers how many. One that
+    /// cannot be read does not keep the others.
     ///
     /// # Errors
-    /// [`Fault`] if the store cannot read or write.
+    /// [`Fault`] if the store cannot read or write, or if nothing is left to
+    /// forget but what cannot be read.
     pub async fn purge(&self, limit: usize) -> Result<usize, Fault> {
         let end = due_before(self.clock.now());
-        let mut purged = 0;
+        let (mut purged, mut damaged) = (0, None);
         for id in self.store.referred(Index::ItemKept, &[], &end, limit).await? {
-            let Some(row) = self.store.find::<Item>(&id).await? else { continue };
+            let row = match self.store.find::<Item>(&id).await {
+                Ok(Some(row)) => row,
+                Ok(None) => continue,
+                Err(fault @ Fault::Damaged(_)) => {
+                    damaged = Some(fault);
+                    continue;
+                }
+                Err(fault) => return Err(fault),
+            };
             let mut batch = Batch::new();
             self.cancel(&mut batch, &row);
             match self.store.commit(batch).await {
@@ -358,7 +368,10 @@ impl Queue {
                 Err(refusal) => return Err(Fault::Unavailable(refusal.to_string())),
             }
         }
-        Ok(purged)
+        match damaged {
+            Some(fault) if purged == 0 => Err(fault),
+            _ => Ok(purged),
+        }
     }
 
     /// How much waits, and how late the queue is.

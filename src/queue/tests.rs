@@ -59,24 +59,26 @@ async fn nothing_is_claimed_before_it_is_due_and_then_once() {
     assert!(queue.claim(10).await.unwrap().is_empty());
 }
 
+/// What a rotten item looks like: its index key stands, its record is none.
+#[derive(minicbor::Encode, minicbor::Decode)]
+struct Rotten(#[n(0)] u8, #[cbor(skip)] Option<Index>);
+
+impl crate::store::Record for Rotten {
+    const TABLE: crate::store::Table = crate::store::Table::Item;
+    fn key(&self) -> Vec<u8> {
+        vec![self.0; 16]
+    }
+    fn index_keys(&self) -> Vec<(Index, Vec<u8>)> {
+        self.1.map(|index| (index, Item::due_key(start()))).into_iter().collect()
+    }
+}
+
 #[tokio::test]
 async fn an_item_that_cannot_be_read_does_not_stop_the_queue() {
-    /// What a rotten item looks like: its index key stands, its record is none.
-    #[derive(minicbor::Encode, minicbor::Decode)]
-    struct Rotten(#[n(0)] u8);
-    impl crate::store::Record for Rotten {
-        const TABLE: crate::store::Table = crate::store::Table::Item;
-        fn key(&self) -> Vec<u8> {
-            vec![self.0; 16]
-        }
-        fn index_keys(&self) -> Vec<(Index, Vec<u8>)> {
-            vec![(Index::ItemDue, Item::due_key(start()))]
-        }
-    }
     let (queue, clock, store) = queue();
     for n in 0..4 {
         let mut batch = Batch::new();
-        batch.insert(&Rotten(n));
+        batch.insert(&Rotten(n, Some(Index::ItemDue)));
         store.commit(batch).await.unwrap();
     }
     assert!(queue.claim(2).await.is_err());
@@ -156,8 +158,12 @@ async fn after_five_days_what_waits_has_failed_and_can_be_retried_until_forgotte
     settle(&queue, &claimed, &[Outcome::Permanent]).await.unwrap();
     assert_eq!(queue.purge(10).await.unwrap(), 0);
     clock.advance(SignedDuration::from_hours(14 * 24));
-    assert_eq!(queue.purge(10).await.unwrap(), 1);
+    let mut batch = Batch::new();
+    batch.insert(&Rotten(0, Some(Index::ItemKept)));
+    queue.store.commit(batch).await.unwrap();
+    assert_eq!(queue.purge(10).await.unwrap(), 1, "one that cannot be read keeps nobody");
     assert!(queue.find(item.id).await.unwrap().is_none());
+    assert!(matches!(queue.purge(10).await, Err(Fault::Damaged(_))));
 }
 
 #[tokio::test]
