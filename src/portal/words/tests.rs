@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use fluent_templates::fluent_bundle::FluentResource;
 
@@ -133,12 +134,13 @@ fn what_is_prepared_is_what_fluent_says() {
 #[test]
 fn every_sentence_is_said_somewhere() {
     let mut sources = String::new();
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/src/portal");
-    let rooms = ["", "/sender", "/admin", "/admin/suppression", "/recipient"];
-    for folder in rooms.map(|room| format!("{root}{room}")) {
+    let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/portal"))];
+    while let Some(folder) = folders.pop() {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
-            if path.extension().is_some_and(|one| one == "rs") {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|one| one == "rs") {
                 sources.push_str(&fs::read_to_string(path).unwrap());
             }
         }
