@@ -23,7 +23,7 @@ use crate::link::{BadBase, KeyError, KeyRing, Links};
 use crate::maillog::Maillog;
 use crate::notice::{self, Breaker, LastLetter, Notices, SignError, Signer};
 use crate::portal::{self, Portal};
-use crate::quarantine::{Held, HeldSearch};
+use crate::quarantine::{Held, HeldSearch, Reported};
 use crate::queue::{Item, Queue};
 use crate::release::Releases;
 use crate::reputation::correspondent::Correspondent;
@@ -90,6 +90,7 @@ pub static SCHEMAS: std::sync::LazyLock<Vec<Schema>> = std::sync::LazyLock::new(
         Schema::of::<Overlay>(),
         Schema::of::<Flag>(),
         Schema::of::<Vote>(),
+        Schema::of::<Reported>(),
         Schema::of::<Lesson>(),
         Schema::of::<directory::Session>(),
         Schema::of::<Appeal>(),

@@ -28,7 +28,7 @@ use crate::directory::Directory;
 use crate::filter::content::{self, Current, Example, Guard, Model, ModelError, TextDigest};
 use crate::mail::{Address, Limits, Message, prescan};
 use crate::maillog::Maillog;
-use crate::quarantine::{Held, stored};
+use crate::quarantine::{Held, Reported, stored};
 use crate::reputation::Vote;
 use crate::reputation::vote::person_key;
 use crate::store::{Batch, Body, Fault, Index, Record, Refusal, Row, Store};
@@ -213,13 +213,19 @@ impl Lessons {
         if vote.withdrawn {
             return Ok(true);
         }
-        let held: Option<Row<Held>> = store.find(vote.about.as_bytes()).await?;
-        let Some(Row { record: held, .. }) = held else { return Ok(false) };
         let is_voter = |mailbox: &Address| person_key(&mailbox.base().to_string()) == vote.person;
-        let mut mailboxes = held.recipients.iter().map(|one| directory.mailbox(&one.address));
-        let shared = mailboxes.any(|mailbox| is_voter(&mailbox) && directory.is_shared(&mailbox));
-        let own = held.senders().into_iter().any(|sender| is_voter(&directory.mailbox(sender)));
-        Ok(!shared && !own)
+        let is_shared = |one: &Address| {
+            let mailbox = directory.mailbox(one);
+            is_voter(&mailbox) && directory.is_shared(&mailbox)
+        };
+        let is_own = |sender: &Address| is_voter(&directory.mailbox(sender));
+        let id = vote.about.as_bytes();
+        if let Some(Row { record: held, .. }) = store.find::<Held>(id).await? {
+            let shared = held.recipients.iter().any(|one| is_shared(&one.address));
+            return Ok(!shared && !held.senders().into_iter().any(is_own));
+        }
+        let reported = store.find::<Reported>(id).await?.map(|row| row.record);
+        Ok(reported.is_some_and(|one| !is_shared(&one.recipient) && !is_own(&one.from)))
     }
 
     /// What the voices ask of the model: nothing, a step, or that step back.
@@ -348,11 +354,17 @@ impl Lessons {
         Ok(looked.await.ok().flatten())
     }
 
-    /// Removes lessons that nobody can take back any more; the model keeps
-    /// what it learnt.
+    /// Removes lessons that nobody can take back any more, the model keeps
+    /// what it learnt; and reported messages whose time is over.
     async fn forget(&self, now: Timestamp) -> Result<(), Fault> {
         let store = &self.inner.tools.store;
         let until = now.as_microsecond().to_be_bytes();
+        for key in store.referred(Index::ReportedEnds, &[], &until, STEP).await? {
+            let Some(row) = store.find::<Reported>(&key).await? else { continue };
+            let mut batch = Batch::new();
+            batch.remove(&row).erase(row.record.id);
+            self.carried_out(batch).await?;
+        }
         for key in store.referred(Index::LessonEnds, &[], &until, STEP).await? {
             let Some(row) = store.find::<Lesson>(&key).await? else { continue };
             let mut batch = Batch::new();

@@ -374,3 +374,38 @@ async fn switched_off_nothing_is_learnt() {
     assert_eq!(world.score(TEXT).to_bits(), before.to_bits());
     assert_eq!(world.waiting().await, 0);
 }
+
+/// A recipient reports a message that was never held.
+async fn report(world: &World, recipient: &str, from: &str, text: &str) -> Uuid {
+    let (id, now) = (Uuid::now_v7(), world.clock.now());
+    let (recipient, from) = (Address::parse(recipient).unwrap(), Address::parse(from).unwrap());
+    let ends = now + SignedDuration::from_hours(14 * 24);
+    let reported = Reported { id, recipient: recipient.clone(), from, ends };
+    let mut batch = Batch::new();
+    reported.keep(&mut batch, &message(text), now);
+    batch.insert(&Vote::of_flag(id, &recipient, false, now));
+    world.store.commit(batch).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn two_people_s_reports_of_mail_that_was_never_held_teach() {
+    let world = World::new();
+    let before = world.score(TEXT);
+    let first = report(&world, "anna@ours.example", "pest@far.example", TEXT).await;
+    world.step().await;
+    assert_eq!(world.score(TEXT).to_bits(), before.to_bits(), "one person is not enough");
+    // He speaks of a mail that shows his own address.
+    report(&world, "bo@ours.example", "bo@ours.example", TEXT).await;
+    world.step().await;
+    assert_eq!(world.score(TEXT).to_bits(), before.to_bits(), "nobody in his own name");
+    report(&world, "cy@ours.example", "pest@far.example", TEXT).await;
+    world.step().await;
+    assert!(world.score(TEXT) > before + 0.3);
+    assert_eq!(world.waiting().await, 0);
+
+    world.clock.advance(SignedDuration::from_hours(15 * 24));
+    world.step().await;
+    assert_eq!(world.store.page::<Reported>(&[], 9).await.unwrap(), []);
+    assert_eq!(world.store.body(first).await, Ok(None), "and its bytes are gone");
+}

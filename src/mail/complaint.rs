@@ -20,7 +20,7 @@ const ORIGINALS: usize = 20;
 const ORIGINAL_BYTES: usize = 256 << 10;
 
 /// A report with the messages that it is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Complaint {
     /// `multipart/report; report-type=feedback-report` (RFC 5965 section 2).
     pub by_machine: bool,
@@ -28,12 +28,14 @@ pub struct Complaint {
 }
 
 /// A message that somebody complains about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Original {
     /// Its link to report it, not verified.
     pub link: Option<String>,
     /// Its single RFC5322.From, not verified.
     pub from: Option<Address>,
+    /// Its beginning, where more than its header came along.
+    pub message: Option<Message>,
 }
 
 /// Reads a report; without originals it is none.
@@ -51,35 +53,36 @@ pub fn read(message: &Message) -> Complaint {
         if originals.len() == ORIGINALS {
             break;
         }
-        let bytes: &[u8] = match &part.body {
+        let (bytes, whole): (&[u8], bool) = match &part.body {
             PartType::Message(inner) => {
                 let offsets = (part.raw_body_offset() as usize, part.raw_end_offset() as usize);
                 let plain = message.bytes().get(offsets.0..offsets.1);
                 // An encoded one was decoded into bytes of its own.
                 let own = inner.raw_message().len() != message.bytes().len();
-                if own { inner.raw_message() } else { plain.unwrap_or_default() }
+                (if own { inner.raw_message() } else { plain.unwrap_or_default() }, true)
             }
             // RFC 6522 section 4: text/rfc822-headers.
             PartType::Text(text)
                 if part.content_type().and_then(|kind| kind.subtype())
                     == Some("rfc822-headers") =>
             {
-                text.as_bytes()
+                (text.as_bytes(), false)
             }
             _ => continue,
         };
-        originals.push(original(bytes));
+        originals.push(original(bytes, whole));
     }
     Complaint { by_machine, originals }
 }
 
-fn original(bytes: &[u8]) -> Original {
+fn original(bytes: &[u8], whole: bool) -> Original {
     let bytes = &bytes[..bytes.len().min(ORIGINAL_BYTES)];
     let message = Message::new(Bytes::copy_from_slice(bytes));
     let link = message.text(REPORT_FIELD).map(|text| {
         text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '<' | '>')).collect()
     });
-    Original { link, from: message.from().address().cloned() }
+    let from = message.from().address().cloned();
+    Original { link, from, message: whole.then_some(message) }
 }
 
 #[cfg(test)]
@@ -103,19 +106,29 @@ mod tests {
     const HEADERS: &str = "Reprieve-Report:\n <https://mail.example/f/token>\n\
                            From: Kari <kari@far.example>\nSubject: x";
 
-    fn expected(by_machine: bool) -> Complaint {
-        let from = Address::parse("kari@far.example").unwrap();
-        let link = Some("https://mail.example/f/token".to_owned());
-        Complaint { by_machine, originals: vec![Original { link, from: Some(from) }] }
+    /// The one original, as every test here writes it.
+    fn assert_read(report: &Message, by_machine: bool, whole: bool) {
+        let read = read(report);
+        assert_eq!((read.by_machine, read.originals.len()), (by_machine, 1));
+        let one = &read.originals[0];
+        assert_eq!(one.link.as_deref(), Some("https://mail.example/f/token"));
+        assert_eq!(one.from, Address::parse("kari@far.example").ok());
+        let kept = one.message.as_ref();
+        assert_eq!(kept.is_some(), whole);
+        assert!(
+            kept.is_none_or(|one| one.bytes().ends_with(b"\r\n\r\nbuy\r\n")
+                || one.bytes().ends_with(b"\r\n\r\nbuy")),
+            "{kept:?}"
+        );
     }
 
     #[test]
     fn a_forwarded_attachment_and_a_complaint_are_told_apart() {
         let forward = forwarded("multipart/mixed", "message/rfc822", HEADERS);
-        assert_eq!(read(&forward), expected(false));
+        assert_read(&forward, false, true);
         let arf = "multipart/report; report-type=feedback-report";
-        assert_eq!(read(&forwarded(arf, "message/rfc822", HEADERS)), expected(true));
-        assert_eq!(read(&forwarded(arf, "text/rfc822-headers", HEADERS)), expected(true));
+        assert_read(&forwarded(arf, "message/rfc822", HEADERS), true, true);
+        assert_read(&forwarded(arf, "text/rfc822-headers", HEADERS), true, false);
     }
 
     #[test]
@@ -132,8 +145,8 @@ mod tests {
 
     #[test]
     fn mail_without_an_original_is_no_report() {
-        assert_eq!(read(&message("From: a@b.example\n\nspam\n")), Complaint::default());
-        assert_eq!(read(&message("")), Complaint::default());
+        assert!(read(&message("From: a@b.example\n\nspam\n")).originals.is_empty());
+        assert!(read(&message("")).originals.is_empty());
     }
 
     proptest! {

@@ -7,23 +7,36 @@
 //! recipient who is proved himself, and only as his own word about the address
 //! that the original shows (ATTACKS B-08). Nothing is ever answered.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+
+use uuid::Uuid;
 
 use super::Notices;
-use crate::directory::People;
+use crate::clock::SignedDuration;
+use crate::directory::{Organisation, People};
 use crate::link::Purpose;
 use crate::mail::complaint::{self, Original};
 use crate::mail::{Address, Limits, Message, Reply, prescan};
-use crate::quarantine::Held;
-use crate::reputation::{FlagBy, FlagError, Flags, Proof, Proofs, Scope, Sender, Standing};
-use crate::store::Fault;
+use crate::quarantine::{Held, Reported};
+use crate::reputation::{Flag, FlagBy, FlagError, Flags, Proof, Proofs, Scope, Sender, Standing};
+use crate::store::{Batch, Counter, Fault, Refusal};
 
 /// The local part that reports go to.
 const LOCAL: &str = "report";
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Messages of one recipient's reports that are kept in a day.
+const REPORTED: u32 = 50;
 
 /// What serves recipients; a gateway without them takes no reports.
 #[derive(Default)]
 pub(super) struct Desk(OnceLock<(People, Flags)>);
+
+/// A recipient's own word about an address.
+struct Word {
+    sender: Sender,
+    recipient: Address,
+    organisation: Arc<Organisation>,
+}
 
 impl Notices {
     /// Recipients are served from now on.
@@ -79,9 +92,7 @@ impl Notices {
                     flags.flag(&held.sender(), &copy.organisation, &copy.address, by, id).await
                 }
                 None => match self.by_word(reporter, original).await? {
-                    Some((sender, recipient, organisation)) => {
-                        flags.flag(&sender, &organisation, &recipient, by, None).await
-                    }
+                    Some(word) => self.flag_by_word(flags, &word, by, original).await,
                     None => continue,
                 },
             };
@@ -92,6 +103,48 @@ impl Notices {
             }
         }
         Ok(counted)
+    }
+
+    /// What was never held is kept with the flag, for the content model to
+    /// hear of; so much a day, because anybody can forward anything.
+    async fn flag_by_word(
+        &self,
+        flags: &Flags,
+        word: &Word,
+        by: FlagBy,
+        original: &Original,
+    ) -> Result<Flag, FlagError> {
+        let Word { sender, recipient, organisation } = word;
+        let now = self.now();
+        let kept = original.message.as_ref().zip(sender.address.as_ref()).map(|(message, from)| {
+            let days = i64::from(organisation.retention_days);
+            let (id, ends) = (Uuid::now_v7(), now + SignedDuration::from_hours(24 * days));
+            (Reported { id, recipient: recipient.clone(), from: from.clone(), ends }, message)
+        });
+        let may = kept.is_some() && self.takes_place(recipient).await?;
+        let kept = kept.filter(|_| may);
+        let about = kept.as_ref().map(|(one, _)| one.id);
+        let also = |batch: &mut Batch| {
+            if let Some((one, message)) = &kept {
+                one.keep(batch, message, now);
+            }
+        };
+        flags.flag_with(sender, (&organisation.id, recipient), by, about, &also).await
+    }
+
+    /// Whether one more of his reports is kept today.
+    async fn takes_place(&self, recipient: &Address) -> Result<bool, Fault> {
+        let (store, name) = (&self.inner.tools.store, format!("reported {}", recipient.base()));
+        let mut batch = Batch::new();
+        if !Counter::take(store, &mut batch, &name, DAY, self.now(), REPORTED).await? {
+            return Ok(false);
+        }
+        match store.commit(batch).await {
+            Ok(_) => Ok(true),
+            // Another report was faster: this one teaches nothing.
+            Err(Refusal::Conflict(_)) => Ok(false),
+            Err(refusal) => Err(Fault::Unavailable(refusal.to_string())),
+        }
     }
 
     /// The message and copy that a genuine link names.
@@ -112,11 +165,7 @@ impl Notices {
 
     /// A proved recipient's word about the address that the original shows,
     /// with the proofs of the trust that it has.
-    async fn by_word(
-        &self,
-        reporter: &Sender,
-        original: &Original,
-    ) -> Result<Option<(Sender, Address, crate::directory::OrganisationId)>, Fault> {
+    async fn by_word(&self, reporter: &Sender, original: &Original) -> Result<Option<Word>, Fault> {
         let tools = &self.inner.tools;
         let (Some(recipient), Some(from)) = (reporter.proved_address(), &original.from) else {
             return Ok(None);
@@ -133,6 +182,61 @@ impl Notices {
             proofs: standing.map_or(any, |row| row.record.proofs),
             network: reporter.network,
         };
-        Ok(Some((sender, recipient.clone(), organisation.id.clone())))
+        Ok(Some(Word { sender, recipient: recipient.clone(), organisation }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::World;
+    use super::*;
+    use crate::maillog::Maillog;
+    use crate::quarantine::stored;
+    use crate::reputation::{Network, Reputation, Vote, standing};
+
+    fn report(from: &str) -> Message {
+        let text = format!(
+            "From: anna@ours.example\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n\
+             --b\nContent-Type: text/plain\n\nspam!\n--b\nContent-Type: message/rfc822\n\n\
+             From: {from}\nSubject: Tulips\n\nBuy golden tulips\n--b--\n"
+        );
+        Message::new(text.replace('\n', "\r\n").into_bytes().into())
+    }
+
+    #[tokio::test]
+    async fn what_was_never_held_is_kept_for_the_model_so_much_a_day() {
+        let world = World::new();
+        let (store, clock) = (world.store.clone(), world.clock.clone());
+        let directory = world.notices.inner.tools.directory.clone();
+        let people = People::open(store.clone(), clock.clone(), directory).await.unwrap();
+        let reputation =
+            Reputation::new(store.clone(), clock.clone(), standing::Settings::default());
+        let flags =
+            Flags::new(store.clone(), clock, people.clone(), reputation, Maillog::default());
+        world.notices.serve_recipients(people, flags);
+        let anna = Sender {
+            address: Address::parse("anna@ours.example").ok(),
+            proofs: Proofs::NONE.with(Proof::Spf),
+            network: Network::of([192, 0, 2, 7].into()),
+        };
+        let stranger = Sender { proofs: Proofs::NONE, ..anna.clone() };
+        world.notices.take_report(&stranger, &report("pest@far.example")).await;
+        assert_eq!(store.page::<Reported>(&[], 9).await.unwrap(), [], "his word is nobody's");
+        for _ in 0..2 {
+            world.notices.take_report(&anna, &report("pest@far.example")).await;
+        }
+        let kept = store.page::<Reported>(&[], 9).await.unwrap();
+        assert_eq!(kept.len(), 1, "twice is once");
+        let votes = store.page::<Vote>(&[], 9).await.unwrap();
+        assert_eq!((votes.len(), votes[0].record.about), (1, kept[0].record.id));
+        let body = store.body(kept[0].record.id).await.unwrap().unwrap();
+        let (_, message) = stored::read(&body).unwrap();
+        assert_eq!(message.text("Subject").as_deref(), Some("Tulips"));
+        for nth in 0..REPORTED + 5 {
+            world.notices.take_report(&anna, &report(&format!("s{nth}@far.example"))).await;
+        }
+        // The repeat took a place too.
+        assert_eq!(store.page::<Reported>(&[], 99).await.unwrap().len(), REPORTED as usize - 1);
+        assert_eq!(store.page::<Flag>(&[], 99).await.unwrap().len(), REPORTED as usize + 6);
     }
 }

@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod held;
 pub mod mailbox;
 pub mod reference;
+pub mod reported;
 #[cfg(test)]
 pub mod sample;
 pub mod search;
@@ -17,4 +18,5 @@ pub mod tally;
 pub use fingerprint::Fingerprint;
 pub use held::{Held, HeldRecipient, Outcome, State, Telling};
 pub use reference::Reference;
+pub use reported::Reported;
 pub use search::{HeldSearch, Search};

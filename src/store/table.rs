@@ -28,6 +28,8 @@ pub enum Table {
     Vote = 0x09,
     /// What it was taught, by the first message.
     Lesson = 0x0a,
+    /// Messages that were never held, as recipients reported them.
+    Reported = 0x0b,
     /// What came from networks and domains before, by their name.
     History = 0x70,
     /// Mailboxes of our organisations, by base address.
@@ -102,6 +104,8 @@ pub enum Index {
     LessonEnds = 0x8b,
     /// By the held messages that people spoke about.
     LessonByMessage = 0x8c,
+    /// Reported messages by the time at which they are forgotten.
+    ReportedEnds = 0x8d,
     /// By the time of the next attempt.
     ItemDue = 0x85,
     /// Items that failed, by the time at which they are forgotten.
