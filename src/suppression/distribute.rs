@@ -55,8 +55,9 @@ pub enum Drift {
 /// read, and it is where Postfix reads. An `lmdb:` is nothing before it is made.
 fn is_read_at_once(way: &Way) -> bool {
     match way {
-        Way::MapFile { map: MapType::Lmdb, .. } => false,
-        Way::MapFile { path, .. } => map::read_mark(Path::new(path)).is_none(),
+        Way::MapFile { path, map } => {
+            *map != MapType::Lmdb && map::read_mark(Path::new(path)).is_none()
+        }
         Way::Own | Way::Socketmap | Way::Download(_) => false,
     }
 }

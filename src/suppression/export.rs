@@ -109,7 +109,7 @@ impl Export {
         let page = self.list.search(self.server, part, &after, PIECE).await?;
         let next = page.last().map(|one| one.address.canonical().to_string().into_bytes());
         let rows = page.iter().map(|one| {
-            // An uploaded address has no date of its own.
+            // An address of several uploads has no date of its own.
             let since = Some(one.since).filter(|since| *since > Timestamp::UNIX_EPOCH);
             let reason = one.reason.as_str().to_owned();
             vec![one.address.to_string(), reason, text(since), text(one.until)]

@@ -16,7 +16,7 @@ pub(super) fn inquiry(one: &Inquiry) -> Value {
     })
 }
 
-/// An uploaded address has no date of its own.
+/// An address of several uploads has no date of its own.
 fn since(one: &Suppressed) -> String {
     if one.since == Timestamp::UNIX_EPOCH { String::new() } else { one.since.to_string() }
 }

@@ -127,6 +127,8 @@ fn rank(text: &[u8], key: &[u8], backwards: bool, into: &mut Vec<u8>) {
     into.push(0);
     into.extend_from_slice(key);
     if backwards {
-        into.iter_mut().for_each(|byte| *byte = !*byte);
+        for byte in into {
+            *byte = !*byte;
+        }
     }
 }
