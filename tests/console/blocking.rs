@@ -480,10 +480,10 @@ fn places(page: &str, texts: &[&str]) -> Vec<usize> {
 
 #[tokio::test]
 async fn lists_and_logs_are_sorted_on_the_server() {
-    let stage = console().await;
-    with_server(&stage, false).await;
     // The first in time is the last by name, and the second the first.
     const NAMES: [&str; 3] = ["zoe@far.example", "anna@far.example", "mia@far.example"];
+    let stage = console().await;
+    with_server(&stage, false).await;
     for name in NAMES {
         list(&stage).add(1, &address(name), "test").await.unwrap();
         let noted = Noted::new(1, address(name), stage.clock.now(), Outcome::Deferred);
