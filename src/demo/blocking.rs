@@ -13,11 +13,12 @@ use crate::clock::SignedDuration;
 use crate::directory::OrganisationId;
 use crate::mail::Address;
 use crate::suppression::change::Change;
+use crate::suppression::distribute::ANSWER;
 use crate::suppression::event::Outcome;
 use crate::suppression::{Noted, OWN, Suppression, Upload, Way};
 
 /// To whom, how long ago in minutes, what became of it, the answer.
-const OUTCOMES: [(&str, i64, Outcome, &str); 9] = [
+const OUTCOMES: [(&str, i64, Outcome, &str); 10] = [
     (
         "maija@gone.example",
         9000,
@@ -51,6 +52,7 @@ const OUTCOMES: [(&str, i64, Outcome, &str); 9] = [
     ),
     ("aino@far.example", 600, Outcome::Failed, "550 5.7.1 Recipient does not accept mail from you"),
     ("anna@partner.example", 90, Outcome::Succeeded, "250 2.0.0 Ok: queued as 7AbC"),
+    ("new@partner.example", 1, Outcome::Queued, ""),
     ("old@partner.example", 30, Outcome::Failed, "550 5.1.1 no such user here"),
 ];
 
@@ -82,9 +84,11 @@ pub async fn furnish(list: &Suppression) -> anyhow::Result<()> {
         outcomes(list, id).await?;
     }
     outage(list, live).await?;
-    let blocked = note(list, fixed, "old@partner.example", (10, Outcome::Blocked), "").await;
-    blocked?;
+    note(list, fixed, "old@partner.example", (10, Outcome::Blocked), ANSWER).await?;
     list.release(live, &address("pekka@moved.example")?, "admin").await?;
+    // Exempt, and in error again.
+    let again = "550 5.4.4 Unable to route: no mail hosts for domain";
+    note(list, live, "pekka@moved.example", (2, Outcome::Failed), again).await?;
     for (count, name) in ["sales", "jobs", "press"].into_iter().enumerate() {
         list.add(fetching, &address(&format!("{name}@closed{count}.example"))?, "admin").await?;
     }

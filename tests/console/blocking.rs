@@ -300,6 +300,8 @@ const SENTENCES: &[Sentence] = &[
     ("error log", "1/errors", "partner.example", "/1/events?errors=true", "/items/0/response"),
     ("its detail", "1/errors", "bounces@", "/1/events?errors=true", "/items/0/return_path"),
     ("delivery log", "1/deliveries", "Delivered", "/1/events?reason=succeeded", "/items/0/outcome"),
+    ("what is queued", "1/deliveries", "Queued", "/1/events?reason=queued", "/items/0/at"),
+    ("a live lookup's answer", "3/errors", "554 5.7.1", "/3/events?reason=blocked", "/items/0/at"),
     (
         "partial address",
         "1/errors?q=maija",
@@ -341,6 +343,7 @@ const SENTENCES: &[Sentence] = &[
         "/items/1/released_within_a_day",
     ),
     ("blocked list", "1/blocked", "gone.example", "/1/blocked?q=maija", "/items/0/until"),
+    ("errors since", "1/exemptions", "Unable to route", "/1/exemptions", "/items/0/last_error"),
     ("exemptions", "1/exemptions", "moved.example", "/1/exemptions", "/items/0/at"),
     ("uploads", "1/upload", "members-2026.csv", "/1/uploads", "/items/0/invalid"),
     ("lines that are invalid", "1/upload", "Invalid rows", "/1/uploads", "/items/0/lines/0/line"),
