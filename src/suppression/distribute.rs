@@ -13,7 +13,8 @@ use std::io;
 use std::path::Path;
 
 use super::map::{self, Changes, Form};
-use super::record::{Distributed, MapType, Server, ServerId, Way};
+use super::record::{Distributed, Server, ServerId};
+use super::way::{MapType, Way};
 use super::{By, Suppression, list::Refused};
 use crate::clock::SignedDuration;
 use crate::store::{Batch, Fault, Row};

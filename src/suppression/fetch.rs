@@ -16,7 +16,8 @@ use subtle::ConstantTimeEq;
 
 use super::list::Refused;
 use super::map::Form;
-use super::record::{Distributed, Server, ServerId, Way};
+use super::record::{Distributed, Server, ServerId};
+use super::way::Way;
 use super::{Suppression, map};
 use crate::clock::SignedDuration;
 use crate::store::{Batch, Fault, Row};

@@ -7,8 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use super::event::Outcome;
-use super::record::{LogPosition, Way};
+use super::record::LogPosition;
 use super::tail::{Reader, Tail};
+use super::way::Way;
 use super::{OWN, Refused, ServerId, Suppression};
 use crate::store::{Batch, Fault};
 

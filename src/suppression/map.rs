@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use super::cdb;
 use super::distribute::{ANSWER, Difference};
-use super::record::MapType;
 use super::roll::Roll;
+use super::way::MapType;
 
 /// Old versions of a file that are kept beside it.
 const KEPT: u64 = 5;

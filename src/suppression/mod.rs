@@ -30,16 +30,16 @@ mod search;
 pub mod socketmap;
 pub mod tail;
 pub mod upload;
+mod way;
 
 pub use import::{Preview, Upload};
 pub use learn::Noted;
 pub use list::Refused;
-pub use record::{
-    Exemption, Inquiry, InquiryState, MapType, OWN, Reason, Server, ServerId, Suppressed, Way,
-};
+pub use record::{Exemption, Inquiry, InquiryState, OWN, Reason, Server, ServerId, Suppressed};
 pub use rule::RunSettings;
 pub use run::Ran;
 pub use search::Query;
+pub use way::{MapType, Way};
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

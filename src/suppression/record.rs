@@ -2,13 +2,12 @@
 //! providers' windows, imports. Keys end in the server's number, so that one
 //! address is found for every server at once.
 
-use std::fmt;
-
 use minicbor::{Decode, Encode};
 use uuid::Uuid;
 
 use super::classify::Class;
 use super::rule::{RunSettings, Strikes};
+use super::way::Way;
 use crate::clock::Timestamp;
 use crate::directory::OrganisationId;
 use crate::mail::Address;
@@ -135,89 +134,6 @@ pub struct Exemption {
     /// The last error's class and words.
     #[n(6)]
     pub last_error: Option<String>,
-}
-
-/// How a server is given its list.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Way {
-    /// Our courier asks the list itself.
-    #[n(0)]
-    Own,
-    /// A table of Postfix's, replaced as a whole.
-    #[n(1)]
-    MapFile {
-        /// As main.cf names it: without the ending that some types have.
-        #[n(0)]
-        path: String,
-        #[n(1)]
-        #[cbor(default)]
-        map: MapType,
-    },
-    /// Postfix asks us (socketmap_table(5)).
-    #[n(2)]
-    Socketmap,
-    /// The server fetches it; the SHA-256 of its token.
-    #[n(3)]
-    Download(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
-}
-
-impl Way {
-    /// A map file as main.cf names it, `cdb:/etc/postfix/blocked`; a path
-    /// alone is a `texthash:`. `None`: it is no absolute path, or has what
-    /// separates names in main.cf.
-    pub fn map_file(text: &str) -> Option<Self> {
-        let typed = MapType::ALL.into_iter().find_map(|map| {
-            let path = text.strip_prefix(map.as_str())?.strip_prefix(':')?;
-            Some((map, path))
-        });
-        let (map, path) = typed.unwrap_or((MapType::default(), text));
-        let parts = |c: char| c == ',' || c.is_whitespace() || c.is_control();
-        let fits = path.starts_with('/') && !path.ends_with('/') && !path.contains(parts);
-        fits.then(|| Self::MapFile { path: path.to_owned(), map })
-    }
-}
-
-/// As an operator types it.
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Own => f.write_str("own"),
-            Self::MapFile { path, map } => write!(f, "{}:{path}", map.as_str()),
-            Self::Socketmap => f.write_str("socketmap"),
-            Self::Download(_) => f.write_str("download"),
-        }
-    }
-}
-
-/// Which of Postfix's tables a map file is (DATABASE_README). The numbers
-/// stand on disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum MapType {
-    /// Text, which Postfix reads into memory when it is told to.
-    #[default]
-    #[n(0)]
-    Texthash,
-    /// Made by us; Postfix sees by itself that it was replaced.
-    #[n(1)]
-    Cdb,
-    /// Made of our text by Postfix's `postmap`, which the operator's service
-    /// runs: we start no programs.
-    #[n(2)]
-    Lmdb,
-}
-
-impl MapType {
-    pub const ALL: [Self; 3] = [Self::Texthash, Self::Cdb, Self::Lmdb];
-
-    /// Postfix's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Texthash => "texthash",
-            Self::Cdb => "cdb",
-            Self::Lmdb => "lmdb",
-        }
-    }
 }
 
 /// A mail server, how its list is run, and how far it has it.

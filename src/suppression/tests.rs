@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::classify::Class;
 use super::event::Outcome;
 use super::list::Refused;
-use super::record::{OWN, Reason, Server, Way};
+use super::record::{OWN, Reason, Server};
 use super::rule::RunSettings;
 use super::*;
 use crate::clock::{SignedDuration, Timestamp};
