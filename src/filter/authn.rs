@@ -190,6 +190,13 @@ impl Authn {
             .authenticator
             .verify_arc(Parameters::new(parsed).with_txt_cache(&self.caches.keys))
             .await;
+        // RFC 8301 section 3.1: nobody is to believe rsa-sha1 any more.
+        let is_weak = |set: &mail_auth::arc::Set<'_>| {
+            [set.seal.header.a, set.signature.header.a].contains(&Algorithm::RsaSha1)
+        };
+        if output.sets().iter().any(is_weak) {
+            return ArcLine { word: Word::Fail, sealer: None };
+        }
         let sealer = output
             .sets()
             .last()
@@ -336,5 +343,7 @@ fn spf_result(word: Word) -> SpfResult {
     }
 }
 
+#[cfg(test)]
+mod arc_tests;
 #[cfg(test)]
 mod tests;

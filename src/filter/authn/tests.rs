@@ -17,17 +17,17 @@ use crate::filter::dns::Zone;
 use crate::mail::{Client, ReversePath};
 use crate::reputation::Proof;
 
-fn authn(zone: Zone) -> Authn {
+pub(super) fn authn(zone: Zone) -> Authn {
     let patience = Patience::default();
     Authn::new(Dns::of_zone(zone, &patience).unwrap(), &patience)
 }
 
-fn file(name: &str) -> Vec<u8> {
+pub(super) fn file(name: &str) -> Vec<u8> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail/");
     std::fs::read(format!("{root}{name}")).unwrap()
 }
 
-fn keys() -> Zone {
+pub(super) fn keys() -> Zone {
     Zone::parse(std::str::from_utf8(&file("keys.zone")).unwrap()).unwrap()
 }
 
@@ -44,7 +44,7 @@ fn envelope(ip: IpAddr, helo: &str, mail_from: ReversePath) -> Envelope {
     }
 }
 
-async fn verify(authn: &Authn, bytes: Vec<u8>) -> Results {
+pub(super) async fn verify(authn: &Authn, bytes: Vec<u8>) -> Results {
     let message = Message::new(Bytes::from(bytes));
     let envelope = envelope(IpAddr::from([192, 0, 2, 1]), "relay.example", ReversePath::Null);
     authn.verify(&envelope, &message, &message.from()).await.unwrap()
