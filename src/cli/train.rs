@@ -167,3 +167,24 @@ fn examples(paths: &[PathBuf], spam: bool) -> anyhow::Result<Vec<Example>> {
     }
     Ok(examples)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[ignore = "trains eleven times: minutes in a build that is not optimised"]
+    fn the_starter_is_what_its_documented_command_makes() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let corpus = std::env::var("REPRIEVE_CORPUS").unwrap_or_else(|_| "../shared/corpus".into());
+        let [ham, hard_ham, spam] = ["ham", "hard_ham", "spam"].map(|folder| {
+            let packed = root.join(&corpus).join(format!("spamassassin-{folder}.tar.xz"));
+            let unpacked = root.join(&corpus).join(folder);
+            if unpacked.is_dir() { unpacked } else { packed }
+        });
+        let made = root.join("target/starter.model");
+        new(&made, &[spam], &[ham, hard_ham]).unwrap();
+        let starter = std::fs::read(root.join("src/filter/content/starter.model")).unwrap();
+        assert!(std::fs::read(&made).unwrap() == starter, "compare {}", made.display());
+    }
+}

@@ -1,6 +1,6 @@
 //! The content model: what the wording and the build of a message resemble.
 //!
-//! A linear model over hashed marks ([`features`]), trained with a wide margin
+//! A linear model over hashed marks ([`features`]), trained by least squares
 //! ([`train`]), read from one checked file ([`model`]) and shared by all
 //! threads. It speaks only against a message: nothing in a mail can make it
 //! trusted. Tricks that show people other words than filters ([`text`]) are
@@ -29,8 +29,10 @@ use super::similar;
 use crate::mail::Message;
 
 /// How far the odds may fall below those of the holding margin before content
-/// says nothing any more: twelve times (e to this power).
-const REACH: f32 = 2.5;
+/// says nothing any more: by e to this power. There a message is as likely spam
+/// as any of those that the starter was trained on (three of ten), and what is
+/// less likely speaks for a message, which content never does.
+const REACH: f32 = 0.9;
 /// Unseen text longer than a preview line of newsletters.
 const HIDDEN: u32 = 200;
 

@@ -11,15 +11,15 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use super::change::{Change, Step, Taught};
-use super::features::{BITS, Marks};
-use super::train::{Example, Machine, Platt, scale};
+use super::features::{BITS, Marks, scale};
+use super::train::{Example, Machine, Platt};
 
 /// Trained on public mail of 2002 (README, "The content model").
 static STARTER: &[u8] = include_bytes!("starter.model");
 
 const MAGIC: &[u8; 4] = b"RPCM";
 /// Counts what a mark is: a table of one version says nothing to another.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const HEADER: usize = 40;
 const MARKS: usize = 1 << BITS;
 /// Steps of a trained table within its usual weight (root of the mean square).
@@ -280,12 +280,12 @@ impl Model {
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
     fn sum<'a>(&self, blocks: impl Iterator<Item = &'a [u32]>) -> f32 {
         let mut sum = 0_f64;
-        for block in blocks {
+        for (place, block) in blocks.enumerate() {
             let units: i64 = block
                 .iter()
                 .map(|mark| i64::from(self.weights[*mark as usize & (MARKS - 1)]))
                 .sum();
-            sum += units as f64 * scale(block.len());
+            sum += units as f64 * scale(place, block.len());
         }
         self.bias + (sum * f64::from(self.unit)) as f32
     }
@@ -307,13 +307,13 @@ impl Model {
         let sign = if spam { 1.0 } else { -1.0 };
         let blocks = example.blocks();
         let lack = 1.0 - sign * self.margin_of(example);
-        let full = blocks.iter().filter(|block| !block.is_empty()).count().max(1);
-        let step = sign * lack.max(0.0) * force.clamp(0.0, 1.0) / full as f32;
-        let each = |block: &[u32]| {
-            let each = f64::from(step) * scale(block.len()) / f64::from(self.unit);
+        let step = f64::from(sign * lack.max(0.0) * force.clamp(0.0, 1.0));
+        let step = step / (example.length().max(1.0) * f64::from(self.unit));
+        let each = |block: usize| {
+            let each = step * scale(block, blocks[block].len());
             each.round().clamp(-1e4, 1e4) as i16
         };
-        Step(std::array::from_fn(|block| each(&blocks[block])))
+        Step(std::array::from_fn(each))
     }
 
     /// Carries out a change that people asked for, and counts it.

@@ -81,12 +81,14 @@ fn domain(host: &[u8]) -> &[u8] {
 }
 
 /// FNV-1a, without regard to ASCII case.
-fn named(name: &[u8], kind: u64) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325 ^ kind;
-    for byte in name {
-        hash = (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash
+pub fn named(name: &[u8], kind: u64) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325 ^ kind;
+    name.iter().fold(start, |hash, byte| step(hash, byte.to_ascii_lowercase()))
+}
+
+/// FNV-1a, a byte further.
+pub fn step(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }
 
 #[cfg(test)]
