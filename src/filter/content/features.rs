@@ -76,6 +76,10 @@ const UNHEARD: &[&str] = &[
 const SEEN: usize = 1 << (BITS - 6);
 type Seen = [u64; SEEN];
 
+fn nothing_seen() -> Box<Seen> {
+    vec![0; SEEN].into_boxed_slice().try_into().expect("it has this length")
+}
+
 /// A part that people read: decoded bytes, and whether they are HTML.
 pub type Readable<'a> = (&'a [u8], bool);
 
@@ -92,7 +96,7 @@ impl Default for Marks {
     fn default() -> Self {
         Self {
             blocks: std::array::from_fn(|_| Vec::with_capacity(4096)),
-            seen: Box::new([0; SEEN]),
+            seen: nothing_seen(),
             order: Vec::with_capacity(64),
             page: text::Page::default(),
         }

@@ -87,7 +87,7 @@ fn everything_is_bounded() {
 proptest::proptest! {
     #[test]
     fn runs_of_ascii_are_read_as_each_character_would(text in "([a-c ]|é|か|漢|\\PC){0,80}") {
-        let mut seen = Box::new([0; SEEN]);
+        let mut seen = nothing_seen();
         let mut fast = Vec::new();
         words(&text, &mut fast, &mut seen);
         seen.fill(0);
