@@ -61,3 +61,15 @@ fn tricks_become_findings() {
     let tricks = ["text-hidden", "words-cut", "letters-without-width", "letters-mixed"];
     assert!(tricks.iter().all(|id| weight(&honest, id) < f32::EPSILON));
 }
+
+#[test]
+fn what_says_next_to_nothing_is_not_judged_by_its_header() {
+    let offer = |body: &str| {
+        read(&format!(
+            "From: \"DR. JOHN OBI\" <johnobi9@yahoo.com>\nReply-To: johnobi9@yahoo.com\n\
+             Subject: URGENT BUSINESS PROPOSAL, STRICTLY CONFIDENTIAL\nX-Priority: 1\n\n{body}\n"
+        ))
+    };
+    assert!(weight(&offer("Dear Sir, I seek your assistance."), "content") > 0.0);
+    assert!(weight(&offer("hi"), "content") < f32::EPSILON);
+}

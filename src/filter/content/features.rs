@@ -108,6 +108,12 @@ impl Marks {
     pub fn tricks(&self) -> text::Tricks {
         self.page.tricks()
     }
+
+    /// Marks of the body as it was sent.
+    pub fn body(&self) -> usize {
+        self.blocks[2].len()
+    }
+
     /// The blocks, each without doubles, in order of appearance.
     pub fn blocks(&self) -> &[Vec<u32>; BLOCKS] {
         &self.blocks

@@ -33,6 +33,10 @@ use crate::mail::Message;
 /// as any of those that the starter was trained on (three of ten), and what is
 /// less likely speaks for a message, which content never does.
 const REACH: f32 = 0.9;
+/// Marks of a body below which content says nothing: some twenty bytes. No mail
+/// that the starter was trained on says so little, and what it has never seen
+/// it does not judge.
+const FEW: usize = 16;
 /// Unseen text longer than a preview line of newsletters.
 const HIDDEN: u32 = 200;
 
@@ -62,7 +66,7 @@ pub fn look(
         let opinion = model.judge(marks);
         let mut findings = tricks(marks.tricks(), weights);
         let share = (1.0 + opinion.beyond / REACH).clamp(0.0, 2.0);
-        if share > 0.0 {
+        if share > 0.0 && marks.body() >= FEW {
             let mut finding = weights.finding("content");
             finding.weight *= share;
             findings.push(finding);
