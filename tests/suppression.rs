@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -106,9 +107,26 @@ async fn with_map(map: &str) -> (tempfile::TempDir, std::path::PathBuf, Suppress
     (folder, path, list)
 }
 
+/// The configuration for Postfix's commands: where no mail system is set up,
+/// Debian's has none.
+fn mail_config() -> &'static Path {
+    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        std::fs::write(folder.path().join("main.cf"), "compatibility_level = 3.6\n").unwrap();
+        folder
+    });
+    FOLDER.path()
+}
+
+fn command(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.env("MAIL_CONFIG", mail_config());
+    command
+}
+
 /// `false`, said aloud, where Postfix cannot read this type.
 fn reads(map: &str) -> bool {
-    let known = Command::new("postconf").arg("-m").output();
+    let known = command("postconf").arg("-m").output();
     let here = known
         .is_ok_and(|known| String::from_utf8_lossy(&known.stdout).lines().any(|line| line == map));
     if !here {
@@ -121,7 +139,7 @@ fn reads(map: &str) -> bool {
 /// What `postmap -q` finds.
 fn query(map: &str, path: &Path, address: &str) -> Option<String> {
     let table = format!("{map}:{}", path.display());
-    let found = Command::new("postmap").arg("-q").arg(address).arg(table).output().unwrap();
+    let found = command("postmap").arg("-q").arg(address).arg(table).output().unwrap();
     found.status.success().then(|| String::from_utf8(found.stdout).unwrap())
 }
 
@@ -183,7 +201,7 @@ async fn an_lmdb_is_made_by_the_operators_service_and_a_failure_keeps_the_old_on
     let (folder, path, list) = with_map("lmdb").await;
     // Nothing of it is in force before it is made.
     assert_eq!(list.drift(1).await.unwrap(), Drift::Behind { has: 0, last: 1 });
-    let etc = Path::new("/etc/postfix");
+    let etc = mail_config();
     assert!(reprieve_map("lmdb", &path, etc));
     list.step().await.unwrap();
     assert_eq!(list.drift(1).await.unwrap(), Drift::None);
