@@ -174,7 +174,7 @@ fn is_dot_atom(text: &str) -> bool {
 }
 
 /// RFC 5322 section 3.2.3, with RFC 6532 section 3.2.
-fn is_atext(c: char) -> bool {
+pub(super) fn is_atext(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || !c.is_ascii()
 }
 

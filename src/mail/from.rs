@@ -4,6 +4,7 @@
 //! that could name somebody else to another program is nobody's. The forms
 //! are those of the espoofer collection (ATTACKS I-06).
 
+use super::address::is_atext;
 use super::message::{Line, Message};
 use super::{Address, decode};
 
@@ -39,7 +40,7 @@ pub(super) fn read(message: &Message) -> FromHeader {
     let mut found: Option<&[u8]> = None;
     let mut doubtful = false;
     for line in message.lines() {
-        if looks_like_from(line.0) {
+        if looks_like_from(line.0) || hides_from(line) {
             match line.field() {
                 Some(field) if found.is_none() && is_plain_from(line) => found = Some(field.value),
                 _ => return FromHeader::Ambiguous,
@@ -76,6 +77,14 @@ fn looks_like_from(line: &[u8]) -> bool {
         && name.next().is_none()
 }
 
+/// Whether a line that is no field by its first part folds into one that reads
+/// as From: some parsers drop the first and begin anew.
+fn hides_from(line: Line<'_>) -> bool {
+    let mut parts = line.0.split(|b| *b == b'\n');
+    let first = parts.next().unwrap_or_default();
+    Line(first).field().is_none() && parts.any(looks_like_from)
+}
+
 fn is_plain_from(line: Line<'_>) -> bool {
     line.0.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"From:"))
 }
@@ -106,11 +115,15 @@ fn mailbox(value: &[u8]) -> Option<Address> {
             let (phrase, address) = inner.rsplit_once('<')?;
             is_plain_phrase(phrase).then_some(address)?
         }
+        // For some a quoted word here is the name of what follows.
+        None if rest.starts_with('"') => return None,
         None => rest,
     };
-    // A quoted @ ends the address for one parser and not for another; an encoded
-    // word in front of it is a name for some.
-    let plain = |a: &Address| !a.local().contains('@') && !a.local().contains("=?");
+    // What needs its quotes ends the address for one parser and not for another;
+    // an encoded word in front of it is a name for some.
+    let bare =
+        |local: &str| local.split('"').all(|part| part.chars().all(|c| c == '.' || is_atext(c)));
+    let plain = |a: &Address| bare(a.local()) && !a.local().contains("=?");
     if address.contains(char::REPLACEMENT_CHARACTER) {
         return None;
     }

@@ -34,6 +34,8 @@ fn ordinary_forms_have_one_address() {
     ] {
         assert_eq!(single(value).as_deref(), Some("a@b.example"), "{value}");
     }
+    // Japanese telephones had such addresses.
+    assert_eq!(single("<\"a..\"@b.example>").as_deref(), Some("\"a..\"@b.example"));
 }
 
 #[test]
@@ -57,6 +59,9 @@ fn i_06_names_that_some_parsers_take_for_from() {
         "\0From: a@legit\r\nFrom: b@attack",
         "From\u{a0}: a@legit\r\nFrom: b@attack",
         "X: y\r\n \r\nFrom: b@attack",
+        "From: a@legit\r\nno field\r\n From: b@attack",
+        "From: a@legit\r\n:x\r\n From: b@attack",
+        "From: a@legit\r\nno field\r\n :From: b@attack",
         "no field\r\nFrom: b@attack",
         "X: y\rFrom: a@legit\r\nFrom: b@attack",
         "X: y\nFrom: a@legit\r\nFrom: b@attack",
@@ -100,6 +105,9 @@ fn i_06_values_that_parsers_read_differently() {
         "group:;",
         "<a@legit@attack>",
         "<\"a@legit\"@attack>",
+        "<\"a:\"@legit>",
+        "<\" \"@legit>",
+        "\"a\"@legit",
         "<a @legit>",
         "< a@legit >",
         "a@[192.0.2.1]",
