@@ -187,13 +187,14 @@ impl Accounts {
         &self.audit
     }
 
-    /// Every administrator, by login. There are few.
+    /// Every administrator, by login.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn list(&self) -> Result<Vec<Account>, Fault> {
-        let rows = self.store.page::<Account>(&[], 1000).await?;
-        Ok(rows.into_iter().map(|row| row.record).collect())
+        let mut all = Vec::new();
+        self.store.each(|row: Row<Account>| all.push(row.record)).await?;
+        Ok(all)
     }
 
     /// # Errors
@@ -334,13 +335,20 @@ impl Accounts {
     /// # Errors
     /// [`Fault`] if the store cannot read or write.
     pub async fn encrypt_again(&self) -> Result<Vec<Login>, Fault> {
+        let mut stale = Vec::new();
+        self.store
+            .each(|row: Row<Account>| {
+                let kept = row.record.totp.as_ref();
+                if kept.is_some_and(|kept| kept.is_stale(&self.ring)) {
+                    stale.push(row);
+                }
+            })
+            .await?;
         let mut lost = Vec::new();
-        for row in self.store.page::<Account>(&[], 1000).await? {
+        for row in stale {
             let account = &row.record;
-            let Some(kept) = account.totp.as_ref().filter(|kept| kept.is_stale(&self.ring)) else {
-                continue;
-            };
-            if kept.open(&self.ring, &account.login).is_none() {
+            let kept = account.totp.as_ref();
+            if kept.and_then(|kept| kept.open(&self.ring, &account.login)).is_none() {
                 lost.push(account.login.clone());
                 continue;
             }

@@ -146,6 +146,37 @@ async fn codes_outlast_their_key_and_its_loss_locks_nobody_out() {
     assert!(stage.attempt(PASSWORD, &stage.codes[0]).await.is_err(), "once, as always");
 }
 
+/// More than the store reads at a time: all of them stand in front of Anna.
+#[tokio::test]
+async fn the_last_of_very_many_accounts_and_tokens_counts_too() {
+    const MANY: usize = 1005;
+    let stage = stage().await;
+    let mut batch = Batch::new();
+    for nth in 0..MANY {
+        let login = Login::parse(&format!("a{nth:04}")).unwrap();
+        let mut account = Account::new(login, Role::Auditor, stage.clock.now());
+        account.totp = Some(totp::Kept::plain(&stage.totp));
+        batch.insert(&account);
+    }
+    stage.store.commit(batch).await.unwrap();
+    assert_eq!(stage.accounts.encrypt_again().await.unwrap(), []);
+    assert!(!stands(&stage.store, &secret_of(&stage.totp)).await);
+    assert_eq!(stage.accounts.list().await.unwrap().len(), MANY + 1);
+    let refused = stage.accounts.set_disabled(&by(), &login(), true).await;
+    assert!(matches!(refused, Err(AccountError::LastOperator(_))), "{refused:?}");
+
+    for _ in 0..MANY {
+        let scope = (token::Scope::Read, 30);
+        stage.accounts.make_token(&by(), &login(), "night", scope).await.unwrap();
+    }
+    let mut all = stage.accounts.tokens().await.unwrap();
+    assert_eq!(all.len(), MANY);
+    all.sort_by_key(|token| *token.hash.as_bytes());
+    let last = all.last().unwrap().hash.short();
+    stage.accounts.revoke_token(&by(), None, &last).await.unwrap();
+    assert_eq!(stage.accounts.tokens().await.unwrap().len(), MANY - 1);
+}
+
 #[tokio::test]
 async fn a_05_every_session_is_dead_at_once() {
     let stage = stage().await;

@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 use super::session::{Secret, SecretHash};
 use super::{Account, AccountError, Accounts, Entry, Login, Power};
 use crate::clock::{SignedDuration, Timestamp};
-use crate::store::{Batch, Fault, Record, Table};
+use crate::store::{Batch, Fault, Record, Row, Table};
 
 /// What programs see in front of a token, for scanners of leaked secrets.
 pub const PREFIX: &str = "reprieve_";
@@ -104,13 +104,13 @@ impl Accounts {
         Ok(format!("{PREFIX}{}", secret.to_text()))
     }
 
-    /// Every token, dead ones too. There are few.
+    /// Every token, dead ones too, the latest first.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn tokens(&self) -> Result<Vec<ApiToken>, Fault> {
-        let rows = self.store.page::<ApiToken>(&[], 1000).await?;
-        let mut all: Vec<ApiToken> = rows.into_iter().map(|row| row.record).collect();
+        let mut all = Vec::new();
+        self.store.each(|row: Row<ApiToken>| all.push(row.record)).await?;
         all.sort_by_key(|token| std::cmp::Reverse(token.created_at));
         Ok(all)
     }
@@ -126,15 +126,21 @@ impl Accounts {
         of: Option<&Login>,
         short: &str,
     ) -> Result<(), AccountError> {
-        for row in self.store.page::<ApiToken>(&[], 1000).await? {
-            let his = of.is_none_or(|login| row.record.login == *login);
-            if his && row.record.hash.short() == short {
-                let mut batch = Batch::new();
-                batch.remove(&row);
-                let entry = by.clone().about("token", short).before(row.record.name.clone());
-                self.audit.record(&mut batch, entry);
-                self.carried_out(batch).await?;
-            }
+        let mut named = Vec::new();
+        self.store
+            .each(|row: Row<ApiToken>| {
+                let his = of.is_none_or(|login| row.record.login == *login);
+                if his && row.record.hash.short() == short {
+                    named.push(row);
+                }
+            })
+            .await?;
+        for row in named {
+            let mut batch = Batch::new();
+            batch.remove(&row);
+            let entry = by.clone().about("token", short).before(row.record.name.clone());
+            self.audit.record(&mut batch, entry);
+            self.carried_out(batch).await?;
         }
         Ok(())
     }
