@@ -140,7 +140,7 @@ fn new(file: &Path, spam: &[PathBuf], ham: &[PathBuf]) -> anyhow::Result<()> {
     if spams < FEW || hams < FEW {
         bail!("{spams} spam and {hams} ham are too few: a model needs at least {FEW} of each");
     }
-    println!("training on {spams} spam and {hams} ham; this takes a minute or two");
+    println!("training on {spams} spam and {hams} ham; each is read many times");
     let model = train::model(&all);
     model.save(file)?;
     println!("wrote {}", file.display());
