@@ -1,7 +1,8 @@
 //! The queue as operators look at it, a page at a time: every item by its age,
 //! those that wait by their next attempt, those that failed by when they are
 //! forgotten. Each is an order of the store's own, from either end: however
-//! long the queue is, a page costs its rows.
+//! long the queue is, a page costs its rows. By recipient there is none: it
+//! would take another index key of every mail that passes, or a look at all.
 
 use super::{Item, Queue};
 use crate::store::{Fault, Index, Toward};
@@ -34,6 +35,14 @@ impl Which {
             Self::All => "",
             Self::Waiting => "waiting",
             Self::Failed => "failed",
+        }
+    }
+
+    /// The words of its orders in addresses: the usual one, and the other way.
+    pub fn orders(self) -> [&'static str; 2] {
+        match self {
+            Self::All => ["oldest", "latest"],
+            Self::Waiting | Self::Failed => ["due", "due-last"],
         }
     }
 

@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use uuid::Uuid;
 
-use super::table::{self, Address, Column, DUE, ROWS, Sorted, TIME};
+use super::table::{self, Address, Column, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::clock::Timestamp;
@@ -51,7 +51,7 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let words = admin.words();
     let which = Which::parse(asked.field("state")).unwrap_or_default();
     // What is oldest, or due soonest, stands on top.
-    let orders = if which == Which::All { [TIME[1], TIME[0]] } else { DUE };
+    let orders = which.orders();
     let order = table::one_of(&orders, asked.field("sort"));
     let toward = if order == orders[0] { Toward::Last } else { Toward::First };
     let after = asked.after();

@@ -307,8 +307,7 @@ pub async fn queue(caller: Caller, Query(list): Query<List>) -> Answer {
     caller.needs(Power::SeeAll, "GET queue").await?;
     let console = caller.console()?;
     let which = Which::parse(&list.state).ok_or(Problem::BAD_REQUEST)?;
-    let orders = if which == Which::All { ["oldest", "latest"] } else { ["due", "due-last"] };
-    let toward = match orders.iter().position(|one| *one == list.sort) {
+    let toward = match which.orders().iter().position(|one| *one == list.sort) {
         Some(1) => Toward::First,
         None if !list.sort.is_empty() => return Err(Problem::BAD_REQUEST),
         _ => Toward::Last,
