@@ -6,6 +6,7 @@
 //! that nothing that a stranger chose can break a line or a terminal.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use memchr::memmem::Finder;
 use minicbor::{Decode, Encode};
@@ -25,6 +26,24 @@ pub enum Order {
     #[default]
     Latest,
     Oldest,
+}
+
+/// What one look may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Entries that are found, at most.
+    pub limit: usize,
+    /// Entries that are looked at, about.
+    pub most: usize,
+    /// How long is looked; some hundred entries are looked at in any case.
+    pub time: Duration,
+}
+
+impl Bounds {
+    /// Of a page, which somebody waits for beside others.
+    pub fn of_page(limit: usize) -> Self {
+        Self { limit, most: 50_000, time: Duration::from_millis(40) }
+    }
 }
 
 /// Entries that were found, and the cursor to go on from, if there may be
@@ -214,9 +233,8 @@ impl Audit {
         Ok(rows.into_iter().map(|row| row.record).collect())
     }
 
-    /// At most `limit` entries of which a text contains `text`, in this order,
-    /// behind a cursor (empty: from the first). It looks at `most` entries at
-    /// most, and then offers to go on.
+    /// Entries of which a text contains `text`, in this order, behind a cursor
+    /// (empty: from the first). At its bounds it stops, and offers to go on.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -225,8 +243,9 @@ impl Audit {
         text: &str,
         order: Order,
         after: &[u8],
-        (limit, most): (usize, usize),
+        Bounds { limit, most, time }: Bounds,
     ) -> Result<Found, Fault> {
+        let begun = Instant::now();
         let toward = match order {
             Order::Latest => Toward::Last,
             Order::Oldest => Toward::First,
@@ -258,7 +277,7 @@ impl Audit {
             if last {
                 return Ok(Found { entries, next: None });
             }
-            if looked_at >= most {
+            if looked_at >= most || begun.elapsed() >= time {
                 return Ok(Found { entries, next: Some(cursor) });
             }
         }

@@ -178,6 +178,30 @@ async fn the_last_of_very_many_accounts_and_tokens_counts_too() {
 }
 
 #[tokio::test]
+async fn a_search_of_the_audit_stops_in_time_and_goes_on() {
+    let stage = stage().await;
+    let audit = stage.accounts.audit();
+    audit.note(Entry::new("test", "needle")).await.unwrap();
+    stage.clock.advance(SignedDuration::from_secs(1));
+    let mut batch = Batch::new();
+    for _ in 0..1200 {
+        audit.record(&mut batch, Entry::new("test", "hay"));
+    }
+    stage.store.commit(batch).await.unwrap();
+    let bounds = audit::Bounds { limit: 50, most: usize::MAX, time: std::time::Duration::ZERO };
+    let (mut after, mut looks, mut seen) = (Vec::new(), 0, 0);
+    loop {
+        let found = audit.find("needle", audit::Order::Latest, &after, bounds).await.unwrap();
+        looks += 1;
+        seen += found.entries.len();
+        let Some(next) = found.next else { break };
+        after = next;
+    }
+    assert_eq!(seen, 1);
+    assert!(looks > 2, "{looks}: it looked on although its time was over");
+}
+
+#[tokio::test]
 async fn a_05_every_session_is_dead_at_once() {
     let stage = stage().await;
     let (one, two) = (stage.enter().await, stage.enter().await);

@@ -132,6 +132,28 @@ async fn the_audit_is_sorted_from_either_end() {
     assert!(first.lines().nth(1).unwrap().contains("deed-000"), "the export too");
 }
 
+/// It is sent piece by piece.
+#[tokio::test]
+async fn an_export_of_the_audit_is_whole() {
+    let stage = console().await;
+    let audit = stage.console.accounts.audit();
+    for nth in 0..25 {
+        let mut batch = Batch::new();
+        for of in 0..100 {
+            audit.record(&mut batch, Entry::new("test", &format!("deed-{nth:02}{of:02}")));
+        }
+        stage.store.commit(batch).await.unwrap();
+    }
+    let mut anna = Client::enter(&stage, "anna", Role::Operator).await;
+    let file = anna.get("/admin/audit.csv?q=deed").await.body;
+    assert_eq!(file.matches("time,who,what").count(), 1, "one heading");
+    let mut deeds: Vec<&str> =
+        file.lines().skip(1).map(|line| line.split(',').nth(2).unwrap()).collect();
+    deeds.sort_unstable();
+    deeds.dedup();
+    assert_eq!((file.lines().count(), deeds.len()), (2501, 2500));
+}
+
 #[tokio::test]
 async fn appeals_are_sorted_by_deadline_and_by_sender() {
     const NAMES: [&str; 3] = ["mia", "aino", "zoe"];

@@ -1,9 +1,12 @@
 //! The audit: every decision, by time from either end, searched and exported.
 //!
-//! A search looks at a bounded number of entries and then offers to go on, so
-//! that no request walks through years. Cells of the export that a
+//! A search stops after a moment and then offers to go on, so that no request
+//! walks through years; an export is sent piece by piece. Its cells that a
 //! spreadsheet would calculate are prefixed (C-01).
 
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -11,16 +14,16 @@ use maud::{Markup, html};
 
 use super::table::{self, Address, Column, ROWS, Sorted, TIME};
 use super::{Admin, Asked, Place, Route, Section, Sheet};
-use crate::account::audit::{Found, Order};
+use crate::account::audit::{Bounds, Found, Order};
 use crate::account::{Entry, Power};
 use crate::portal::error::Trouble;
 use crate::portal::part;
 use crate::portal::words::Shown;
+use crate::store::Fault;
+use crate::suppression::csv::cell;
 
-/// Entries that one search looks at.
-const LOOKED_AT: usize = 5000;
-/// Entries of one export.
-const EXPORTED: usize = 100_000;
+/// One piece of an export.
+const PIECE: Bounds = Bounds { limit: 1000, most: 20_000, time: Duration::from_millis(200) };
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -29,15 +32,10 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn find(
-    admin: &Admin,
-    asked: &Asked,
-    after: Option<&[u8]>,
-    bounds: (usize, usize),
-) -> Result<Found, Trouble> {
+async fn find(admin: &Admin, asked: &Asked, after: &[u8], bounds: Bounds) -> Result<Found, Fault> {
     let order = if order(asked) == TIME[1] { Order::Oldest } else { Order::Latest };
     let audit = admin.console().accounts.audit();
-    Ok(audit.find(asked.field("q"), order, after.unwrap_or(&[]), bounds).await?)
+    audit.find(asked.field("q"), order, after, bounds).await
 }
 
 fn order(asked: &Asked) -> &'static str {
@@ -48,7 +46,8 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let words = admin.words();
     let text = asked.field("q").trim();
     let after = asked.after();
-    let found = find(&admin, &asked, after.as_deref(), (ROWS, LOOKED_AT)).await?;
+    let from = after.as_deref().unwrap_or(&[]);
+    let found = find(&admin, &asked, from, Bounds::of_page(ROWS)).await?;
     let order = order(&asked);
     let sort = if order == TIME[0] { "" } else { order };
     let address = Address::new(Place::Audit).with("q", text).with("sort", sort);
@@ -94,12 +93,30 @@ pub(super) fn rows(admin: &Admin, sorted: Option<Sorted<'_>>, entries: &[Entry])
     table::sorted_rows(words, "admin-audit", &COLUMNS, sorted, &body)
 }
 
-async fn export(admin: Admin, asked: Asked) -> Result<Response, Trouble> {
-    let found = find(&admin, &asked, None, (EXPORTED, EXPORTED)).await?;
+async fn export(admin: Admin, asked: Asked) -> Response {
+    let begun = (admin, asked, Some(Vec::new()));
+    let pieces = futures_util::stream::try_unfold(begun, async |(admin, asked, after)| {
+        let Some(after) = after else { return Ok(None) };
+        let Found { entries, next } = find(&admin, &asked, &after, PIECE).await?;
+        let piece = lines(after.is_empty(), &entries)?;
+        Ok::<_, Fault>(Some((piece, (admin, asked, next))))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=audit.csv")),
+    ];
+    (headers, Body::from_stream(pieces)).into_response()
+}
+
+/// Entries as lines of a CSV file; below its heading, if they begin it.
+fn lines(first: bool, entries: &[Entry]) -> Result<Vec<u8>, Fault> {
+    let unwritten = |error: csv::Error| Fault::Unavailable(error.to_string());
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let head = ["time", "who", "what", "kind", "about", "why", "before", "after", "client"];
-    writer.write_record(head).map_err(|_| Trouble::Broken)?;
-    for entry in &found.entries {
+    if first {
+        let head = ["time", "who", "what", "kind", "about", "why", "before", "after", "client"];
+        writer.write_record(head).map_err(unwritten)?;
+    }
+    for entry in entries {
         let client = entry.client.map(|one| one.to_string()).unwrap_or_default();
         let time = part::exact(entry.at);
         let cells = [
@@ -113,20 +130,9 @@ async fn export(admin: Admin, asked: Asked) -> Result<Response, Trouble> {
             &entry.after,
             &client,
         ];
-        writer.write_record(cells.map(|cell| harmless(cell))).map_err(|_| Trouble::Broken)?;
+        writer.write_record(cells.map(|one| cell(one))).map_err(unwritten)?;
     }
-    let bytes = writer.into_inner().map_err(|_| Trouble::Broken)?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
-        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=audit.csv")),
-    ];
-    Ok((headers, bytes).into_response())
-}
-
-/// A cell that no spreadsheet takes for a formula (C-01).
-pub(super) fn harmless(cell: &str) -> String {
-    const FORMULAS: [char; 8] = ['=', '+', '-', '@', '\t', '\r', '\0', '＝'];
-    if cell.starts_with(FORMULAS) { format!("'{cell}") } else { cell.to_owned() }
+    writer.into_inner().map_err(|error| Fault::Unavailable(error.to_string()))
 }
 
 #[cfg(test)]
@@ -135,10 +141,14 @@ mod tests {
 
     #[test]
     fn c_01_no_cell_is_a_formula() {
-        for cell in ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\0=1", "＝1"] {
-            assert!(harmless(cell).starts_with('\''), "{cell:?}");
+        for text in ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\0=1", "＝1", "＋1", "－1", "＠x"]
+        {
+            assert!(cell(text).starts_with('\''), "{text:?}");
         }
-        assert_eq!(harmless("anna@example.fi"), "anna@example.fi");
-        assert_eq!(harmless(""), "");
+        assert_eq!(cell("anna@example.fi"), "anna@example.fi");
+        assert_eq!(cell(""), "");
+        let written = lines(false, &[Entry::new("anna", "release").why("=1+1")]).unwrap();
+        let written = String::from_utf8(written).unwrap();
+        assert!(written.contains(",anna,release,,,'=1+1,,,\n"), "{written}");
     }
 }

@@ -100,13 +100,23 @@ pub fn chips(
 
 /// The link to the next page, and back to the first.
 pub fn pager(words: &Words, address: &Address<'_>, paged: bool, next: Option<&[u8]>) -> Markup {
+    pager_called(words, address, paged, next, "admin-next-page")
+}
+
+fn pager_called(
+    words: &Words,
+    address: &Address<'_>,
+    paged: bool,
+    next: Option<&[u8]>,
+    called: &str,
+) -> Markup {
     html! {
         @if paged || next.is_some() {
             nav.pager aria-label=(words.say("admin-pages")) {
                 @if paged { a href=(address.with("after", "")) { (words.say("admin-first-page")) } }
                 @if let Some(next) = next {
                     a rel="next" href=(address.with("after", &URL_SAFE_NO_PAD.encode(next))) {
-                        (words.say("admin-next-page"))
+                        (words.say(called))
                     }
                 }
             }
@@ -245,7 +255,8 @@ fn region(
 }
 
 /// What a page of a list found: its rows or, without any, the sentence
-/// `nothing`; and the way on.
+/// `nothing`; and the way on. A search that has stopped before it found
+/// anything says so, and offers to go on.
 pub fn found(
     words: &Words,
     address: &Address<'_>,
@@ -253,12 +264,16 @@ pub fn found(
     nothing: &str,
     (paged, next): (bool, Option<&[u8]>),
 ) -> Markup {
+    let (nothing, called) = match (rows, next) {
+        (None, Some(_)) => ("admin-nothing-yet", "admin-search-on"),
+        _ => (nothing, "admin-next-page"),
+    };
     html! {
         @match rows {
             Some(rows) => (rows),
             None => (empty(words.say(nothing))),
         }
-        (pager(words, address, paged, next))
+        (pager_called(words, address, paged, next, called))
     }
 }
 
@@ -270,4 +285,25 @@ pub fn empty(text: &str) -> Markup {
 /// "14 minutes ago" alone; the exact time in the tooltip.
 pub fn ago(words: &Words, at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) title=(part::exact(at)) { (part::relative(words, at, now)) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::words::Languages;
+
+    #[test]
+    fn a_search_that_has_stopped_does_not_say_that_there_is_nothing() {
+        let languages = Languages::new();
+        let (words, address) = (languages.english(), Address::new(Place::Audit));
+        let said = |rows: Option<&Markup>, next: Option<&[u8]>| {
+            found(words, &address, rows, "admin-nothing-found", (false, next)).into_string()
+        };
+        let stopped = said(None, Some(b"x"));
+        assert!(stopped.contains("so far") && stopped.contains("Search on"), "{stopped}");
+        assert!(stopped.contains("after=eA") && !stopped.contains("Nothing found"), "{stopped}");
+        assert!(said(None, None).contains("Nothing found"));
+        let rows = html! { "rows" };
+        assert!(said(Some(&rows), Some(b"x")).contains("Next page"));
+    }
 }

@@ -23,8 +23,6 @@ use crate::store::{Batch, Toward};
 
 /// Rows of a page, unless fewer are asked for.
 const ROWS: usize = 100;
-/// Entries of the audit that one search looks at.
-const LOOKED_AT: usize = 5000;
 
 pub type Answer = Result<Response, Problem>;
 
@@ -376,7 +374,7 @@ pub async fn audit(caller: Caller, Query(list): Query<List>) -> Answer {
         _ => return Err(Problem::BAD_REQUEST),
     };
     let after = list.after()?.unwrap_or_default();
-    let bounds = (list.limit(), LOOKED_AT);
+    let bounds = audit::Bounds::of_page(list.limit());
     let found = caller.console()?.accounts.audit().find(&list.q, order, &after, bounds).await?;
     Ok(page(found.entries.iter().map(decided).collect(), found.next))
 }

@@ -45,6 +45,8 @@ admin-next-page = Next page
 admin-all = All
 admin-actions = Actions
 admin-nothing-found = Nothing found.
+admin-nothing-yet = Nothing in what was searched so far.
+admin-search-on = Search on
 
 ## Quarantine
 admin-quarantine = Quarantine

@@ -45,6 +45,8 @@ admin-next-page = Seuraava sivu
 admin-all = Kaikki
 admin-actions = Toiminnot
 admin-nothing-found = Mitään ei löytynyt.
+admin-nothing-yet = Tähän mennessä läpikäydystä osasta ei löytynyt mitään.
+admin-search-on = Jatka hakua
 
 ## Karanteeni
 admin-quarantine = Karanteeni

@@ -45,6 +45,8 @@ admin-next-page = 次のページ
 admin-all = すべて
 admin-actions = 操作
 admin-nothing-found = 見つかりませんでした。
+admin-nothing-yet = ここまでに調べた範囲では見つかりませんでした。
+admin-search-on = 検索を続ける
 
 ## 隔離
 admin-quarantine = 隔離
