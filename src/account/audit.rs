@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use memchr::memmem::Finder;
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Timestamp};
 use crate::mail::display;
@@ -19,6 +20,18 @@ use crate::store::{Batch, Fault, Record, Row, Store, Table, Toward};
 const LONGEST: usize = 500;
 /// Entries that a search reads at a time.
 const STEP: usize = 500;
+
+/// How far an act is that takes part in no batch, as one on files. What the
+/// audit does not take must not happen, so it hears first what is asked for,
+/// and then what came of it: an entry without a second one means that nobody
+/// knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    Asked,
+    Done,
+    Failed,
+}
 
 /// In which order entries are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,6 +150,16 @@ impl Entry {
     pub fn after(mut self, after: impl AsRef<str>) -> Self {
         self.after = safe(after.as_ref());
         self
+    }
+
+    /// Of an act that takes part in no batch.
+    pub fn step(self, step: Step) -> Self {
+        const ASKED: &str = "asked for";
+        match step {
+            Step::Asked => self.after(ASKED),
+            Step::Done => self.before(ASKED).after("done"),
+            Step::Failed => self.before(ASKED).after("failed"),
+        }
     }
 
     pub fn of(mut self, organisations: Vec<crate::directory::OrganisationId>) -> Self {

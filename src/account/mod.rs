@@ -20,7 +20,7 @@ pub mod setup;
 pub mod token;
 pub mod totp;
 
-pub use audit::{Audit, Entry};
+pub use audit::{Audit, Entry, Step};
 pub use login::{Attempt, LoginRefused};
 pub use password::{BadPassword, Cost, Passwords};
 pub use role::{Power, Role};

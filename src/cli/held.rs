@@ -37,7 +37,15 @@ pub(super) async fn run(command: HeldCommand) -> anyhow::Result<()> {
 /// # Errors
 /// What the gateway said, or why the store cannot be opened.
 pub(super) async fn ask(config: &Config, errand: Errand) -> anyhow::Result<Value> {
-    let ring = KeyRing::open(&config.keys.folder)?;
+    ask_with(config, KeyRing::open(&config.keys.folder)?, errand).await
+}
+
+/// The same with keys that were read before.
+pub(super) async fn ask_with(
+    config: &Config,
+    ring: KeyRing,
+    errand: Errand,
+) -> anyhow::Result<Value> {
     let operations = config.listen.operations;
     let asked = {
         let errand = errand.clone();

@@ -73,7 +73,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let asked = check::Asked { offline, from, mail: to.map(|to| (to, mta)) };
             return runtime()?.block_on(check::run(&configured.read()?, &asked));
         }
-        Command::Key(command) => key::run(command)?,
+        Command::Key(command) => runtime()?.block_on(key::run(command))?,
         Command::Held(command) => runtime()?.block_on(held::run(command))?,
         Command::Notices(command) => runtime()?.block_on(notices::run(command))?,
         Command::Queue(command) => runtime()?.block_on(queue::run(command))?,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::admins::{AdminErrand, Admins};
+use super::keys::KeyErrand;
 use crate::account::{Audit, Entry};
 use crate::appeal::{Appeal, Appeals, Decider, Scope, Tab, Terms, shown as shown_appeal};
 use crate::clock::{Clock, SignedDuration, Timestamp};
@@ -102,6 +103,8 @@ pub enum Errand {
         item: String,
     },
     Admin(AdminErrand),
+    /// What is done to the keys, for the audit.
+    Key(KeyErrand),
 }
 
 /// Carries errands out. Clones share the store.
@@ -128,6 +131,7 @@ impl Errands {
         match errand {
             Errand::List { after, limit } => self.list(after, limit.min(1000)).await,
             Errand::Admin(errand) => self.admins.run(errand).await,
+            Errand::Key(told) => self.admins.hear(told).await,
             Errand::Show { which } => Ok(shown(&self.find(&which).await?.record)),
             Errand::Release { which } => self.release(&which).await,
             Errand::Delete { which } => self.delete(&which).await,
@@ -285,7 +289,6 @@ fn operator(by: &str) -> Decider {
     Decider { who: format!("{by} (command)"), client: None, organisations: None }
 }
 
-/// What operators see: everything but the body.
 /// Why a held message stays as it is.
 fn why(denied: Denied) -> String {
     match denied {
@@ -299,6 +302,7 @@ fn why(denied: Denied) -> String {
     }
 }
 
+/// What operators see: everything but the body.
 fn shown(held: &Held) -> Value {
     let recipients: Vec<Value> = held
         .recipients

@@ -33,7 +33,7 @@ pub use breaker::Breaker;
 pub use budget::LastLetter;
 pub use case::Case;
 pub use may_notify::{Facts, PathKind, Refused, may_notify};
-pub use sign::{SignError, Signer, generate_dkim};
+pub use sign::{SignError, Signer, dkim_path, generate_dkim};
 pub use words::languages;
 
 use std::sync::atomic::{AtomicBool, Ordering};

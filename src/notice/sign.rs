@@ -149,7 +149,7 @@ pub fn generate_dkim(
     if !fits {
         return Err(SignError::Selector(selector.to_owned()));
     }
-    let path = path_of(folder, selector);
+    let path = dkim_path(folder, selector);
     if !path.exists() {
         let made = Ed25519Key::generate_pkcs8();
         let der = Zeroizing::new(made.map_err(|error| SignError::Failed(error.to_string()))?);
@@ -168,7 +168,8 @@ pub fn generate_dkim(
     Ok(signer.records(domain).remove(0))
 }
 
-fn path_of(folder: &Path, selector: &str) -> PathBuf {
+/// Where the key of a selector lies.
+pub fn dkim_path(folder: &Path, selector: &str) -> PathBuf {
     folder.join(format!("dkim-{selector}.pem"))
 }
 
@@ -182,7 +183,7 @@ fn write_new(path: &Path, content: &[u8]) -> Result<(), SignError> {
 }
 
 fn read(folder: &Path, selector: &str, domain: &Domain) -> Result<Key, SignError> {
-    let path = path_of(folder, selector);
+    let path = dkim_path(folder, selector);
     let io = |source| SignError::Io { path: path.clone(), source };
     let mode = fs::metadata(&path).map_err(io)?.permissions().mode();
     if mode & 0o077 != 0 {
@@ -248,7 +249,7 @@ mod tests {
         assert_eq!(made.0, "e1._domainkey.notice.example");
         assert!(made.1.starts_with("v=DKIM1; k=ed25519; p="));
         assert_eq!(generate_dkim(keys.path(), "e1", &domain()).unwrap(), made);
-        let path = path_of(keys.path(), "e1");
+        let path = dkim_path(keys.path(), "e1");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(Signer::open(keys.path(), &domain()), Err(SignError::Permissions(_))));
@@ -261,7 +262,7 @@ mod tests {
             generate_dkim(keys.path(), "../x", &domain()),
             Err(SignError::Selector(_))
         ));
-        write_new(&path_of(keys.path(), "x"), b"-----BEGIN PRIVATE KEY-----\nAA==\n").unwrap();
+        write_new(&dkim_path(keys.path(), "x"), b"-----BEGIN PRIVATE KEY-----\nAA==\n").unwrap();
         assert!(matches!(Signer::open(keys.path(), &domain()), Err(SignError::NotAKey(_))));
     }
 

@@ -150,3 +150,62 @@ async fn the_breaker_is_shown_and_closed() {
     assert_eq!((&closed["open"], &closed["of"]), (&false.into(), &0.into()));
     assert_eq!(decided(&house).await, ["close-breaker  "]);
 }
+
+/// `reprieve key …` works on files, beside a gateway that runs or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_commands_do_to_the_keys_is_recorded_before_and_after() {
+    let mut house = House::new().await;
+    let gateway = house.gateway.as_ref().unwrap();
+    let operations = format!("operations = \"{}\"", gateway.operations);
+    let text = config(house.next_hop, gateway.smtp[0], gateway.portal);
+    let text = text.replace("operations = \"127.0.0.1:0\"", &operations);
+    let file = house.folder.path().join("reprieve.toml");
+    std::fs::write(&file, &text).unwrap();
+    let key = async |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_reprieve"));
+        command.arg("key").args(words).arg("--config").arg(&file);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    assert!(key(&["new"]).await.status.success());
+    assert!(key(&["promote", "2"]).await.status.success());
+    // The gateway has not read the key that signs now: what hangs on the old
+    // one would be lost.
+    let early = key(&["retire", "1"]).await;
+    let said = String::from_utf8_lossy(&early.stderr).into_owned();
+    assert!(!early.status.success() && said.contains("SIGHUP"), "{said}");
+    assert!(house.folder.path().join("keys/link-1.key").exists(), "nothing was done");
+    gateway.reload(&Config::parse(&text, house.folder.path(), &[]).unwrap());
+    assert!(!key(&["retire", "2"]).await.status.success(), "the active one");
+    assert!(key(&["retire", "1"]).await.status.success());
+    house.stop().await;
+    assert!(key(&["new"]).await.status.success());
+    let elsewhere = house.folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    assert!(key(&["new", "--keys", elsewhere.to_str().unwrap()]).await.status.success());
+
+    house.start().await;
+    let audit = house.gateway.as_ref().unwrap().errands().admins.accounts.audit().clone();
+    let page = audit.page(&[], 100).await.unwrap();
+    let of_keys = page.iter().rev().filter(|one| one.kind == "key");
+    let said: Vec<String> = of_keys
+        .map(|one| format!("{} {} {} {}", one.who, one.what, one.about, one.after))
+        .collect();
+    let expected = [
+        "console new-key  asked for",
+        "console new-key 2 done",
+        "console promote-key 2 asked for",
+        "console promote-key 2 done",
+        "console retire-key 2 asked for",
+        "console retire-key 2 failed",
+        "console retire-key 1 asked for",
+        "console retire-key 1 done",
+        "console new-key  asked for",
+        "console new-key 3 done",
+    ];
+    let mut expected: Vec<&str> = expected.to_vec();
+    let mut said: Vec<&str> = said.iter().map(String::as_str).collect();
+    // The clock of the story stands: entries of one moment have no order.
+    expected.sort_unstable();
+    said.sort_unstable();
+    assert_eq!(said, expected);
+}

@@ -9,13 +9,10 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::{Acted, Admin, Place, Route, Section, Sheet, table};
-use crate::account::{Entry, Power};
+use crate::account::{Entry, Power, Step};
 use crate::link::KeyError;
 use crate::link::ring::{KeyState, KeyStatus, folder};
 use crate::portal::error::Trouble;
-
-/// What an entry says of an act that was not carried out yet.
-const ASKED: &str = "asked for";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -92,10 +89,7 @@ async fn show(admin: Admin) -> Result<Markup, Trouble> {
     Ok(admin.page(&Sheet { section: Section::Keys, title, notice: None, body }))
 }
 
-/// Works on the keys, and records it twice: files take part in no batch. What
-/// the audit does not take must not happen, so it says first what is asked
-/// for; and then what came of it, so that an entry without a second one means
-/// that nobody knows.
+/// Works on the keys, and records it before and after: see [`Step`].
 async fn recorded<T: Send + 'static>(
     admin: &Admin,
     entry: Entry,
@@ -103,12 +97,11 @@ async fn recorded<T: Send + 'static>(
     done: impl FnOnce(Entry, &T) -> Entry,
 ) -> Result<(), Trouble> {
     let audit = admin.console().accounts.audit();
-    audit.note(entry.clone().after(ASKED)).await?;
-    let entry = entry.before(ASKED);
+    audit.note(entry.clone().step(Step::Asked)).await?;
     match work(admin, act).await {
-        Ok(made) => Ok(audit.note(done(entry, &made).after("done")).await?),
+        Ok(made) => Ok(audit.note(done(entry, &made).step(Step::Done)).await?),
         Err(trouble) => {
-            audit.note(entry.after("failed")).await?;
+            audit.note(entry.step(Step::Failed)).await?;
             Err(trouble)
         }
     }
