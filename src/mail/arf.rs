@@ -27,12 +27,21 @@ pub fn read(feedback: &str, original: &str) -> Option<Vec<String>> {
     Some(lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default())
 }
 
-/// What a report says of its message beside the recipients.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a report says of its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opinion {
+    /// Somebody did not want it.
+    Unwanted,
+    /// It was taken for spam, and is none (RFC 6430).
+    Wanted,
+    /// An authentication failure (RFC 6591), which nobody complains of.
+    None,
+}
+
+/// What a report says beside the recipients.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feedback {
-    /// Somebody did not want it; reports of authentication failures and of
-    /// mail that was wanted are no complaints.
-    pub unwanted: bool,
+    pub opinion: Opinion,
     /// The reverse-path of the message, not verified.
     pub mail_from: Option<String>,
 }
@@ -45,8 +54,12 @@ pub fn feedback(feedback: &str, original: &str) -> Option<Feedback> {
         .chain(field(original, "return-path"))
         .map(address)
         .find(|path| !path.is_empty());
-    let unwanted = !matches!(kind.as_deref(), Some("not-spam" | "auth-failure"));
-    Some(Feedback { unwanted, mail_from })
+    let opinion = match kind.as_deref() {
+        Some("not-spam") => Opinion::Wanted,
+        Some("auth-failure") => Opinion::None,
+        _ => Opinion::Unwanted,
+    };
+    Some(Feedback { opinion, mail_from })
 }
 
 /// RFC 5965 section 3.1: `abuse`, `fraud`, `not-spam`, `auth-failure`, ...
@@ -81,10 +94,12 @@ mod tests {
         assert_eq!(feedback_type(report).as_deref(), Some("abuse"));
         let told = |text: &str, original: &str| feedback(text, original);
         let path = Some("b@ours.example".to_owned());
-        let expected = Some(Feedback { unwanted: true, mail_from: path.clone() });
+        let expected = Some(Feedback { opinion: Opinion::Unwanted, mail_from: path.clone() });
         assert_eq!(told(report, "Return-Path: <b@ours.example>"), expected);
         let wanted = "Feedback-Type: not-spam\nOriginal-Mail-From: <b@ours.example>";
-        assert_eq!(told(wanted, ""), Some(Feedback { unwanted: false, mail_from: path }));
+        assert_eq!(told(wanted, ""), Some(Feedback { opinion: Opinion::Wanted, mail_from: path }));
+        let failed = told("Feedback-Type: auth-failure", "").unwrap();
+        assert_eq!(failed.opinion, Opinion::None);
         assert_eq!(told("", "To: e@f.example"), None);
         assert_eq!(
             read("Feedback-Type: abuse", "To: x <e@f.example>"),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::breaker::Breaker;
 use super::{Notices, return_path};
+use crate::mail::arf::{Feedback, Opinion};
 use crate::mail::bounce::{self, Failure};
 use crate::mail::{Address, Envelope, Message, Reply, ReversePath};
 use crate::maillog::Maillog;
@@ -117,7 +118,9 @@ impl Notices {
         let noted = if let Some(failure) = hard_bounce(envelope, message) {
             self.inner.tools.maillog.bounce(held, "hard");
             self.note_bounce(held, failure).await
-        } else if bounce::feedback(message.bytes()).is_some_and(|one| one.unwanted) {
+        } else if bounce::feedback(message.bytes())
+            .is_some_and(|one| one.opinion == Opinion::Unwanted)
+        {
             self.note_complaint(held).await
         } else {
             self.inner.tools.maillog.bounce(held, "other");
@@ -131,9 +134,10 @@ impl Notices {
 
     /// The letter that a complaint is about, where its reverse-path is one
     /// that we made (ATTACKS B-08): only who has seen the letter knows it.
-    pub(super) fn complained_letter(&self, message: &Message) -> Option<Uuid> {
-        let feedback = bounce::feedback(message.bytes()).filter(|one| one.unwanted)?;
-        self.return_path(&Address::parse(&feedback.mail_from?).ok()?)
+    pub(super) fn complained_letter(&self, feedback: &Feedback) -> Option<Uuid> {
+        let unwanted = feedback.opinion == Opinion::Unwanted;
+        let path = feedback.mail_from.as_ref().filter(|_| unwanted)?;
+        self.return_path(&Address::parse(path).ok()?)
     }
 
     /// Who complains of a letter is never written to again.

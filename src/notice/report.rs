@@ -1,22 +1,23 @@
 //! Reports that come by mail to `report@` the notice domain: a recipient
 //! forwards a message as an attachment, or his mail system sends a complaint
-//! in ARF (RFC 5965).
+//! in ARF (RFC 5965), or takes it back (not-spam, RFC 6430).
 //!
 //! The link in the original's own field says, once it is verified, which
 //! message was delivered to whom. Without it a report counts only from a
 //! recipient who is proved himself, and only as his own word about the address
 //! that the original shows (ATTACKS B-08). Nothing is ever answered.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use uuid::Uuid;
 
 use super::Notices;
 use crate::clock::SignedDuration;
-use crate::directory::{Organisation, People};
+use crate::directory::{OrganisationId, People};
 use crate::link::Purpose;
+use crate::mail::arf::Opinion;
 use crate::mail::complaint::{self, Original};
-use crate::mail::{Address, Limits, Message, Reply, prescan};
+use crate::mail::{Address, Limits, Message, Reply, bounce, prescan};
 use crate::quarantine::{Held, Reported};
 use crate::reputation::{Flag, FlagBy, FlagError, Flags, Proof, Proofs, Scope, Sender, Standing};
 use crate::store::{Batch, Counter, Fault, Refusal};
@@ -31,11 +32,18 @@ const REPORTED: u32 = 50;
 #[derive(Default)]
 pub(super) struct Desk(OnceLock<(People, Flags)>);
 
-/// A recipient's own word about an address.
+/// Whose word a report is, about whom.
 struct Word {
     sender: Sender,
     recipient: Address,
-    organisation: Arc<Organisation>,
+    organisation: OrganisationId,
+    about: About,
+}
+
+enum About {
+    Held(Uuid),
+    /// What was never held is kept for so many days.
+    Unknown(u16),
 }
 
 impl Notices {
@@ -78,25 +86,25 @@ impl Notices {
         if prescan::scan(message.bytes(), &Limits::default()).tripped.is_some() {
             return Ok(0);
         }
-        if let Some(letter) = self.complained_letter(message) {
+        let feedback = bounce::feedback(message.bytes());
+        if let Some(letter) = feedback.as_ref().and_then(|one| self.complained_letter(one)) {
             return self.note_complaint(letter).await.map(|()| 1);
         }
         let report = complaint::read(message);
         let by = if report.by_machine { FlagBy::Machine } else { FlagBy::Person };
+        let opinion = feedback.map_or(Opinion::Unwanted, |one| one.opinion);
         let mut counted = 0;
         for original in &report.originals {
-            let flagged = match self.by_link(original).await? {
-                Some((held, slot)) => {
-                    let copy = &held.recipients[slot];
-                    let id = Some(held.id);
-                    flags.flag(&held.sender(), &copy.organisation, &copy.address, by, id).await
+            let Some(word) = self.word(reporter, original).await? else { continue };
+            let noted = match opinion {
+                Opinion::Unwanted => self.flag(flags, &word, by, original).await,
+                Opinion::Wanted => {
+                    let Word { sender, recipient, organisation, .. } = &word;
+                    flags.undo_by_machine(sender, organisation, recipient).await
                 }
-                None => match self.by_word(reporter, original).await? {
-                    Some(word) => self.flag_by_word(flags, &word, by, original).await,
-                    None => continue,
-                },
+                Opinion::None => continue,
             };
-            match flagged {
+            match noted {
                 Ok(_) => counted += 1,
                 Err(FlagError::Store(fault)) => return Err(fault),
                 Err(FlagError::Nobody | FlagError::Gone) => {}
@@ -107,17 +115,22 @@ impl Notices {
 
     /// What was never held is kept with the flag, for the content model to
     /// hear of; so much a day, because anybody can forward anything.
-    async fn flag_by_word(
+    async fn flag(
         &self,
         flags: &Flags,
         word: &Word,
         by: FlagBy,
         original: &Original,
     ) -> Result<Flag, FlagError> {
-        let Word { sender, recipient, organisation } = word;
+        let Word { sender, recipient, organisation, about } = word;
         let now = self.now();
+        let days = match about {
+            About::Held(id) => {
+                return flags.flag(sender, organisation, recipient, by, Some(*id)).await;
+            }
+            About::Unknown(days) => i64::from(*days),
+        };
         let kept = original.message.as_ref().zip(sender.address.as_ref()).map(|(message, from)| {
-            let days = i64::from(organisation.retention_days);
             let (id, ends) = (Uuid::now_v7(), now + SignedDuration::from_hours(24 * days));
             (Reported { id, recipient: recipient.clone(), from: from.clone(), ends }, message)
         });
@@ -129,7 +142,7 @@ impl Notices {
                 one.keep(batch, message, now);
             }
         };
-        flags.flag_with(sender, (&organisation.id, recipient), by, about, &also).await
+        flags.flag_with(sender, (organisation, recipient), by, about, &also).await
     }
 
     /// Whether one more of his reports is kept today.
@@ -145,6 +158,20 @@ impl Notices {
             Err(Refusal::Conflict(_)) => Ok(false),
             Err(refusal) => Err(Fault::Unavailable(refusal.to_string())),
         }
+    }
+
+    /// The word of whom a genuine link names, or else of a proved reporter.
+    async fn word(&self, reporter: &Sender, original: &Original) -> Result<Option<Word>, Fault> {
+        let Some((held, slot)) = self.by_link(original).await? else {
+            return self.by_word(reporter, original).await;
+        };
+        let copy = &held.recipients[slot];
+        Ok(Some(Word {
+            sender: held.sender(),
+            recipient: copy.address.clone(),
+            organisation: copy.organisation.clone(),
+            about: About::Held(held.id),
+        }))
     }
 
     /// The message and copy that a genuine link names.
@@ -182,7 +209,9 @@ impl Notices {
             proofs: standing.map_or(any, |row| row.record.proofs),
             network: reporter.network,
         };
-        Ok(Some(Word { sender, recipient: recipient.clone(), organisation }))
+        let about = About::Unknown(organisation.retention_days);
+        let organisation = organisation.id.clone();
+        Ok(Some(Word { sender, recipient: recipient.clone(), organisation, about }))
     }
 }
 
@@ -203,22 +232,69 @@ mod tests {
         Message::new(text.replace('\n', "\r\n").into_bytes().into())
     }
 
-    #[tokio::test]
-    async fn what_was_never_held_is_kept_for_the_model_so_much_a_day() {
+    /// What a mail system sends (RFC 5965; RFC 6430 for `not-spam`).
+    fn complaint(kind: &str, from: &str) -> Message {
+        let text = format!(
+            "From: anna@ours.example\nMIME-Version: 1.0\n\
+             Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n\
+             --b\nContent-Type: text/plain\n\nIt was moved.\n\
+             --b\nContent-Type: message/feedback-report\n\n\
+             Feedback-Type: {kind}\nUser-Agent: x/1\nVersion: 1\n\n\
+             --b\nContent-Type: message/rfc822\n\n\
+             From: {from}\nSubject: Tulips\n\nBuy golden tulips\n--b--\n"
+        );
+        Message::new(text.replace('\n', "\r\n").into_bytes().into())
+    }
+
+    /// A house that serves recipients, and Anna as her mail proves her.
+    async fn served() -> (World, Sender) {
         let world = World::new();
         let (store, clock) = (world.store.clone(), world.clock.clone());
         let directory = world.notices.inner.tools.directory.clone();
         let people = People::open(store.clone(), clock.clone(), directory).await.unwrap();
         let reputation =
             Reputation::new(store.clone(), clock.clone(), standing::Settings::default());
-        let flags =
-            Flags::new(store.clone(), clock, people.clone(), reputation, Maillog::default());
+        let flags = Flags::new(store, clock, people.clone(), reputation, Maillog::default());
         world.notices.serve_recipients(people, flags);
         let anna = Sender {
             address: Address::parse("anna@ours.example").ok(),
             proofs: Proofs::NONE.with(Proof::Spf),
             network: Network::of([192, 0, 2, 7].into()),
         };
+        (world, anna)
+    }
+
+    /// Moved to Junk and back, by a mail system that says so.
+    #[tokio::test]
+    async fn a_machine_takes_back_what_a_machine_said() {
+        let (world, anna) = served().await;
+        let store = &world.store;
+        let flags = async || store.page::<Flag>(&[], 9).await.unwrap();
+        let say = async |kind: &str| {
+            world.notices.take_report(&anna, &complaint(kind, "pest@far.example")).await;
+        };
+        say("auth-failure").await;
+        say("not-spam").await;
+        assert_eq!(flags().await.len(), 0, "neither is a complaint");
+        say("abuse").await;
+        let one = flags().await.remove(0).record;
+        assert!(one.stands() && one.by == FlagBy::Machine);
+        assert_eq!(store.page::<Reported>(&[], 9).await.unwrap().len(), 1, "the model hears of it");
+        say("not-spam").await;
+        assert!(!flags().await[0].record.stands());
+        let votes = store.page::<Vote>(&[], 9).await.unwrap();
+        assert_eq!(votes.iter().filter(|one| one.record.withdrawn).count(), 1);
+
+        world.notices.take_report(&anna, &report("pest@far.example")).await;
+        say("not-spam").await;
+        let one = flags().await.remove(0).record;
+        assert!(one.stands() && one.by == FlagBy::Person, "her own word stays");
+    }
+
+    #[tokio::test]
+    async fn what_was_never_held_is_kept_for_the_model_so_much_a_day() {
+        let (world, anna) = served().await;
+        let store = world.store.clone();
         let stranger = Sender { proofs: Proofs::NONE, ..anna.clone() };
         world.notices.take_report(&stranger, &report("pest@far.example")).await;
         assert_eq!(store.page::<Reported>(&[], 9).await.unwrap(), [], "his word is nobody's");

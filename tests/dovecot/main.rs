@@ -1,7 +1,7 @@
 //! Dovecot's IMAPSieve, with the scripts of deploy/dovecot as they are
-//! packaged: a recipient moves a released message to Junk, and back. Debian's
-//! Dovecot, also as the next hop over LMTP, in a root file system of its own;
-//! needs root.
+//! packaged: a recipient moves a message to Junk, and back, one that was
+//! released or one that was never held. Debian's Dovecot, also as the next hop
+//! over LMTP, in a root file system of its own; needs root.
 
 #[path = "../postfix/mod.rs"]
 mod postfix;
@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use reprieve::clock::{Clock, SignedDuration, Timestamp};
 use reprieve::demo::client::{Answer, Sender};
 use reprieve::gateway::{Config, Gateway, Sockets};
+use reprieve::quarantine::Reported;
 
 use steps::link_in;
 
@@ -57,6 +58,35 @@ async fn moving_to_junk_flags_for_this_recipient_and_moving_back_undoes() {
     assert_eq!(answer.code, 250, "taken back: {}", answer.text);
 }
 
+/// It has no link: the mailbox server's own MTA carries the complaint, and the
+/// gateway knows by SPF whose word it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn moving_what_was_never_held_is_reported_and_taken_back() {
+    let Some(house) = House::new().await else { return };
+    let mut anna = house.mailbox("anna@ours.example").await;
+    let eva = "eva@proved.example";
+    anna.append(&format!(
+        "From: <{eva}>\r\nTo: <anna@ours.example>\r\nSubject: Tulips\r\n\r\n\
+         Buy golden tulips\r\n.\r\n--\r\n"
+    ))
+    .await;
+    anna.arrives().await;
+    anna.moves(1, "Junk").await;
+    let store = house.gateway.errands().store.clone();
+    let kept = store.page::<Reported>(&[], 9).await.unwrap();
+    assert_eq!(kept.len(), 1, "the content model will hear of it");
+    assert_eq!(kept[0].record.recipient.to_string(), "anna@ours.example");
+    let answer = house.send_from(eva, "anna@ours.example", "first").await;
+    assert!(answer.text.contains("does not accept"), "{}", answer.text);
+    let answer = house.send_from(eva, "bo@ours.example", "second").await;
+    assert!(!answer.text.contains("does not accept"), "for her alone: {}", answer.text);
+
+    anna.says("SELECT Junk").await;
+    anna.moves(1, "INBOX").await;
+    let answer = house.send_from(eva, "anna@ours.example", "third").await;
+    assert!(!answer.text.contains("does not accept"), "taken back: {}", answer.text);
+}
+
 /// A sender's own field leads nowhere else.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_field_is_not_followed() {
@@ -90,16 +120,19 @@ impl House {
             return None;
         }
         let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let portal = bind();
+        let (portal, smtp) = (bind(), bind());
         let url = format!("http://{}", portal.local_addr().unwrap());
         let (imap, lmtp) = (postfix::free_port(), postfix::free_port());
-        let dovecot = Dovecot::start(&url, imap, lmtp).await?;
+        let dovecot = Dovecot::start(&url, [imap, lmtp, smtp.local_addr().unwrap()]).await?;
         let folder = tempfile::tempdir().unwrap();
         steps::furnish(folder.path());
+        let zone = folder.path().join("zone.txt");
+        let own = "ours.example. IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\n";
+        std::fs::write(&zone, std::fs::read_to_string(&zone).unwrap() + own).unwrap();
         let text = steps::config(&url, &format!("lmtp:{lmtp}"));
         let config = Config::parse(&text, folder.path(), &[]).unwrap();
         let sockets = Sockets {
-            smtp: vec![bind()],
+            smtp: vec![smtp],
             portal: Some(portal),
             operations: Some(bind()),
             ..Sockets::default()
@@ -110,13 +143,17 @@ impl House {
     }
 
     async fn send(&self, to: &str, id: &str) -> Answer {
+        self.send_from("eva@stranger.example", to, id).await
+    }
+
+    async fn send_from(&self, from: &str, to: &str, id: &str) -> Answer {
         let message = format!(
-            "From: <eva@stranger.example>\r\nTo: <{to}>\r\nSubject: Story {id}\r\n\
+            "From: <{from}>\r\nTo: <{to}>\r\nSubject: Story {id}\r\n\
              Date: Mon, 23 Nov 2026 02:00:00 +0000\r\nMessage-ID: <{id}@story.example>\r\n\r\n{id}\r\n"
         );
         let mut sender =
             Sender::connect(self.gateway.smtp[0], "mail.sender.example").await.unwrap();
-        sender.send("eva@stranger.example", &[to], message.as_bytes()).await.unwrap()
+        sender.send(from, &[to], message.as_bytes()).await.unwrap()
     }
 
     async fn mailbox(&self, user: &str) -> Mailbox {
@@ -198,13 +235,14 @@ struct Dovecot {
 }
 
 impl Dovecot {
-    async fn start(portal: &str, imap: SocketAddr, lmtp: SocketAddr) -> Option<Self> {
+    /// `ports`: of IMAP, LMTP and the gateway's SMTP.
+    async fn start(portal: &str, ports: [SocketAddr; 3]) -> Option<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dovecot/server");
         let mut child = Command::new("unshare")
             .args(["-m", "-p", "--fork", "--kill-child"])
             .arg(script)
             .arg(portal)
-            .args([imap, lmtp].map(|at| at.port().to_string()))
+            .args(ports.map(|at| at.port().to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -109,9 +109,9 @@ pub async fn junk(State(app): State<App>, case: Case) -> Result<StatusCode, Trou
 /// Moved out of Junk: what a machine flagged, a machine may undo; a person's
 /// own flag stays.
 pub async fn not_junk(State(app): State<App>, case: Case) -> Result<StatusCode, Trouble> {
-    if case.flag.as_ref().is_some_and(|flag| flag.by == FlagBy::Machine) {
-        take_back(&app, &case).await?;
-    }
+    let (copy, flags) = (case.copy(), &app.recipients()?.flags);
+    let sender = case.held.sender();
+    settled(flags.undo_by_machine(&sender, &copy.organisation, &copy.address).await)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

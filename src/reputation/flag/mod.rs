@@ -222,6 +222,24 @@ impl Flags {
         Err(contended())
     }
 
+    /// Takes back what a machine said by a machine's word; a person's own flag
+    /// stays.
+    ///
+    /// # Errors
+    /// [`FlagError::Gone`] if no machine's flag stands that may be undone.
+    pub async fn undo_by_machine(
+        &self,
+        sender: &Sender,
+        organisation: &OrganisationId,
+        recipient: &Address,
+    ) -> Result<Flag, FlagError> {
+        let flag = self.find(sender, organisation, recipient).await?;
+        if !flag.is_some_and(|flag| flag.stands() && flag.by == FlagBy::Machine) {
+            return Err(FlagError::Gone);
+        }
+        self.undo(sender, organisation, recipient).await
+    }
+
     async fn undo_once(
         &self,
         row: &Row<Flag>,
