@@ -68,6 +68,9 @@ pub struct Job {
     pub since: Option<Timestamp>,
     #[cbor(n(16), with = "crate::store::record::maybe_micros")]
     pub until: Option<Timestamp>,
+    /// Who decides, in the audit; `None`: the login.
+    #[n(17)]
+    pub who: Option<String>,
 }
 
 impl Job {
@@ -91,6 +94,7 @@ impl Job {
             client: None,
             since: None,
             until: None,
+            who: None,
         }
     }
 
@@ -100,6 +104,24 @@ impl Job {
         self.ids = ids.iter().flat_map(|id| *id.as_bytes()).collect();
         self.total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         self
+    }
+
+    /// About what a search finds, so many at most; `class` empty: any.
+    pub fn about_found(mut self, text: String, class: &str, total: usize) -> Self {
+        self.text = text;
+        class.clone_into(&mut self.class);
+        self.total = u32::try_from(total).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// Of these only what came between two times.
+    pub fn between(self, since: Option<Timestamp>, until: Option<Timestamp>) -> Self {
+        Self { since, until, ..self }
+    }
+
+    /// Who decides, in the audit.
+    pub fn who(&self) -> &str {
+        self.who.as_deref().unwrap_or(self.login.as_str())
     }
 
     /// The messages that it names; `None`: it searches.
@@ -160,13 +182,20 @@ impl Jobs {
         self.store.page::<Job>(&[], 1000).await
     }
 
+    /// Jobs that have not ended, and the last that have; the oldest first.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn list(&self) -> Result<Vec<Job>, Fault> {
+        Ok(self.all().await?.into_iter().map(|row| row.record).collect())
+    }
+
     /// Jobs that have not ended, the oldest first.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn open(&self) -> Result<Vec<Job>, Fault> {
-        let rows = self.all().await?;
-        Ok(rows.into_iter().map(|row| row.record).filter(|job| !job.ended).collect())
+        Ok(self.list().await?.into_iter().filter(|job| !job.ended).collect())
     }
 
     /// # Errors

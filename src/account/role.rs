@@ -49,6 +49,17 @@ impl Role {
         }
     }
 
+    /// The role of this word; `own` are the organisations of who is bounded by
+    /// some.
+    pub fn named(word: &str, own: Vec<OrganisationId>) -> Option<Self> {
+        match word {
+            "operator" => Some(Self::Operator),
+            "organisation-admin" if !own.is_empty() => Some(Self::OrganisationAdmin(own)),
+            "auditor" => Some(Self::Auditor),
+            _ => None,
+        }
+    }
+
     /// Whether this organisation's mail is his to see.
     pub fn covers(&self, organisation: &OrganisationId) -> bool {
         match self {

@@ -153,6 +153,13 @@ async fn the_document_names_what_is_served() {
     let document = ask(&stage, Method::GET, "/api/v1/openapi.json", "", &[]).await;
     assert_eq!(document.body["openapi"], "3.1.0");
     for (path, operations) in document.body["paths"].as_object().unwrap() {
+        let named = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        for name in named {
+            for operation in operations.as_object().unwrap().values() {
+                let parameters = operation["parameters"].as_array().unwrap();
+                assert!(parameters.iter().any(|one| one["name"] == name), "{path}: {name}");
+            }
+        }
         for method in operations.as_object().unwrap().keys() {
             let method: Method = method.to_uppercase().parse().unwrap();
             let answer = ask(&stage, method.clone(), &path.replace("{id}", "x"), &token, &[]).await;
@@ -212,7 +219,7 @@ async fn appeals_are_listed_asked_and_decided_once() {
 }
 
 /// The reasons of what the audit has under this name.
-async fn said(stage: &Stage, what: &str) -> Vec<String> {
+pub async fn said(stage: &Stage, what: &str) -> Vec<String> {
     let page = stage.console.accounts.audit().page(&[], 100).await.unwrap();
     page.into_iter().filter(|one| one.what == what).map(|one| one.why).collect()
 }

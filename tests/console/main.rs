@@ -12,6 +12,7 @@ mod decisions;
 mod doors;
 mod pace;
 mod people;
+mod programs;
 mod roles;
 mod sorted;
 mod statistics;

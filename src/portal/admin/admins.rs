@@ -10,6 +10,7 @@ use super::{Acted, Admin, Place, Route, Section, Sheet};
 use crate::account::token::Scope;
 use crate::account::{Account, AccountError, Login, Power, Role, Secret};
 use crate::directory::OrganisationId;
+use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::part;
 use crate::portal::words::{Shown, Words};
@@ -141,11 +142,8 @@ async fn add(admin: Admin, form: Acted) -> Result<Response, Trouble> {
         .filter_map(OrganisationId::new)
         .filter(|id| admin.app().directory.organisation(id).is_some())
         .collect();
-    let role = match form.field("role") {
-        "operator" => Role::Operator,
-        "auditor" => Role::Auditor,
-        "organisation-admin" if !own.is_empty() => Role::OrganisationAdmin(own),
-        _ => return refused(&admin, "admin-role-organisations").await,
+    let Some(role) = Role::named(form.field("role"), own) else {
+        return refused(&admin, "admin-role-organisations").await;
     };
     let Ok(login) = Login::parse(form.field("login")) else {
         return refused(&admin, "admin-login-form").await;
@@ -165,13 +163,17 @@ async fn refused(admin: &Admin, word: &str) -> Result<Response, Trouble> {
 
 /// The setup link, shown once.
 async fn invited(admin: &Admin, login: &Login, secret: &Secret) -> Result<Response, Trouble> {
-    let text = secret.to_text();
-    let path = Place::Setup(login.as_str(), &text).to_string();
     let notice = html! {
         (admin.words().say("admin-setup-link")) " " strong { (login) } br;
-        code { (admin.app().links.page(None, &path)) }
+        code { (setup_link(admin.app(), login, secret)) }
     };
     Ok(page(admin, Some(notice)).await?.into_response())
+}
+
+/// Where an account is set up, once.
+pub fn setup_link(app: &App, login: &Login, secret: &Secret) -> String {
+    let text = secret.to_text();
+    app.links.page(None, &Place::Setup(login.as_str(), &text).to_string())
 }
 
 async fn disable(admin: Admin, form: Acted) -> Result<Response, Trouble> {

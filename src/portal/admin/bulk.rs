@@ -26,8 +26,8 @@ use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::words::{Arguments, Shown};
 use crate::quarantine::{Held, Search, State};
-use crate::store::Fault;
 use crate::store::arena::Order;
+use crate::store::{Batch, Fault};
 
 /// Messages of one job.
 const MOST: usize = 10_000;
@@ -72,8 +72,7 @@ async fn chosen(admin: &Admin, form: &Acted) -> (Search, Vec<Uuid>) {
     if !picked.is_empty() || form.field("whole").is_empty() {
         return (waiting, picked);
     }
-    let found = admin.console().search.keys(&waiting, None, MOST).await;
-    let ids = found.keys.iter().filter_map(|key| Uuid::from_slice(key).ok()).collect();
+    let ids = self::waiting(admin.console(), &waiting).await;
     (waiting, ids)
 }
 
@@ -126,27 +125,43 @@ async fn preview(admin: Admin, form: Acted) -> Result<Response, Trouble> {
 async fn run(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
     let act = act_of(&form)?;
     let (search, ids) = chosen(&admin, &form).await;
-    let console = admin.console();
     let login = admin.account.login.clone();
     let job = Job::new(login, act.as_str(), form.field("why"), admin.app().clock.now());
     let job = if form.field("whole").is_empty() {
         job.about(&ids)
     } else {
-        let total = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        let class = search.class.map_or("", Class::as_str).to_owned();
-        let Search { text, since, until, .. } = search;
-        Job { text, class, total, since, until, ..job }
+        let class = search.class.map_or("", Class::as_str);
+        job.about_found(search.text, class, ids.len()).between(search.since, search.until)
     };
     let job = Job { client: Some(admin.visitor.client), ..job };
-    let id = job.id;
-    let entry = admin.entry(&format!("bulk-{}", act.as_str())).about("job", &id.to_string());
-    let entry = entry.why(&job.why).after(format!("{} messages", job.total));
-    let audit = console.accounts.audit();
-    if !console.jobs.add(&job, |batch| audit.record(batch, entry)).await? {
+    let entry = admin.entry(&format!("bulk-{}", act.as_str()));
+    if !begin_job(admin.app(), &job, entry).await? {
         return Err(Trouble::TooMany);
     }
-    tokio::spawn(work(admin.app().clone(), id));
-    Ok(Redirect::to(&Place::Job(&id.to_string()).to_string()))
+    Ok(Redirect::to(&Place::Job(&job.id.to_string()).to_string()))
+}
+
+/// Writes the job down with the entry that `entry` begins, and works on it;
+/// `false`: enough wait already.
+///
+/// # Errors
+/// [`Fault`] if the store cannot write.
+pub async fn begin_job(app: &App, job: &Job, entry: Entry) -> Result<bool, Fault> {
+    let Some(console) = &app.console else { return Ok(false) };
+    let entry = entry.about("job", &job.id.to_string()).why(&job.why);
+    let entry = entry.after(format!("{} messages", job.total));
+    let audit = console.accounts.audit();
+    if !console.jobs.add(job, |batch| audit.record(batch, entry)).await? {
+        return Ok(false);
+    }
+    tokio::spawn(work(app.clone(), job.id));
+    Ok(true)
+}
+
+/// The messages that a job about this search would be about.
+pub async fn waiting(console: &Console, search: &Search) -> Vec<Uuid> {
+    let found = console.search.keys(search, None, MOST).await;
+    found.keys.iter().filter_map(|key| Uuid::from_slice(key).ok()).collect()
 }
 
 /// Goes on with the jobs that a restart interrupted; the search must be
@@ -208,6 +223,9 @@ async fn next(console: &Console, account: &Account, job: &Job) -> Vec<Uuid> {
     }
     let total = usize::try_from(job.total).unwrap_or(usize::MAX);
     let class = quarantine::class_named(&job.class);
+    if class.is_none() && !job.class.is_empty() {
+        return Vec::new();
+    }
     let organisations = account.role.organisations().map(<[_]>::to_vec);
     let search = Search {
         text: job.text.clone(),
@@ -233,7 +251,7 @@ async fn decide(app: &App, account: &Account, job: &Job, act: Act, id: Uuid) -> 
         _ => return false,
     }
     let entry = |what: &str, held: &Held| {
-        let entry = Entry::new(job.login.as_str(), what);
+        let entry = Entry::new(job.who(), what);
         let entry = job.client.map_or(entry.clone(), |client| entry.from(client));
         about_held(entry, held).why(&job.why)
     };
@@ -276,11 +294,19 @@ async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Tr
 
 async fn stop(admin: Admin, Captured(id): Captured<String>, _: Acted) -> Result<Redirect, Trouble> {
     let job = his(&admin, &id).await?;
-    let console = admin.console();
-    let entry = admin.entry("stop-bulk").about("job", &job.id.to_string());
+    stop_job(admin.console(), &job, admin.entry("stop-bulk")).await?;
+    Ok(Redirect::to(&Place::Job(&id).to_string()))
+}
+
+/// Stops a job, with the entry that `entry` begins.
+///
+/// # Errors
+/// [`Fault`] if the store cannot write.
+pub async fn stop_job(console: &Console, job: &Job, entry: Entry) -> Result<(), Fault> {
+    let entry = entry.about("job", &job.id.to_string());
     let entry = entry.after(format!("after {} of {} messages", job.seen(), job.total));
     let audit = console.accounts.audit();
-    let also = |batch: &mut _| audit.record(batch, entry.clone());
+    let also = |batch: &mut Batch| audit.record(batch, entry.clone());
     console.jobs.decide(job.id, |job| job.stopped = true, also).await?;
-    Ok(Redirect::to(&Place::Job(&id).to_string()))
+    Ok(())
 }

@@ -93,16 +93,16 @@ impl Case {
     }
 }
 
-/// What the stored bytes show without their text.
+/// What the stored bytes show.
 #[derive(Default)]
-struct Seen {
-    fields: Vec<(String, String)>,
-    preview: Preview,
+pub struct Seen {
+    pub fields: Vec<(String, String)>,
+    pub preview: Preview,
 }
 
 /// Reads the stored message beside the runtime: a large one takes a while.
-async fn look(case: &Case) -> Result<Seen, Trouble> {
-    let Some(bytes) = case.admin.console().store.body(case.held.id).await? else {
+async fn look(console: &Console, held: &Held) -> Result<Seen, Fault> {
+    let Some(bytes) = console.store.body(held.id).await? else {
         return Ok(Seen::default());
     };
     let (_, message) = stored::read(&bytes)?;
@@ -110,7 +110,16 @@ async fn look(case: &Case) -> Result<Seen, Trouble> {
         fields: fields(&message),
         preview: preview(&message),
     });
-    seen.await.map_err(|_| Trouble::Broken)
+    seen.await.map_err(|error| Fault::Damaged(error.to_string()))
+}
+
+/// What a message says, once the audit has `entry`: who reads it, and why.
+///
+/// # Errors
+/// [`Fault`] if the audit does not take it, or the store cannot read.
+pub async fn read_body(console: &Console, entry: Entry, held: &Held) -> Result<Seen, Fault> {
+    console.accounts.audit().note(about_held(entry, held)).await?;
+    look(console, held).await
 }
 
 fn fields(message: &Message) -> Vec<(String, String)> {
@@ -121,7 +130,7 @@ fn fields(message: &Message) -> Vec<(String, String)> {
 
 async fn show(admin: Admin, Captured(id): Captured<String>) -> Result<Markup, Trouble> {
     let case = Case::open(admin, &id).await?;
-    let seen = look(&case).await?;
+    let seen = look(case.admin.console(), &case.held).await?;
     Ok(case.page(None, &ask_to_read(&case), &seen))
 }
 
@@ -132,12 +141,13 @@ async fn read(
 ) -> Result<Markup, Trouble> {
     let case = Case::open(admin, &id).await?;
     let why = form.field("why").trim();
-    let seen = look(&case).await?;
+    let console = case.admin.console();
     if why.is_empty() {
+        let seen = look(console, &case.held).await?;
         return Ok(case.page(Some("admin-reason-needed"), &ask_to_read(&case), &seen));
     }
-    let entry = about_held(case.admin.entry("read-body"), &case.held).why(why);
-    case.admin.console().accounts.audit().note(entry).await?;
+    let entry = case.admin.entry("read-body").why(why);
+    let seen = read_body(console, entry, &case.held).await?;
     let words = case.admin.words();
     let body = html! {
         section.card aria-labelledby="text" {
@@ -240,7 +250,7 @@ async fn block(
     };
     match case.admin.decider().make_rule_about(sender, &field).await {
         Ok(_) => {
-            let seen = look(&case).await?;
+            let seen = look(case.admin.console(), &case.held).await?;
             Ok(case.page(Some("admin-blocked"), &ask_to_read(&case), &seen).into_response())
         }
         Err(declined) => Err(case.admin.declined(declined).await?),
@@ -265,7 +275,7 @@ async fn train(
     let vote = Vote::by_administrator(case.held.id, login, spam, now);
     teach(admin.console(), &|what| about_held(admin.entry(what), &case.held), (&vote, spam))
         .await?;
-    let seen = look(&case).await?;
+    let seen = look(case.admin.console(), &case.held).await?;
     Ok(case.page(Some("admin-trained"), &ask_to_read(&case), &seen).into_response())
 }
 
@@ -313,7 +323,7 @@ async fn ended(mut case: Case, done: Result<Held, Denied>) -> Result<Response, T
         Err(denied) => return Err(denied.into()),
     };
     case.held = case.admin.app().releases.held(case.held.id).await?.ok_or(Trouble::NotFound)?;
-    let seen = look(&case).await?;
+    let seen = look(case.admin.console(), &case.held).await?;
     Ok(case.page(Some(notice), &ask_to_read(&case), &seen).into_response())
 }
 

@@ -54,10 +54,11 @@ use crate::statistics::Statistics;
 use crate::store::{Fault, Store};
 use crate::suppression::Suppression;
 
-pub(super) use bulk::{Turn, go_on};
+pub(super) use admins::setup_link;
+pub(super) use bulk::{Turn, begin_job, go_on, stop_job, waiting as waiting_for};
 use gate::{Acted, Admin, Asked};
 pub use message::about_held;
-pub(super) use message::{Act, teach};
+pub(super) use message::{Act, read_body, teach};
 use place::Place;
 pub use settings::{ConfigKey, Effective};
 use shell::{Section, Sheet};

@@ -107,7 +107,7 @@ pub(super) fn refused(refused: Refused) -> Problem {
         | Refused::NoServer(_)
         | Refused::NoVersion(_)
         | Refused::NoVersions => Problem::NOT_FOUND,
-        Refused::Busy => Problem::TOO_MANY,
+        Refused::Busy => Problem::BUSY,
         other => Problem::wrong(other.to_string()),
     }
 }

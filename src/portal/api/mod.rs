@@ -5,12 +5,15 @@
 //! page by cursor; an `Idempotency-Key` makes a POST safe to repeat; errors
 //! are problem documents (RFC 9457). Times are RFC 3339 in UTC.
 
+mod accounts;
 mod appeals;
 mod blocking;
 mod flags;
+mod jobs;
 mod openapi;
 mod people;
 mod problem;
+mod reading;
 mod resources;
 mod servers;
 mod service;
@@ -39,6 +42,10 @@ use problem::Problem;
 const BODY: usize = 64 * 1024;
 /// Bytes of an idempotency key.
 const KEY: usize = 255;
+
+/// What an idempotency key keeps of an answer that no store may hold whole.
+#[derive(Clone)]
+struct Kept(String);
 
 /// Who asks: a token and the account that it acts for.
 #[derive(Clone)]
@@ -109,14 +116,23 @@ pub(super) fn router(app: &App) -> Router<App> {
 
 /// Every route that a token opens, with what answers it.
 fn all() -> Vec<(&'static str, MethodRouter<App>)> {
+    let account = |deed: accounts::Deed| {
+        post(async move |caller: Caller, Captured(login): Captured<String>| {
+            accounts::act(&caller, &login, deed).await
+        })
+    };
     let mut all = vec![
         ("/api/v1/held", get(resources::held)),
         ("/api/v1/held/{id}", get(resources::one_held)),
+        ("/api/v1/held/{id}/read", post(reading::read)),
         ("/api/v1/held/{id}/release", post(resources::release)),
         ("/api/v1/held/{id}/delete", post(resources::delete)),
         ("/api/v1/held/{id}/train", post(resources::train)),
         ("/api/v1/held/{id}/flag", post(flags::flag)),
         ("/api/v1/held/{id}/unflag", post(flags::undo)),
+        ("/api/v1/jobs", get(jobs::list).post(jobs::begin)),
+        ("/api/v1/jobs/{id}", get(jobs::one)),
+        ("/api/v1/jobs/{id}/stop", post(jobs::stop)),
         ("/api/v1/senders", get(resources::senders)),
         ("/api/v1/senders/{id}/decide", post(resources::decide)),
         ("/api/v1/appeals", get(appeals::list)),
@@ -141,6 +157,10 @@ fn all() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/statistics", get(service::statistics)),
         ("/api/v1/findings", get(service::findings)),
         ("/api/v1/findings/{id}/demote", post(service::demote)),
+        ("/api/v1/accounts", get(accounts::list).post(accounts::add)),
+        ("/api/v1/accounts/{id}/disable", account(accounts::Deed::Disable)),
+        ("/api/v1/accounts/{id}/enable", account(accounts::Deed::Enable)),
+        ("/api/v1/accounts/{id}/reset", account(accounts::Deed::Reset)),
         ("/api/v1/audit", get(resources::audit)),
     ];
     all.extend(blocking_routes());
@@ -215,9 +235,12 @@ async fn admit(State(app): State<App>, request: Request, next: Next) -> Response
         Err(fault) => return Problem::from(fault).into_response(),
     };
     let answer = next.run(Request::from_parts(parts, bytes.into())).await;
-    let (parts, body) = answer.into_parts();
+    let (mut parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&body).into_owned();
+    let text = match parts.extensions.remove::<Kept>() {
+        Some(Kept(text)) => text,
+        None => String::from_utf8_lossy(&body).into_owned(),
+    };
     if let Ok(console) = caller.console() {
         // The work is done either way; a repeat is then told that it runs.
         let _ = console.accounts.finish(&row, parts.status.as_u16(), &text).await;

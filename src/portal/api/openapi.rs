@@ -43,6 +43,11 @@ const OPERATIONS: &[Operation] = &[
          an address or subject; since and until are times",
     ),
     get("/api/v1/held/{id}", &[], "One held message, without its body"),
+    post(
+        "/api/v1/held/{id}/read",
+        &["why"],
+        "What it says: text, header fields, attachments by name; for a reason, which is recorded",
+    ),
     post("/api/v1/held/{id}/release", &["why"], "Release the copies that still wait"),
     post("/api/v1/held/{id}/delete", &["why"], "Withdraw the copies that still wait"),
     post(
@@ -61,6 +66,15 @@ const OPERATIONS: &[Operation] = &[
         &["recipient", "why"],
         "Undo a recipient's flag, within 30 days",
     ),
+    get("/api/v1/jobs", &[], "Decisions about many messages, the latest first"),
+    post(
+        "/api/v1/jobs",
+        &["act", "why", "ids", "search", "dry"],
+        "Release or delete (act) many messages: ids, or all that wait and that search (q, class, \
+         since, until) finds, at most 10000; with dry only say how many",
+    ),
+    get("/api/v1/jobs/{id}", &[], "How far a job is"),
+    post("/api/v1/jobs/{id}/stop", &[], "Stop a job; what it has decided stays decided"),
     get(
         "/api/v1/senders",
         &["q", "state", "sort", "after", "limit"],
@@ -162,6 +176,20 @@ const OPERATIONS: &[Operation] = &[
         &["left"],
         "Leave 100, 50 or 0 per cent of a finding's weight",
     ),
+    get("/api/v1/accounts", &[], "Administrators"),
+    post(
+        "/api/v1/accounts",
+        &["login", "role", "organisations"],
+        "Add an administrator: operator, organisation-admin of organisations, or auditor; answers \
+         the link that sets the account up",
+    ),
+    post("/api/v1/accounts/{id}/disable", &[], "Let nobody in by this login, and end its sessions"),
+    post("/api/v1/accounts/{id}/enable", &[], "Let him in again"),
+    post(
+        "/api/v1/accounts/{id}/reset",
+        &[],
+        "Forget password, codes and sessions; answers the link that sets the account up anew",
+    ),
     get(
         "/api/v1/audit",
         &["q", "sort", "after", "limit"],
@@ -175,11 +203,15 @@ const OPERATIONS: &[Operation] = &[
     post(
         "/api/v1/servers",
         &["name", "way", "organisation"],
-        "Make a server; way is socketmap, download or a path; a download's token is answered once",
+        "Make a server; way is socketmap, download, or a map file: texthash:, cdb: or lmdb: and \
+         a path; a download's token is answered once",
     ),
     post(
         "/api/v1/servers/{id}/settings",
         &[
+            "name",
+            "way",
+            "organisation",
             "daily_at",
             "zone",
             "immediate",
@@ -191,7 +223,7 @@ const OPERATIONS: &[Operation] = &[
             "never",
             "fixed",
         ],
-        "Change run settings; reasons are like unknown_user=2 or rejecting=off",
+        "Change a server and its run settings; reasons are like unknown_user=2 or rejecting=off",
     ),
     get(
         "/api/v1/servers/{id}/blocked",
@@ -306,7 +338,8 @@ fn whole() -> Value {
         "info": {
             "title": "Reprieve",
             "version": "1",
-            "description": "Held messages, senders, appeals, queue, organisations, recipients, rules and audit. Lists answer {items, next}; \
+            "description": "Held messages, jobs, senders, appeals, queue, organisations, recipients, rules, \
+                accounts, delivery blocking, statistics and audit. Lists answer {items, next}; \
                 next is the cursor for after. Errors are application/problem+json (RFC 9457).",
         },
         "security": [{ "bearer": [] }],
@@ -336,20 +369,17 @@ fn operation(one: &Operation) -> Value {
         .query
         .iter()
         .map(|name| {
-            let kind = if *name == "hours" {
-                json!({ "type": "integer", "minimum": 1 })
-            } else if *name == "limit" {
-                json!({ "type": "integer", "minimum": 1, "maximum": 100 })
-            } else {
-                text.clone()
+            let kind = match *name {
+                "hours" => json!({ "type": "integer", "minimum": 1 }),
+                "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100 }),
+                "errors" | "exact" => json!({ "type": "boolean" }),
+                _ => text.clone(),
             };
             json!({ "name": name, "in": "query", "schema": kind })
         })
         .collect();
-    for name in ["id", "upload", "file"]
-        .into_iter()
-        .filter(|name| one.path.contains(&format!("{{{name}}}")))
-    {
+    let named = one.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    for name in named {
         parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": text }));
     }
     let mut described = json!({
@@ -385,7 +415,17 @@ fn field(name: &str) -> Value {
     let text = json!({ "type": "string" });
     match name {
         "values" => json!({ "type": "object", "additionalProperties": text }),
-        "back" => json!({ "type": "array", "items": text }),
+        "back" | "ids" | "organisations" | "reasons" | "never" => {
+            json!({ "type": "array", "items": text })
+        }
+        "search" => json!({ "type": "object", "additionalProperties": text }),
+        "events" => json!({ "type": "array", "items": { "type": "object" } }),
+        "dry" | "undo" | "at_once" | "grant" | "immediate" | "cancel" | "fixed" => {
+            json!({ "type": "boolean" })
+        }
+        "roll_back" | "watch_days" | "strike_hours" | "releases_per_day" => {
+            json!({ "type": "integer", "minimum": 0 })
+        }
         "until" => json!({ "type": "string", "format": "date" }),
         "left" => json!({ "type": "integer", "enum": [100, 50, 0] }),
         "days" | "volume" => json!({ "type": "integer", "minimum": 1 }),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use axum::body::Bytes;
 use axum::extract::{Path as Captured, Query};
-use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -13,15 +12,13 @@ use serde_json::{Map, Value, json};
 
 use super::Caller;
 use super::problem::Problem;
-use super::resources::{List, ok, page};
+use super::resources::{Answer, List, ok, page};
 use crate::account::Power;
 use crate::directory::overlay::SETTINGS;
 use crate::directory::search::Wanted;
 use crate::directory::{Frequency, Organisation, Recipient, RuleAction, StoredRule};
 use crate::mail::Address;
 use crate::portal::decisions::{Decider, Declined, Picture, action_word, rule_name};
-
-type Answer = Result<Response, Problem>;
 
 /// A change of an organisation.
 #[derive(Debug, Default, Deserialize)]

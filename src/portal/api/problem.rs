@@ -55,6 +55,8 @@ impl Problem {
         Self::new(422, "Key reused", "this idempotency key stood for another request");
     pub const TOO_MANY: Self =
         Self::new(429, "Too many", "too many requests without a valid token came from here");
+    pub const BUSY: Self =
+        Self::new(429, "Busy", "too much of this is under way; try again when it has ended");
     pub const BROKEN: Self = Self::new(500, "Broken", "the request could not be carried out");
     pub const UNAVAILABLE: Self =
         Self::new(503, "Unavailable", "the store does not answer; try again");

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Caller;
 use super::problem::{Problem, json_text};
+use super::{Caller, Kept};
 use crate::account::{Entry, Power, audit};
 use crate::clock::Timestamp;
 use crate::filter::Class;
@@ -30,16 +30,16 @@ pub type Answer = Result<Response, Problem>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct List {
-    q: String,
-    class: String,
+    pub q: String,
+    pub class: String,
     pub state: String,
     pub organisation: String,
     pub action: String,
     pub sort: String,
-    since: String,
-    until: String,
-    after: String,
-    limit: Option<usize>,
+    pub since: String,
+    pub until: String,
+    pub after: String,
+    pub limit: Option<usize>,
 }
 
 impl List {
@@ -55,6 +55,23 @@ impl List {
             return Ok(Order::default());
         }
         Order::parse(&self.sort).ok_or(Problem::BAD_REQUEST)
+    }
+
+    /// The held messages that are searched for, of those that the caller may
+    /// see.
+    ///
+    /// # Errors
+    /// 400 for a word or a time that is none.
+    pub fn search(&self, caller: &Caller) -> Result<Search, Problem> {
+        Ok(Search {
+            text: self.text(),
+            class: words(&CLASSES, &self.class, Class::as_str)?,
+            state: words(&STATES, &self.state, State::as_str)?,
+            organisations: caller.account.role.organisations().map(<[_]>::to_vec),
+            since: time(&self.since)?,
+            until: time(&self.until)?,
+            order: self.order()?,
+        })
     }
 
     pub fn limit(&self) -> usize {
@@ -88,6 +105,18 @@ fn decision(body: &Bytes) -> Result<Decision, Problem> {
 
 pub fn ok(value: &Value) -> Response {
     json_text(200, value.to_string())
+}
+
+/// An object with fields that no store may hold: the text of a mail, a secret
+/// that is shown once. A repeat of the request is answered without them.
+pub fn ok_once(value: &Value, once: &[&str]) -> Response {
+    let mut kept = value.clone();
+    if let Some(kept) = kept.as_object_mut() {
+        kept.retain(|name, _| !once.contains(&name.as_str()));
+    }
+    let mut answer = ok(value);
+    answer.extensions_mut().insert(Kept(kept.to_string()));
+    answer
 }
 
 pub fn page(items: Vec<Value>, next: Option<Vec<u8>>) -> Response {
@@ -142,15 +171,7 @@ const CLASSES: [Class; 12] = [
 
 pub async fn held(caller: Caller, Query(list): Query<List>) -> Answer {
     caller.needs(Power::See, "GET held").await?;
-    let search = Search {
-        text: list.text(),
-        class: words(&CLASSES, &list.class, Class::as_str)?,
-        state: words(&STATES, &list.state, State::as_str)?,
-        organisations: caller.account.role.organisations().map(<[_]>::to_vec),
-        since: time(&list.since)?,
-        until: time(&list.until)?,
-        order: list.order()?,
-    };
+    let search = list.search(&caller)?;
     let console = caller.console()?;
     let found = console.search.find(&search, list.after()?.as_deref(), list.limit()).await?;
     let items = found.held.iter().map(|held| shown(&caller, held)).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path as Captured, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, post};
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use super::blocking::{browsed, by, list_of, page, record, refused, server, told as told_audit};
 use super::problem::{Problem, json_text};
+use super::resources::{Answer, ok, ok_once};
 use super::{App, Caller};
 use crate::account::Power;
 use crate::clock::SignedDuration;
@@ -30,12 +31,6 @@ use crate::suppression::fetch::Fetched;
 use crate::suppression::rule::REASONS;
 use crate::suppression::upload::{Job, MOST_BYTES};
 use crate::suppression::{self, Also, Server, Upload};
-
-type Answer = Result<Response, Problem>;
-
-fn json_of(value: &Value) -> Response {
-    json_text(200, value.to_string())
-}
 
 /// A server's run settings.
 pub fn settings(server: &Server) -> Value {
@@ -135,7 +130,7 @@ async fn changed(caller: &Caller, change: Change, also: Also<'_>) -> Answer {
     if let Some(token) = token {
         answer["token"] = json!(token);
     }
-    Ok(json_of(&answer))
+    Ok(ok_once(&answer, &["token"]))
 }
 
 pub async fn run(caller: Caller, Captured(id): Captured<String>) -> Answer {
@@ -143,7 +138,7 @@ pub async fn run(caller: Caller, Captured(id): Captured<String>) -> Answer {
     let server = browsed(&caller, &id).await?;
     let also = told_audit(&caller, &server, "run-blocking", "")?;
     let ran = list_of(&caller)?.run(server.id, by(&caller, &also)).await?;
-    Ok(json_of(&json!({
+    Ok(ok(&json!({
         "suppressed": ran.suppressed, "released": ran.released,
         "imports": ran.imports, "waiting": ran.waiting,
     })))
@@ -175,7 +170,7 @@ pub async fn changes(
     let server = server(&caller, &id).await?;
     let version = version.parse().map_err(|_| Problem::NOT_FOUND)?;
     let found = list_of(&caller)?.changes(server.id, version, CHANGES).await.map_err(refused)?;
-    Ok(json_of(&json!({ "version": version, "added": found.added, "removed": found.removed })))
+    Ok(ok(&json!({ "version": version, "added": found.added, "removed": found.removed })))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -197,14 +192,14 @@ pub async fn distribute(caller: Caller, Captured(id): Captured<String>, body: By
     if let Some(version) = asked.roll_back {
         let also = told_audit(&caller, &server, "roll-back-blocking", &version.to_string())?;
         list.roll_back(server.id, version, by(&caller, &also)).await.map_err(refused)?;
-        return Ok(json_of(&json!({ "version": version })));
+        return Ok(ok(&json!({ "version": version })));
     }
     if server.pinned && !asked.dry {
         list.resume(server.id, by(&caller, &|_| {})).await.map_err(refused)?;
     }
     let also = told_audit(&caller, &server, "distribute-blocking", "")?;
     let done = list.distribute(server.id, by(&caller, &also), asked.dry).await.map_err(refused)?;
-    Ok(json_of(&json!({
+    Ok(ok(&json!({
         "version": done.version, "addresses": done.addresses,
         "added": done.added, "removed": done.removed, "dry": asked.dry,
     })))
@@ -244,7 +239,7 @@ pub async fn close_breaker(caller: Caller, Captured(id): Captured<String>, body:
     let also = told_audit(&caller, &server, "close-blocking-breaker", &domain)?;
     let list = list_of(&caller)?;
     let done = list.close_breaker(server.id, &domain, asked.undo, by(&caller, &also)).await?;
-    Ok(json_of(&json!({ "domain": domain, "released": done })))
+    Ok(ok(&json!({ "domain": domain, "released": done })))
 }
 
 /// Uploads are larger than any other body.
@@ -297,7 +292,7 @@ async fn job(
 }
 
 pub async fn one_upload(caller: Caller, Captured(at): Captured<(String, String)>) -> Answer {
-    Ok(json_of(&told(&job(&caller, &at).await?.1)))
+    Ok(ok(&told(&job(&caller, &at).await?.1)))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -329,7 +324,7 @@ pub async fn drop_upload(caller: Caller, Captured(at): Captured<(String, String)
     if !list_of(&caller)?.drop_upload(&job) {
         return Err(Problem::DECIDED);
     }
-    Ok(json_of(&told(&job)))
+    Ok(ok(&told(&job)))
 }
 
 fn told(job: &Job) -> Value {
@@ -434,7 +429,7 @@ pub async fn inquire(caller: Caller, body: Bytes) -> Answer {
         Some(grant) => list.decide_inquiry(&organisation, grant, by, &also).await,
     };
     done.map_err(refused)?;
-    Ok(json_of(&json!({
+    Ok(ok(&json!({
         "organisation": organisation.as_str(),
         "may_download": list.may_download(&organisation).await?,
     })))
