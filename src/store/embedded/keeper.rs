@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -300,15 +301,18 @@ pub(super) fn each_pair(
     }
 }
 
-/// Cuts what stands behind `end`; answers whether there was anything.
+/// Cuts what stands behind `end`; answers whether that was a body, and not
+/// only room.
 fn cut(path: &Path, end: u64) -> io::Result<bool> {
-    let file = File::options().write(true).open(path)?;
-    let longer = file.metadata()?.len() > end;
-    if longer {
-        file.set_len(end)?;
-        file.sync_all()?;
+    let file = File::options().read(true).write(true).open(path)?;
+    if file.metadata()?.len() <= end {
+        return Ok(false);
     }
-    Ok(longer)
+    let mut first = [0];
+    file.read_exact_at(&mut first, end)?;
+    file.set_len(end)?;
+    file.sync_all()?;
+    Ok(first != [0])
 }
 
 /// Has the file stood unchanged for an hour?
@@ -324,5 +328,21 @@ fn changed(path: &Path) -> Option<Timestamp> {
 impl From<OpenError> for Fault {
     fn from(error: OpenError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_cut_off_and_not_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("segment");
+        for (behind, counted) in [(&b""[..], false), (&[0; 9], false), (b"RPB1", true)] {
+            fs::write(&path, [b"kept", behind].concat()).unwrap();
+            assert_eq!(cut(&path, 4).unwrap(), counted);
+            assert_eq!(fs::read(&path).unwrap(), b"kept");
+        }
     }
 }
