@@ -39,11 +39,8 @@ impl Memory {
         let range = (Bound::Included(from), Bound::Excluded(to));
         let state = self.lock();
         let pairs = state.pairs.range::<[u8], _>(range);
-        let copy = |(key, value): (&Vec<u8>, &Value)| (key.clone(), value.clone());
-        match toward {
-            Toward::Last => pairs.take(limit).map(copy).collect(),
-            Toward::First => pairs.rev().take(limit).map(copy).collect(),
-        }
+        let pairs = toward.walk(pairs).take(limit);
+        pairs.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     pub fn body(&self, id: BodyId) -> Option<Bytes> {

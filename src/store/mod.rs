@@ -76,6 +76,16 @@ pub enum Toward {
     First,
 }
 
+impl Toward {
+    /// What a range holds, from the end that comes first.
+    fn walk<R: DoubleEndedIterator>(self, mut range: R) -> impl Iterator<Item = R::Item> {
+        std::iter::from_fn(move || match self {
+            Self::Last => range.next(),
+            Self::First => range.next_back(),
+        })
+    }
+}
+
 /// The answer to a batch that is on stable storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {

@@ -76,18 +76,12 @@ impl Index for Redb {
             return Ok(Vec::new());
         }
         let pairs = self.pairs()?;
-        let mut range = pairs.range::<&[u8]>(from..to).map_err(fault)?;
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let pair = match toward {
-                Toward::Last => range.next(),
-                Toward::First => range.next_back(),
-            };
-            let Some(pair) = pair else { break };
+        let range = pairs.range::<&[u8]>(from..to).map_err(fault)?;
+        let found = toward.walk(range).take(limit).map(|pair| {
             let (key, stored) = pair.map_err(fault)?;
-            found.push((key.value().to_vec(), value_of(stored.value())?));
-        }
-        Ok(found)
+            Ok((key.value().to_vec(), value_of(stored.value())?))
+        });
+        found.collect()
     }
 
     fn apply(&self, ops: &[Op<'_>], sentinel: Option<Sentinel>) -> Result<(), IndexFault> {

@@ -142,14 +142,10 @@ impl Index for Sled {
         if from >= to {
             return Ok(Vec::new());
         }
-        let mut range = self.db.range(from..to);
         let mut found = Vec::new();
+        let mut range = toward.walk(self.db.range(from..to));
         while found.len() < limit {
-            let pair = match toward {
-                Toward::Last => range.next(),
-                Toward::First => range.next_back(),
-            };
-            let Some(pair) = pair else { break };
+            let Some(pair) = range.next() else { break };
             let (key, stored) = pair.map_err(fault)?;
             let value = match self.whole(&key, &stored)? {
                 Some(value) => Some(value),
