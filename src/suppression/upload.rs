@@ -174,8 +174,8 @@ impl Uploads {
         let mut all = self.all();
         if all.len() >= REMEMBERED {
             let over = all.iter().position(|job| job.stage().is_over());
-            // Nobody registered it in all this time.
-            let idle = || all.iter().position(|job| !job.stage().is_moving());
+            // Nobody registered it in all this time, nor can from now on.
+            let idle = || all.iter().position(|job| job.take().is_some());
             let gone = over.or_else(idle).ok_or(Refused::Busy)?;
             if let Some(job) = all.remove(gone) {
                 job.enter(Stage::Dropped);
