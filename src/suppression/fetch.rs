@@ -7,6 +7,7 @@
 //! can be rolled back as a map file can.
 
 use std::fs::File;
+use std::io::Seek;
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -76,9 +77,13 @@ impl Suppression {
             return Ok(Fetched::Unknown);
         }
         let Some((path, _)) = self.list_file(&row.record) else { return Ok(Fetched::Nothing) };
-        // A renamed file stays whole for whoever has it open.
+        // A renamed file stays whole for whoever has it open; its version is
+        // its own, and not that of what lies there a moment later.
         let open = || -> std::io::Result<(File, Option<u64>)> {
-            Ok((File::open(&path)?, map::read_head(&path)?))
+            let mut file = File::open(&path)?;
+            let version = map::head_of(&file)?;
+            file.rewind()?;
+            Ok((file, version))
         };
         let (file, version) = match open() {
             Ok((file, Some(version))) => (file, version),

@@ -261,8 +261,13 @@ pub fn in_force(path: &Path, form: Form) -> io::Result<Option<u64>> {
 
 /// The version in the first line of a list; `None`: it is not ours.
 pub fn read_head(path: &Path) -> io::Result<Option<u64>> {
+    head_of(&File::open(path)?)
+}
+
+/// The same of a list that is open, at its beginning; it is behind that then.
+pub fn head_of(file: &File) -> io::Result<Option<u64>> {
     let mut line = String::new();
-    BufReader::new(File::open(path)?).take(HEAD_BYTES).read_line(&mut line)?;
+    BufReader::new(file).take(HEAD_BYTES).read_line(&mut line)?;
     Ok(version_of(&line))
 }
 
