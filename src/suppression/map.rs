@@ -187,7 +187,8 @@ fn is_plain(address: &str) -> bool {
 
 /// The addresses of the file as it stands, in order beside the new ones.
 struct Before {
-    lines: Option<io::Lines<BufReader<File>>>,
+    /// Somebody else may have written there what is no text.
+    lines: Option<io::Split<BufReader<File>>>,
     waiting: Option<String>,
 }
 
@@ -195,7 +196,8 @@ impl Before {
     fn open(path: &Path) -> io::Result<Self> {
         match File::open(path) {
             Ok(file) => {
-                let mut before = Self { lines: Some(BufReader::new(file).lines()), waiting: None };
+                let lines = BufReader::new(file).split(b'\n');
+                let mut before = Self { lines: Some(lines), waiting: None };
                 before.advance()?;
                 Ok(before)
             }
@@ -210,9 +212,9 @@ impl Before {
         self.waiting = None;
         while let Some(line) = self.lines.as_mut().and_then(Iterator::next) {
             let line = line?;
-            if !line.starts_with('#') && !line.is_empty() {
-                let key = line.split(' ').next().unwrap_or_default();
-                self.waiting = Some(key.to_owned());
+            let key = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+            if !key.starts_with(b"#") && !line.is_empty() {
+                self.waiting = Some(String::from_utf8_lossy(key).into_owned());
                 break;
             }
         }

@@ -593,10 +593,13 @@ async fn a_map_file_is_replaced_whole_numbered_and_rolled_back() {
     list.step().await.unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().contains("version 1:"), "pinned");
     list.resume(1, "test").await.unwrap();
-    std::fs::write(&path, "somebody else's\n").unwrap();
-    assert!(matches!(list.drift(1).await.unwrap(), distribute::Drift::Changed(_)));
-    list.step().await.unwrap();
-    assert!(std::fs::read_to_string(&path).unwrap().contains("version 3:"));
+    for (version, spoilt) in [(3, &b"somebody else's\n"[..]), (4, b"no text: \xff\n\xe4 b\n")] {
+        std::fs::write(&path, spoilt).unwrap();
+        assert!(matches!(list.drift(1).await.unwrap(), distribute::Drift::Changed(_)));
+        list.step().await.unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("# reprieve version {version}:")), "{text}");
+    }
 }
 
 #[tokio::test]
