@@ -641,8 +641,9 @@ async fn a_map_file_is_never_seen_half_written() {
     let (reading, done) =
         (path.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
     let ended = std::sync::Arc::clone(&done);
+    let (begins, begun) = tokio::sync::oneshot::channel();
     let reader = tokio::task::spawn_blocking(move || {
-        let mut seen = std::collections::BTreeSet::new();
+        let (mut seen, mut begins) = (std::collections::BTreeSet::new(), Some(begins));
         while !ended.load(std::sync::atomic::Ordering::Relaxed) {
             let text = std::fs::read_to_string(&reading).unwrap();
             let version = text.strip_prefix("# reprieve version ").unwrap();
@@ -650,9 +651,11 @@ async fn a_map_file_is_never_seen_half_written() {
             assert!(text.ends_with('\n'));
             assert_eq!(text.lines().count() as u64, addresses(version) + 1, "{version}");
             seen.insert(version);
+            begins.take().map(|begins| begins.send(()));
         }
         seen
     });
+    begun.await.unwrap();
     for version in 2..=6 {
         let mut lines = String::new();
         for n in 0..2_000 {
