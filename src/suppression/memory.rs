@@ -42,7 +42,13 @@ impl Rolls {
         let followed = rolls.clone();
         store.watch(Suppressed::TABLE, move |news| followed.set(news.key, news.value.is_some()));
         let followed = rolls.clone();
-        store.watch(Lifted::TABLE, move |news| followed.set(news.key, news.value.is_none()));
+        store.watch(Lifted::TABLE, move |news| {
+            // One that goes lists nothing: the upload that ends it does, for
+            // as long as it is in force.
+            if news.value.is_some() {
+                followed.set(news.key, false);
+            }
+        });
         let servers = Arc::clone(&rolls.servers);
         store.watch(Server::TABLE, move |_| {
             servers.fetch_add(1, Ordering::Release);

@@ -380,6 +380,31 @@ async fn an_uploaded_list_is_released_when_its_watch_period_is_over() {
     assert_eq!(blocks, [], "nothing of it is kept");
 }
 
+/// Released from one list, subject to blocking again, and in another: it goes
+/// with that one.
+#[tokio::test]
+async fn an_address_that_a_list_brought_back_is_released_with_it() {
+    let list = list();
+    with_settings(&list, |settings| settings.watch_days = Some(10)).await;
+    let one = address("a@far.example");
+    let upload = Upload {
+        server: OWN,
+        file: "list.csv".to_owned(),
+        by: "admin".to_owned(),
+        column: String::new(),
+        at_once: true,
+    };
+    list.register(&upload, &b"a@far.example\n"[..]).await.unwrap();
+    list.release(OWN, &one, "test").await.unwrap();
+    list.unexempt(OWN, &one, "test").await.unwrap();
+    list.register(&upload, &b"a@far.example\n"[..]).await.unwrap();
+    assert!(list.covers(&one).await.unwrap());
+    list.clock().advance(SignedDuration::from_hours(24 * 10 + 1));
+    list.run(OWN, "test").await.unwrap();
+    assert!(!list.covers(&one).await.unwrap());
+    assert!(list.roll(OWN).is_empty());
+}
+
 /// Two people change a server: what one of them did not touch stays as the
 /// other has made it.
 #[tokio::test]
