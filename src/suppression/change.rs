@@ -61,11 +61,9 @@ impl Suppression {
         let fetches = change.way.as_deref() == Some("download") && change.id != OWN;
         let (token, fetching) = if fetches { Some(fetch::token()) } else { None }.unzip();
         for _ in 0..TRIES {
+            let all = self.servers().await?;
             let id = match change.id {
-                Change::NEXT => {
-                    let all = self.servers().await?;
-                    all.iter().map(|one| one.id).max().unwrap_or(OWN) + 1
-                }
+                Change::NEXT => all.iter().map(|one| one.id).max().unwrap_or(OWN) + 1,
                 id => id,
             };
             let row = self.known(id).await?;
@@ -76,6 +74,8 @@ impl Suppression {
                 None => Server::new(id, &name, Way::Socketmap),
             };
             let off = take_over(&mut server, &change, fetching.as_ref())?;
+            let others: Vec<Server> = all.into_iter().filter(|one| one.id != id).collect();
+            free(&server, row.as_ref().map(|row| &row.record), &others)?;
             if !self.write_server(row.as_ref(), &server, by).await? {
                 continue;
             }
@@ -86,6 +86,29 @@ impl Suppression {
             return Ok(Changed { server, cancelled, token });
         }
         Err(Refused::Busy)
+    }
+}
+
+/// Two servers of one name would be asked for as one of them, and two lists
+/// in one file would take turns in it. What a server has had is not judged.
+fn free(server: &Server, before: Option<&Server>, others: &[Server]) -> Result<(), Refused> {
+    let name = &server.name;
+    let fresh = before.is_none_or(|before| before.name != *name);
+    // So the live lookup calls our courier.
+    let reserved = name == "own" && server.id != OWN;
+    if fresh && (reserved || others.iter().any(|one| one.name == *name)) {
+        return Err(Refused::Taken(name.clone()));
+    }
+    let file = |way: &Way| match way {
+        Way::MapFile { path, .. } => Some(path.clone()),
+        Way::Own | Way::Socketmap | Way::Download(_) => None,
+    };
+    let path = file(&server.way).filter(|_| before.is_none_or(|one| one.way != server.way));
+    match path {
+        Some(path) if others.iter().any(|one| file(&one.way).as_ref() == Some(&path)) => {
+            Err(Refused::Taken(path))
+        }
+        _ => Ok(()),
     }
 }
 

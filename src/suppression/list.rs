@@ -52,6 +52,9 @@ pub enum Refused {
     Name(String),
     #[error("{0:?} is not socketmap, download, or a map file like cdb:/etc/postfix/blocked")]
     Way(String),
+    /// A name, or the path of a map file.
+    #[error("another server has {0:?} already")]
+    Taken(String),
     #[error("there is a server {0} already")]
     ServerKnown(ServerId),
     /// Something that was typed is not what it should be.

@@ -728,6 +728,33 @@ async fn the_socketmap_answers_and_a_release_is_at_once() {
 }
 
 #[tokio::test]
+async fn no_two_servers_have_one_name_or_one_file() {
+    let list = list();
+    let change = |id, name: &str, way: &str| change::Change {
+        id,
+        name: Some(name.to_owned()),
+        way: Some(way.to_owned()),
+        ..change::Change::default()
+    };
+    let next = change::Change::NEXT;
+    list.change(change(next, "mx1", "texthash:/etc/a"), "test").await.unwrap();
+    for (name, way, taken) in [
+        ("mx1", "socketmap", "mx1"),
+        ("own", "socketmap", "own"),
+        ("mx2", "cdb:/etc/a", "/etc/a"),
+    ] {
+        let refused = list.change(change(next, name, way), "test").await.map(|_| ());
+        assert_eq!(refused, Err(Refused::Taken(taken.to_owned())));
+    }
+    list.change(change(next, "mx2", "cdb:/etc/b"), "test").await.unwrap();
+    let refused = list.change(change(2, "mx1", "cdb:/etc/b"), "test").await.map(|_| ());
+    assert_eq!(refused, Err(Refused::Taken("mx1".to_owned())));
+    assert_eq!(list.servers().await.unwrap().len(), 3);
+    // Its own are its own.
+    list.change(change(2, "mx2", "texthash:/etc/b"), "test").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_reason_that_is_switched_off_can_be_cancelled() {
     let list = list();
     list.note(&failed(&list, "a@far.example", "550 5.1.1 no such user")).await.unwrap();

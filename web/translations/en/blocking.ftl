@@ -156,6 +156,7 @@ refused-exempt = Exempt; delete the exemption first:
 refused-not-exempt = Has no exemption:
 refused-never = May never be blocked (our own domains, postmaster, abuse, or listed so):
 refused-no-server = There is no server
+refused-taken = Another server has this already:
 refused-server-known = There is a server of this number already:
 refused-name = A name is one word, and no number:
 refused-way = A map file needs an absolute path without spaces and commas:

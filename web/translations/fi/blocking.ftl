@@ -156,6 +156,7 @@ refused-exempt = Vapautettu; poista ensin vapautus:
 refused-not-exempt = Ei ole vapautettu:
 refused-never = Ei koskaan estettävissä (omat verkkotunnukset, postmaster, abuse tai niin määrätty):
 refused-no-server = Palvelinta ei ole:
+refused-taken = Tämä on jo toisella palvelimella:
 refused-server-known = Tämänumeroinen palvelin on jo:
 refused-name = Nimi on yksi sana eikä numero:
 refused-way = Taulutiedosto tarvitsee absoluuttisen polun ilman välilyöntejä ja pilkkuja:

@@ -156,6 +156,7 @@ refused-exempt = 停止解除リストにあります。先に削除してくだ
 refused-not-exempt = 停止解除リストにありません:
 refused-never = 停止できない宛先です（自社ドメイン、postmaster、abuse、または指定された宛先）:
 refused-no-server = サーバーがありません:
+refused-taken = すでに別のサーバーで使われています:
 refused-server-known = この番号のサーバーはすでにあります:
 refused-name = 名前は一語で、数字だけにはできません:
 refused-way = マップファイルには空白やコンマのない絶対パスが必要です:

@@ -173,6 +173,7 @@ fn why_not(admin: &Admin, refused: &Refused) -> Markup {
         Refused::NoServer(id) => ("refused-no-server", id.to_string()),
         Refused::Name(name) => ("refused-name", name.clone()),
         Refused::Way(way) => ("refused-way", way.clone()),
+        Refused::Taken(what) => ("refused-taken", what.clone()),
         Refused::ServerKnown(id) => ("refused-server-known", id.to_string()),
         Refused::Settings(SettingsError::Time) => ("refused-time", String::new()),
         Refused::Settings(SettingsError::Zone(zone)) => ("refused-zone", zone.clone()),
