@@ -13,11 +13,11 @@ use std::io;
 use std::path::Path;
 
 use super::map::{self, Changes, Form};
-use super::record::{Distributed, Server, ServerId};
+use super::server::{Distributed, Server, ServerId};
 use super::way::{MapType, Way};
 use super::{By, Suppression, list::Refused};
 use crate::clock::SignedDuration;
-use crate::store::{Batch, Fault, Row};
+use crate::store::{Batch, Fault};
 
 /// What Postfix answers for a suppressed address (RFC 3463 X.7.1: policy, so
 /// that no classifier takes it for a dead address of its own knowledge).
@@ -354,24 +354,5 @@ impl Suppression {
         if let Some(log) = &self.log {
             log.step_failed("distribution", &format!("server {} has drifted: {how}", server.id));
         }
-    }
-
-    /// A server's record by its name, for the socketmap.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn server_named(&self, name: &str) -> Result<Option<Server>, Fault> {
-        let mut found = None;
-        self.each(|one: Server| {
-            if one.name == name {
-                found = Some(one);
-            }
-        })
-        .await?;
-        Ok(found)
-    }
-
-    pub(super) async fn known(&self, id: ServerId) -> Result<Option<Row<Server>>, Fault> {
-        self.store().find::<Server>(&id.to_be_bytes()).await
     }
 }

@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
 use super::classify::Class;
-use super::record::ServerId;
+use super::server::ServerId;
 use crate::clock::Timestamp;
 use crate::store::{Batch, Fault, Record, Refusal, Row, Store, Table};
 

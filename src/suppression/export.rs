@@ -3,8 +3,8 @@
 
 use super::Suppression;
 use super::csv;
-use super::record::ServerId;
 use super::search::Query;
+use super::server::ServerId;
 use crate::clock::Timestamp;
 use crate::store::Fault;
 use crate::store::arena::Order;

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 
 use super::list::Refused;
 use super::map::Form;
-use super::record::{Distributed, Server, ServerId};
+use super::server::{Distributed, Server, ServerId};
 use super::way::Way;
 use super::{Suppression, map};
 use crate::clock::SignedDuration;

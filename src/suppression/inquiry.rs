@@ -3,11 +3,65 @@
 //!
 //! Each step is one batch, to which the caller adds its audit entry.
 
+use minicbor::{Decode, Encode};
+
 use super::list::Refused;
-use super::record::{Inquiry, InquiryState};
 use super::{Also, Suppression, event};
+use crate::clock::Timestamp;
 use crate::directory::OrganisationId;
-use crate::store::{Batch, Fault, Refusal, Row};
+use crate::store::{Batch, Fault, Record, Refusal, Row, Table};
+
+/// An organisation's wish to download lists and logs: asked by its
+/// administrator, decided by an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Inquiry {
+    #[n(0)]
+    pub organisation: OrganisationId,
+    #[cbor(n(1), with = "crate::store::record::micros")]
+    pub at: Timestamp,
+    /// The login that asked; empty where an operator granted unasked.
+    #[n(2)]
+    pub by: String,
+    /// In the administrator's words.
+    #[n(3)]
+    pub why: String,
+    #[n(4)]
+    pub state: InquiryState,
+    #[cbor(n(5), with = "crate::store::record::maybe_micros")]
+    pub decided_at: Option<Timestamp>,
+    #[n(6)]
+    pub decided_by: Option<String>,
+}
+
+/// The numbers stand on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum InquiryState {
+    #[n(0)]
+    Open,
+    #[n(1)]
+    Granted,
+    #[n(2)]
+    Refused,
+}
+
+impl InquiryState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl Record for Inquiry {
+    const TABLE: Table = Table::SuppressionInquiry;
+
+    fn key(&self) -> Vec<u8> {
+        self.organisation.as_str().as_bytes().to_vec()
+    }
+}
 
 impl Suppression {
     /// Whether an organisation's administrators may download.

@@ -11,8 +11,9 @@ use std::sync::PoisonError;
 use super::classify::{Class, classify};
 use super::distribute::ANSWER;
 use super::event::{Event, Outcome, cut};
-use super::record::{self, Count, Exemption, Reason, Server, ServerId, Suppressed, Window};
+use super::record::{self, Count, Exemption, Reason, Suppressed, Window};
 use super::rule::{self, Strikes};
+use super::server::{Server, ServerId};
 use super::{By, OWN, Suppression};
 use crate::clock::{SignedDuration, Timestamp};
 use crate::mail::Address;
@@ -354,16 +355,6 @@ impl Suppression {
         (by.also)(&mut batch);
         self.write(batch).await?;
         Ok(released)
-    }
-
-    /// A server's record; our own courier has one before it is written.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn server(&self, id: ServerId) -> Result<Row<Server>, Fault> {
-        let row = self.store.find::<Server>(&id.to_be_bytes()).await?;
-        // Revision 0 is of nothing that was written.
-        Ok(row.unwrap_or_else(|| Row { record: Server { id, ..Server::own() }, revision: 0 }))
     }
 
     pub(super) async fn exemption(

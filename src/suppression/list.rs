@@ -6,11 +6,10 @@
 
 use super::csv::{CsvError, Wrong};
 use super::learn::TRIES;
-use super::record::{
-    self, Count, Exemption, Import, ImportState, Lifted, Reason, Server, ServerId, Suppressed,
-};
+use super::record::{self, Count, Exemption, Import, ImportState, Lifted, Reason, Suppressed};
 use super::rule::SettingsError;
-use super::{By, OWN, Suppression};
+use super::server::ServerId;
+use super::{By, Suppression};
 use crate::clock::Timestamp;
 use crate::mail::Address;
 use crate::store::{Batch, Fault, Refusal, Row};
@@ -300,75 +299,5 @@ impl Suppression {
         })
         .await?;
         Ok(found)
-    }
-
-    /// All servers, our own courier first.
-    ///
-    /// # Errors
-    /// [`Fault`] if the store cannot read.
-    pub async fn servers(&self) -> Result<Vec<Server>, Fault> {
-        let mut all = vec![self.server(super::OWN).await?.record];
-        self.each(|one: Server| all.extend(Some(one).filter(|one| one.id != super::OWN))).await?;
-        Ok(all)
-    }
-
-    /// Makes a server.
-    ///
-    /// # Errors
-    /// [`Refused::ServerKnown`] if there is one of this number;
-    /// [`Refused::Settings`] if they cannot be.
-    pub async fn add_server(&self, server: &Server, by: impl Into<By<'_>>) -> Result<(), Refused> {
-        if self.write_server(None, server, by.into()).await? {
-            Ok(())
-        } else {
-            Err(Refused::ServerKnown(server.id))
-        }
-    }
-
-    /// Changes a server's record as it stands when that is written: `change`
-    /// is called again when another change came first.
-    ///
-    /// # Errors
-    /// [`Refused`]: what `change` says, or [`Refused::Settings`] if what it
-    /// makes of them cannot be.
-    pub async fn edit_server<T>(
-        &self,
-        id: ServerId,
-        by: impl Into<By<'_>>,
-        change: impl Fn(&mut Server) -> Result<T, Refused>,
-    ) -> Result<(Server, T), Refused> {
-        let by = by.into();
-        for _ in 0..TRIES {
-            let row = self.known(id).await?;
-            let mut server = match &row {
-                Some(row) => row.record.clone(),
-                None if id == OWN => Server::own(),
-                None => return Err(Refused::NoServer(id)),
-            };
-            let done = change(&mut server)?;
-            if self.write_server(row.as_ref(), &server, by).await? {
-                return Ok((server, done));
-            }
-        }
-        Err(Refused::Busy)
-    }
-
-    /// Writes a server over the record that was read, or where there was none;
-    /// `false`: another change came first.
-    pub(super) async fn write_server(
-        &self,
-        row: Option<&Row<Server>>,
-        server: &Server,
-        by: By<'_>,
-    ) -> Result<bool, Refused> {
-        server.settings.check()?;
-        let mut batch = Batch::new();
-        batch.upsert(row, server);
-        (by.also)(&mut batch);
-        match self.store.commit(batch).await {
-            Ok(_) => Ok(true),
-            Err(Refusal::Conflict(_)) => Ok(false),
-            Err(refusal) => Err(Fault::Unavailable(refusal.to_string()).into()),
-        }
     }
 }

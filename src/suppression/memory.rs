@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-use super::record::{self, Block, Import, ImportState, Lifted, Server, ServerId, Suppressed};
+use super::record::{self, Block, Import, ImportState, Lifted, Suppressed};
 use super::roll::Roll;
+use super::server::{Server, ServerId};
 use super::{PAGE, Suppression};
 use crate::clock::SignedDuration;
 use crate::store::{Batch, Fault, Record, Row, Store};

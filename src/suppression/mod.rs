@@ -27,18 +27,21 @@ pub mod roll;
 pub mod rule;
 mod run;
 mod search;
+mod server;
 pub mod socketmap;
 pub mod tail;
 pub mod upload;
 mod way;
 
 pub use import::{Preview, Upload};
+pub use inquiry::{Inquiry, InquiryState};
 pub use learn::Noted;
 pub use list::Refused;
-pub use record::{Exemption, Inquiry, InquiryState, OWN, Reason, Server, ServerId, Suppressed};
+pub use record::{Exemption, Reason, Suppressed};
 pub use rule::RunSettings;
 pub use run::Ran;
 pub use search::Query;
+pub use server::{OWN, Server, ServerId};
 pub use way::{MapType, Way};
 
 use std::collections::{HashMap, HashSet};
@@ -50,8 +53,9 @@ use crate::mail::Address;
 use crate::maillog::Maillog;
 use crate::store::record::Schema;
 use crate::store::{Batch, Fault, Record, Row, Store};
-use record::{Block, Count, Distributed, Import, Lifted, Window};
+use record::{Block, Count, Import, Lifted, Window};
 use roll::Roll;
+use server::Distributed;
 
 /// The list. Clones share the store and the memory.
 #[derive(Clone)]

@@ -1,22 +1,16 @@
-//! What the list keeps: suppressed addresses, strikes, exemptions, servers,
-//! providers' windows, imports. Keys end in the server's number, so that one
-//! address is found for every server at once.
+//! What the list keeps: suppressed addresses, strikes, exemptions, providers'
+//! windows, imports. Keys end in the server's number, so that one address is
+//! found for every server at once.
 
 use minicbor::{Decode, Encode};
 use uuid::Uuid;
 
 use super::classify::Class;
-use super::rule::{RunSettings, Strikes};
-use super::way::Way;
+use super::rule::Strikes;
+use super::server::{OWN, ServerId};
 use crate::clock::Timestamp;
-use crate::directory::OrganisationId;
 use crate::mail::Address;
 use crate::store::{Index, Record, Table};
-
-/// A mail server that the list is kept for. 0 is our own courier.
-pub type ServerId = u16;
-/// Our own courier, which is always there.
-pub const OWN: ServerId = 0;
 
 /// Why an address is suppressed. The numbers stand on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -136,98 +130,6 @@ pub struct Exemption {
     pub last_error: Option<String>,
 }
 
-/// A mail server, how its list is run, and how far it has it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Server {
-    #[n(0)]
-    pub id: ServerId,
-    #[n(1)]
-    pub name: String,
-    #[n(2)]
-    pub way: Way,
-    #[n(3)]
-    pub settings: RunSettings,
-    /// Addresses and patterns that are never suppressed.
-    #[n(4)]
-    pub never: Vec<String>,
-    #[cbor(n(5), with = "crate::store::record::maybe_micros")]
-    pub previous_run: Option<Timestamp>,
-    /// The last version that was distributed; 0: none yet.
-    #[n(6)]
-    pub version: u64,
-    /// The last version that the server is known to have.
-    #[n(7)]
-    pub acknowledged: u64,
-    #[cbor(n(8), with = "crate::store::record::maybe_micros")]
-    pub acknowledged_at: Option<Timestamp>,
-    /// What went wrong with the last distribution.
-    #[n(9)]
-    pub trouble: Option<String>,
-    /// Distribution stands at an old version until somebody resumes it.
-    #[n(10)]
-    #[cbor(default)]
-    pub pinned: bool,
-    /// Whose server it is: its administrators run it. Absent: the service's.
-    #[n(11)]
-    pub organisation: Option<OrganisationId>,
-    /// How many the watch period has released on its last day of doing so.
-    #[n(12)]
-    pub released: Option<OnDay>,
-}
-
-/// A number that counts for one day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct OnDay {
-    /// Of the server's zone, as days since 1970-01-01.
-    #[n(0)]
-    pub day: i64,
-    #[n(1)]
-    pub count: u64,
-}
-
-impl Server {
-    pub fn own() -> Self {
-        Self::new(OWN, "own courier", Way::Own)
-    }
-
-    pub fn new(id: ServerId, name: &str, way: Way) -> Self {
-        Self {
-            id,
-            name: name.to_owned(),
-            way,
-            settings: RunSettings::default(),
-            never: Vec::new(),
-            previous_run: None,
-            version: 0,
-            acknowledged: 0,
-            acknowledged_at: None,
-            trouble: None,
-            pinned: false,
-            organisation: None,
-            released: None,
-        }
-    }
-}
-
-/// One distribution: what changed, when, and by whom.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Distributed {
-    #[n(0)]
-    pub server: ServerId,
-    #[n(1)]
-    pub version: u64,
-    #[cbor(n(2), with = "crate::store::record::micros")]
-    pub at: Timestamp,
-    #[n(3)]
-    pub by: String,
-    #[n(4)]
-    pub addresses: u64,
-    #[n(5)]
-    pub added: u64,
-    #[n(6)]
-    pub removed: u64,
-}
-
 /// What one provider answered within the present window.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Window {
@@ -330,50 +232,6 @@ pub struct Lifted {
     pub at: Timestamp,
 }
 
-/// An organisation's wish to download lists and logs: asked by its
-/// administrator, decided by an operator.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Inquiry {
-    #[n(0)]
-    pub organisation: OrganisationId,
-    #[cbor(n(1), with = "crate::store::record::micros")]
-    pub at: Timestamp,
-    /// The login that asked; empty where an operator granted unasked.
-    #[n(2)]
-    pub by: String,
-    /// In the administrator's words.
-    #[n(3)]
-    pub why: String,
-    #[n(4)]
-    pub state: InquiryState,
-    #[cbor(n(5), with = "crate::store::record::maybe_micros")]
-    pub decided_at: Option<Timestamp>,
-    #[n(6)]
-    pub decided_by: Option<String>,
-}
-
-/// The numbers stand on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum InquiryState {
-    #[n(0)]
-    Open,
-    #[n(1)]
-    Granted,
-    #[n(2)]
-    Refused,
-}
-
-impl InquiryState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Granted => "granted",
-            Self::Refused => "refused",
-        }
-    }
-}
-
 /// How far a log of another mail server was read.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct LogPosition {
@@ -456,24 +314,6 @@ impl Record for Lifted {
     }
 }
 
-impl Record for Server {
-    const TABLE: Table = Table::SuppressionServer;
-
-    fn key(&self) -> Vec<u8> {
-        self.id.to_be_bytes().to_vec()
-    }
-}
-
-impl Record for Distributed {
-    const TABLE: Table = Table::SuppressionDistributed;
-
-    fn key(&self) -> Vec<u8> {
-        let mut key = self.server.to_be_bytes().to_vec();
-        key.extend_from_slice(&self.version.to_be_bytes());
-        key
-    }
-}
-
 impl Record for Window {
     const TABLE: Table = Table::SuppressionWindow;
 
@@ -509,14 +349,6 @@ impl Record for Block {
         let mut key = import_key(self.server, self.import);
         key.extend_from_slice(&self.number.to_be_bytes());
         key
-    }
-}
-
-impl Record for Inquiry {
-    const TABLE: Table = Table::SuppressionInquiry;
-
-    fn key(&self) -> Vec<u8> {
-        self.organisation.as_str().as_bytes().to_vec()
     }
 }
 

@@ -5,10 +5,9 @@
 //! how many of them were released: a million of them are no million records.
 
 use super::list::Refused;
-use super::record::{
-    self, Count, Import, ImportState, Lifted, OnDay, Reason, ServerId, Suppressed,
-};
+use super::record::{self, Count, Import, ImportState, Lifted, Reason, Suppressed};
 use super::rule::Strikes;
+use super::server::{OnDay, ServerId};
 use super::{By, Suppression};
 use crate::clock::Timestamp;
 use crate::mail::Address;

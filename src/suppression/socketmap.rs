@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Suppression;
 use super::distribute::ANSWER;
-use super::record::{OWN, ServerId};
 use super::roll::Roll;
+use super::server::{OWN, ServerId};
 use crate::mail::Address;
 use crate::store::Fault;
 

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use super::distribute::ANSWER;
 use super::event::Outcome;
 use super::learn::Noted;
-use super::record::{LogPosition, ServerId};
+use super::record::LogPosition;
+use super::server::ServerId;
 use crate::clock::Timestamp;
 use crate::mail::Address;
 

@@ -9,7 +9,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::classify::Class;
 use super::event::Outcome;
 use super::list::Refused;
-use super::record::{OWN, Reason, Server};
 use super::rule::RunSettings;
 use super::*;
 use crate::clock::{SignedDuration, Timestamp};
@@ -738,11 +737,9 @@ async fn no_two_servers_have_one_name_or_one_file() {
     };
     let next = change::Change::NEXT;
     list.change(change(next, "mx1", "texthash:/etc/a"), "test").await.unwrap();
-    for (name, way, taken) in [
-        ("mx1", "socketmap", "mx1"),
-        ("own", "socketmap", "own"),
-        ("mx2", "cdb:/etc/a", "/etc/a"),
-    ] {
+    for (name, way, taken) in
+        [("mx1", "socketmap", "mx1"), ("own", "socketmap", "own"), ("mx2", "cdb:/etc/a", "/etc/a")]
+    {
         let refused = list.change(change(next, name, way), "test").await.map(|_| ());
         assert_eq!(refused, Err(Refused::Taken(taken.to_owned())));
     }
