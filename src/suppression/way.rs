@@ -87,3 +87,40 @@ impl MapType {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_file_is_named_as_in_main_cf() {
+        for (text, shown) in [
+            ("/etc/postfix/blocked", Some("texthash:/etc/postfix/blocked")),
+            ("texthash:/etc/a", Some("texthash:/etc/a")),
+            ("cdb:/etc/a", Some("cdb:/etc/a")),
+            ("lmdb:/etc/a", Some("lmdb:/etc/a")),
+            ("hash:/etc/a", None),
+            ("cdb:a", None),
+            ("cdb:/etc/a b", None),
+            ("cdb:/etc/a,b", None),
+            ("cdb:/etc/", None),
+            ("", None),
+        ] {
+            let way = Way::map_file(text).map(|way| way.to_string());
+            assert_eq!(way.as_deref(), shown, "{text}");
+        }
+    }
+
+    /// A map file as it was stored before there were types.
+    #[test]
+    fn a_map_file_without_a_type_is_a_texthash() {
+        #[derive(minicbor::Encode)]
+        enum Before {
+            #[n(1)]
+            MapFile(#[n(0)] String),
+        }
+        let stored = minicbor::to_vec(Before::MapFile("/etc/a".to_owned())).unwrap();
+        let way: Way = minicbor::decode(&stored).unwrap();
+        assert_eq!(Some(way), Way::map_file("/etc/a"));
+    }
+}
