@@ -27,6 +27,9 @@ pub enum CsvError {
 const SAMPLE: usize = 64 << 10;
 /// A cell longer than this is no address.
 const CELL: usize = 1024;
+/// Bytes of one row: a quotation mark that is never closed makes one of all
+/// that follows.
+const ROW: usize = 1 << 20;
 
 /// The cells of one column, one row after the other.
 pub struct Rows<R: Read> {
@@ -112,10 +115,11 @@ impl<R: Read> Rows<R> {
 }
 
 fn read<R: Read>(
-    reader: &mut csv::Reader<R>,
+    reader: &mut csv::Reader<Utf8<R>>,
     into: &mut csv::StringRecord,
 ) -> Result<bool, CsvError> {
     let line = reader.position().line();
+    reader.get_mut().row = 0;
     reader.read_record(into).map_err(|error| CsvError::Csv(line, error.to_string()))
 }
 
@@ -208,6 +212,8 @@ struct Utf8<R> {
     ended: bool,
     /// A CR was read, and what comes next decides about it.
     cr: bool,
+    /// Bytes given since a row was begun.
+    row: usize,
 }
 
 impl<R: Read> Utf8<R> {
@@ -221,6 +227,7 @@ impl<R: Read> Utf8<R> {
             given: 0,
             ended: false,
             cr: false,
+            row: 0,
         }
     }
 
@@ -265,6 +272,10 @@ impl<R: Read> Read for Utf8<R> {
         let length = rest.len().min(into.len());
         into[..length].copy_from_slice(&rest[..length]);
         self.given += length;
+        self.row += length;
+        if self.row > ROW {
+            return Err(io::Error::other("a row is longer than 1 MiB"));
+        }
         Ok(length)
     }
 }
@@ -324,5 +335,15 @@ mod tests {
         assert_eq!(all(b"a@b.example\nc@d.example\n", "").len(), 2);
         assert!(matches!(Rows::open(&b"x,y\n"[..], "mail"), Err(CsvError::NoColumn(..))));
         assert!(matches!(Rows::open(&b""[..], ""), Err(CsvError::Empty)));
+    }
+
+    #[test]
+    fn a_row_without_end_is_refused() {
+        let open = ["mail\n\"", &"a@b.example\n".repeat(ROW / 8)].concat();
+        let mut rows = Rows::open(open.as_bytes(), "mail").unwrap();
+        let refused = rows.next().unwrap_err().to_string();
+        assert!(refused.starts_with("line 2 is no CSV"), "{refused}");
+        let closed = open.replace('"', "");
+        assert_eq!(all(closed.as_bytes(), "mail").len(), ROW / 8);
     }
 }
