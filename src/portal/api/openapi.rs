@@ -414,11 +414,10 @@ fn operation(one: &Operation) -> Value {
 fn field(name: &str) -> Value {
     let text = json!({ "type": "string" });
     match name {
-        "values" => json!({ "type": "object", "additionalProperties": text }),
+        "values" | "search" => json!({ "type": "object", "additionalProperties": text }),
         "back" | "ids" | "organisations" | "reasons" | "never" => {
             json!({ "type": "array", "items": text })
         }
-        "search" => json!({ "type": "object", "additionalProperties": text }),
         "events" => json!({ "type": "array", "items": { "type": "object" } }),
         "dry" | "undo" | "at_once" | "grant" | "immediate" | "cancel" | "fixed" => {
             json!({ "type": "boolean" })
