@@ -94,6 +94,8 @@ struct Inner {
     /// Claims of this process are made one behind the other: side by side
     /// they would all see the same first items, and all but one lose.
     claiming: Mutex<()>,
+    /// And so are the answers to letters to senders.
+    settling: Mutex<()>,
 }
 
 /// Why an attempt went no further.
@@ -111,7 +113,9 @@ impl From<Fault> for Stopped {
 
 impl Delivery {
     pub fn new(settings: Settings, tools: Tools) -> Self {
-        Self { inner: Arc::new(Inner { settings, tools, claiming: Mutex::default() }) }
+        let inner =
+            Inner { settings, tools, claiming: Mutex::default(), settling: Mutex::default() };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Claims what is due, attempts it, and settles it; answers how many
@@ -121,7 +125,7 @@ impl Delivery {
     /// [`Fault`] if the store cannot read or write; what was claimed is
     /// attempted again when its lease has run out.
     pub async fn step(&self) -> Result<usize, Fault> {
-        let Inner { settings, tools, claiming } = &*self.inner;
+        let Inner { settings, tools, claiming, .. } = &*self.inner;
         let claims = {
             let _alone = claiming.lock().await;
             tools.queue.claim(settings.batch).await?

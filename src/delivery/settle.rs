@@ -53,6 +53,11 @@ impl Delivery {
     ) -> Result<(), Stopped> {
         let store = &self.inner.tools.store;
         failpoint::pass("courier-answered");
+        // The breaker is one record: side by side they would only conflict.
+        let _alone = match claimed.item() {
+            item if counts(item) => Some(self.inner.settling.lock().await),
+            _ => None,
+        };
         for attempt in 0..TRIES {
             let mut batch = Batch::new();
             let settled = self.write(&mut batch, claimed, reports, about, attempt < TOGETHER).await;
@@ -114,8 +119,9 @@ impl Delivery {
                     told.withheld = dsn.err();
                 }
             }
-            // A letter, or the DSN that stands for one.
-            Kind::Letter | Kind::Dsn => {
+            // A letter, or the DSN that stands for one. Digests would make the
+            // breaker forget what came of letters to senders.
+            Kind::Letter | Kind::Dsn if counts(&item) => {
                 for (one, report) in newly(claimed.item(), &item).zip(reports) {
                     // Five days of 4xx say nothing of the address.
                     // And a letter that was not sent says nothing at all.
@@ -129,6 +135,7 @@ impl Delivery {
                     }
                 }
             }
+            Kind::Letter | Kind::Dsn => {}
             // The sender of a released message has his page; whoever got it
             // may still say what he thinks of it.
             Kind::Release => {
@@ -162,6 +169,11 @@ impl Delivery {
             }
         }
     }
+}
+
+/// Whether what becomes of it counts for the breaker.
+fn counts(item: &Item) -> bool {
+    matches!(item.kind, Kind::Letter | Kind::Dsn) && !item.is_inside()
 }
 
 /// Those who waited before the attempt, as they stand behind it.

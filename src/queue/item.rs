@@ -95,6 +95,13 @@ pub struct Item {
     pub origin: Option<Origin>,
 }
 
+impl Item {
+    /// A letter to one of our own people, not to a sender.
+    pub fn is_inside(&self) -> bool {
+        self.kind == Kind::Letter && self.held.is_nil()
+    }
+}
+
 /// What vouched for the sender of accepted mail when it was accepted.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Origin {
@@ -110,7 +117,7 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub kind: Kind,
-    /// Nil for [`Kind::Accepted`].
+    /// Nil for [`Kind::Accepted`], and for a letter to our own people.
     pub held: Uuid,
     pub body: Uuid,
     pub mail_from: ReversePath,

@@ -53,3 +53,40 @@ async fn the_courier_learns_who_is_unknown() {
     let listed = world.suppression.find(crate::suppression::OWN, &address(to)).await.unwrap();
     assert_eq!(listed.unwrap().record.reason, crate::suppression::Reason::UnknownUser);
 }
+
+/// The breaker is one record that all of them write to.
+#[tokio::test]
+async fn the_answers_to_many_letters_at_once_are_all_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = start();
+    let settings = crate::store::EmbeddedSettings {
+        clock: clock.clone(),
+        ..crate::store::EmbeddedSettings::default()
+    };
+    let (store, _) = Store::open(folder.path(), settings).unwrap();
+    let sent = Memory::new();
+    let world = World::on(store, clock, Courier::Memory(sent.clone()), sent);
+    let letter = Bytes::from_static(b"Subject: blocked\r\n\r\nsee\r\n");
+    for number in 0..100 {
+        let (held, to) = (Uuid::now_v7(), format!("a{number}@far.example"));
+        world.enqueue(Kind::Letter, held, ReversePath::Null, &to, letter.clone()).await;
+    }
+    let claimed = join_all((0..16).map(|_| world.delivery.step())).await;
+    assert_eq!(claimed.into_iter().map(Result::unwrap).sum::<usize>(), 100);
+    assert!(world.is_idle().await, "no answer is lost");
+    let breaker = world.tools.notices.breaker().await.unwrap();
+    assert_eq!((breaker.remembered(), breaker.bounced()), (100, 0));
+}
+
+#[tokio::test]
+async fn letters_to_our_own_people_say_nothing_of_those_to_senders() {
+    let world = World::new();
+    let letter = Bytes::from_static(b"Subject: held for you\r\n\r\nsee\r\n");
+    world.sent.answer(&address("bo@ours.example"), Outcome::Permanent, "550 5.1.1 unknown");
+    for to in ["anna@ours.example", "bo@ours.example"] {
+        world.enqueue(Kind::Letter, Uuid::nil(), ReversePath::Null, to, letter.clone()).await;
+    }
+    world.run().await;
+    assert_eq!(world.tools.notices.breaker().await.unwrap().remembered(), 0);
+    assert!(world.is_idle().await, "a letter's failure writes no further letter");
+}
