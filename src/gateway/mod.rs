@@ -58,6 +58,11 @@ const LOGS: Duration = Duration::from_secs(2);
 /// Items that one step of the keeping removes.
 const PURGED: usize = 200;
 
+/// Digests of one step, and the pause behind it: 200 a second at most. Many are
+/// due at the same hour, and mail that comes in must not wait for them.
+const DIGESTS: usize = 50;
+const BETWEEN_DIGESTS: Duration = Duration::from_millis(250);
+
 /// A running gateway.
 pub struct Gateway {
     rooms: Rooms,
@@ -211,6 +216,24 @@ impl Gateway {
                 }
             }
         });
+        let (notices, stop) = (self.rooms.notices.clone(), self.workers.clone());
+        let maillog = self.rooms.maillog.clone();
+        self.working.spawn(async move {
+            while !stop.is_cancelled() {
+                let pause = match notices.digest_step(DIGESTS).await {
+                    Ok(0) => KEEPING,
+                    Ok(_) => BETWEEN_DIGESTS,
+                    Err(fault) => {
+                        maillog.step_failed("digests", &fault.to_string());
+                        KEEPING
+                    }
+                };
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        });
         let (rooms, stop) = (self.rooms.keeping(), self.workers.clone());
         self.working.spawn(async move {
             while !stop.is_cancelled() {
@@ -359,7 +382,6 @@ impl Keeping {
         if let Err(fault) = self.appeals.step().await {
             self.maillog.step_failed("appeals", &fault.to_string());
         }
-        while let Ok(1..) = self.notices.digest_step(PURGED).await {}
         if let Err(fault) = self.sessions.tidy(PURGED).await {
             self.maillog.step_failed("sessions", &fault.to_string());
         }
