@@ -4,7 +4,7 @@
 //! is found, of which one page is kept: no more memory, and at a million rows
 //! as long as a search that finds nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{Arena, Found, Seen};
 
@@ -99,23 +99,28 @@ impl Arena {
             rank(self.read().text(key)?, key, backwards, &mut after);
             Some(after)
         });
-        // Ranks with their keys; one more than asked for says that there is more.
-        let (mut best, mut one) = (BTreeMap::new(), Vec::new());
+        // One more than asked for says that there is more.
+        let (mut best, mut one) = (BTreeSet::<Vec<u8>>::new(), Vec::new());
         self.each_hit(needle, None, |hit| {
             rank(hit.text, hit.seen.key, backwards, &mut one);
-            let late =
-                best.len() > limit && best.last_key_value().is_some_and(|(worst, _)| one >= *worst);
-            if late || after.as_ref().is_some_and(|after| one <= *after) || !wanted(hit.seen) {
+            let full = best.len() > limit;
+            if full && best.last().is_some_and(|worst| one >= *worst)
+                || after.as_ref().is_some_and(|after| one <= *after)
+                || hit.again && best.contains(&one)
+                || !wanted(hit.seen)
+            {
                 return Some(());
             }
-            best.insert(one.clone(), hit.seen.key.to_vec());
-            if best.len() > limit + 1 {
-                best.pop_last();
-            }
+            // Its memory serves again: a walk may find better ones all the way.
+            let worst = if full { best.pop_last() } else { None };
+            let mut kept = worst.unwrap_or_default();
+            kept.clone_from(&one);
+            best.insert(kept);
             Some(())
         });
         let more = best.len() > limit;
-        Found { keys: best.into_values().take(limit).collect(), more }
+        let keys = best.iter().take(limit).map(|one| ranked(one, backwards)).collect();
+        Found { keys, more }
     }
 }
 
@@ -131,4 +136,11 @@ fn rank(text: &[u8], key: &[u8], backwards: bool, into: &mut Vec<u8>) {
             *byte = !*byte;
         }
     }
+}
+
+/// The key in a [`rank`].
+fn ranked(rank: &[u8], backwards: bool) -> Vec<u8> {
+    let turned = if backwards { u8::MAX } else { 0 };
+    let key = rank.iter().position(|byte| *byte == turned).map_or(rank.len(), |end| end + 1);
+    rank[key..].iter().map(|byte| byte ^ turned).collect()
 }
