@@ -58,8 +58,8 @@ const LOGS: Duration = Duration::from_secs(2);
 /// Items that one step of the keeping removes.
 const PURGED: usize = 200;
 
-/// Digests of one step, and the pause behind it: 200 a second at most. Many are
-/// due at the same hour, and mail that comes in must not wait for them.
+/// Digests of one step, and how long it lasts at least: 200 a second at most.
+/// Many are due at the same hour, and mail that comes in must not wait for them.
 const DIGESTS: usize = 50;
 const BETWEEN_DIGESTS: Duration = Duration::from_millis(250);
 
@@ -220,9 +220,10 @@ impl Gateway {
         let maillog = self.rooms.maillog.clone();
         self.working.spawn(async move {
             while !stop.is_cancelled() {
+                let began = tokio::time::Instant::now();
                 let pause = match notices.digest_step(DIGESTS).await {
                     Ok(0) => KEEPING,
-                    Ok(_) => BETWEEN_DIGESTS,
+                    Ok(_) => BETWEEN_DIGESTS.saturating_sub(began.elapsed()),
                     Err(fault) => {
                         maillog.step_failed("digests", &fault.to_string());
                         KEEPING
