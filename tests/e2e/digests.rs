@@ -4,7 +4,8 @@
 //! --no-capture` prints how long they take, to the last letter delivered, and
 //! how intake fares meanwhile, and a row for the README's table. The clients
 //! and the next hop run beside it. Smaller, to see that it runs:
-//! `DIGESTS_RECIPIENTS=200 DIGESTS_ALONE=100`.
+//! `DIGESTS_RECIPIENTS=200 DIGESTS_ALONE=100`; `DIGESTS_INDEX=redb` takes the
+//! other index.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -62,7 +63,8 @@ async fn intake(
 async fn digests_of_ten_thousand_while_mail_comes_in() {
     let (recipients, first) =
         (number("DIGESTS_RECIPIENTS", RECIPIENTS), number("DIGESTS_ALONE", ALONE));
-    let house = House::new().await;
+    let index = std::env::var("DIGESTS_INDEX").unwrap_or_else(|_| "sled".to_owned());
+    let house = House::with(vec![format!("store.index={index}")]).await;
     let smtp = house.smtp();
     let on = || Arc::new(AtomicBool::new(false));
     intake(smtp, recipients, (0, recipients), on()).await;
@@ -106,7 +108,7 @@ async fn digests_of_ten_thousand_while_mail_comes_in() {
     println!("{recipients} digests delivered in {took:.1?}");
     println!("intake beside them: {beside:.0} messages/s, {share:.2} of alone");
     println!(
-        "| digests of {recipients} recipients, delivered while mail comes in | {took:.1?}; intake \
+        "| digests of {recipients} recipients, delivered while mail comes in ({index}) | {took:.1?}; intake \
          {beside:.0}/s, {share:.2} of {alone:.0}/s alone |"
     );
 }

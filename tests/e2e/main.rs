@@ -35,15 +35,21 @@ struct House {
     outside: Outside,
     next_hop: SocketAddr,
     gateway: Option<Gateway>,
+    /// Keys of the configuration, as on the command line.
+    overrides: Vec<String>,
 }
 
 impl House {
     async fn new() -> Self {
+        Self::with(Vec::new()).await
+    }
+
+    async fn with(overrides: Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (outside, next_hop) = steps::outside().await;
         furnish(folder.path());
         let clock = Clock::stopped_at(Timestamp::now());
-        let mut house = Self { folder, clock, outside, next_hop, gateway: None };
+        let mut house = Self { folder, clock, outside, next_hop, gateway: None, overrides };
         house.start().await;
         house
     }
@@ -51,7 +57,7 @@ impl House {
     async fn start(&mut self) {
         let (sockets, smtp, portal) = sockets();
         let text = config(self.next_hop, smtp, portal);
-        let config = Config::parse(&text, self.folder.path(), &[]).unwrap();
+        let config = Config::parse(&text, self.folder.path(), &self.overrides).unwrap();
         let gateway = Gateway::start(config, sockets, self.clock.clone()).await;
         self.gateway = Some(gateway.unwrap_or_else(|error| panic!("{error}")));
     }
