@@ -54,10 +54,8 @@ impl Delivery {
         let store = &self.inner.tools.store;
         failpoint::pass("courier-answered");
         // The breaker is one record: side by side they would only conflict.
-        let _alone = match claimed.item() {
-            item if counts(item) => Some(self.inner.settling.lock().await),
-            _ => None,
-        };
+        let _alone =
+            if counts(claimed.item()) { Some(self.inner.settling.lock().await) } else { None };
         for attempt in 0..TRIES {
             let mut batch = Batch::new();
             let settled = self.write(&mut batch, claimed, reports, about, attempt < TOGETHER).await;
