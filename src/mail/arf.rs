@@ -46,6 +46,13 @@ pub struct Feedback {
     pub mail_from: Option<String>,
 }
 
+impl Feedback {
+    /// Whether somebody complains of the message.
+    pub fn is_complaint(&self) -> bool {
+        self.opinion == Opinion::Unwanted
+    }
+}
+
 /// The same report's other facts; `None` if it is none.
 pub fn feedback(feedback: &str, original: &str) -> Option<Feedback> {
     read(feedback, original)?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::breaker::Breaker;
 use super::{Notices, return_path};
-use crate::mail::arf::{Feedback, Opinion};
+use crate::mail::arf::Feedback;
 use crate::mail::bounce::{self, Failure};
 use crate::mail::{Address, Envelope, Message, Reply, ReversePath};
 use crate::maillog::Maillog;
@@ -118,9 +118,7 @@ impl Notices {
         let noted = if let Some(failure) = hard_bounce(envelope, message) {
             self.inner.tools.maillog.bounce(held, "hard");
             self.note_bounce(held, failure).await
-        } else if bounce::feedback(message.bytes())
-            .is_some_and(|one| one.opinion == Opinion::Unwanted)
-        {
+        } else if bounce::feedback(message.bytes()).is_some_and(|one| one.is_complaint()) {
             self.note_complaint(held).await
         } else {
             self.inner.tools.maillog.bounce(held, "other");
@@ -135,8 +133,7 @@ impl Notices {
     /// The letter that a complaint is about, where its reverse-path is one
     /// that we made (ATTACKS B-08): only who has seen the letter knows it.
     pub(super) fn complained_letter(&self, feedback: &Feedback) -> Option<Uuid> {
-        let unwanted = feedback.opinion == Opinion::Unwanted;
-        let path = feedback.mail_from.as_ref().filter(|_| unwanted)?;
+        let path = feedback.mail_from.as_ref().filter(|_| feedback.is_complaint())?;
         self.return_path(&Address::parse(path).ok()?)
     }
 
