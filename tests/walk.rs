@@ -93,7 +93,7 @@ async fn walk(size: Size, scheme: Scheme) {
     page.shows_text("releasing").await;
     looks.well("released").await;
 
-    let appeal = stage.appeals.page(Tab::Received, None, &[], 1).await.unwrap().0[0].id;
+    let appeal = stage.appeals.page(Tab::Received, None, &[], 1).await.unwrap().appeals[0].id;
     page.open(&format!("{base}/admin/appeals")).await;
     page.shows("Appeals").await;
     looks.well("appeals").await;
@@ -123,7 +123,7 @@ async fn every_page(stage: &Stage, looks: &Looks<'_>, base: &str) {
     let held = stage.console.search.find(&Search::default(), None, 1).await.unwrap().held[0].id;
     let sender = stage.console.senders.find("", None, Order::Latest, (None, 1)).await.unwrap();
     let sender = URL_SAFE_NO_PAD.encode(sender.senders[0].id());
-    let appeal = stage.appeals.page(Tab::Closed, None, &[], 1).await.unwrap().0[0].id;
+    let appeal = stage.appeals.page(Tab::Closed, None, &[], 1).await.unwrap().appeals[0].id;
     let anna = stage.recipients.people.find(&stage::address("anna@example.fi")).await.unwrap();
     let anna = anna.unwrap().record.id;
     for (pattern, get, _) in console_powers() {

@@ -124,7 +124,7 @@ impl Appeals {
     /// Tells administrators what waits for them.
     async fn remind(&self) -> Result<usize, Fault> {
         let Tools { clock, accounts, .. } = &*self.tools;
-        let (open, _) = self.page(Tab::Received, None, &[], COUNTED).await?;
+        let open = self.page(Tab::Received, None, &[], COUNTED).await?.appeals;
         if open.is_empty() {
             return Ok(0);
         }

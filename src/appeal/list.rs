@@ -12,7 +12,7 @@ use super::{Appeals, PAGE, SEARCHED};
 use crate::directory::OrganisationId;
 use crate::directory::search::Numbers;
 use crate::store::arena::{self, Arena, Entry};
-use crate::store::{Fault, Index, Store, Toward};
+use crate::store::{Fault, Index, Listing, Store, Toward, Unreadable};
 
 /// In which order a list stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,14 +37,29 @@ pub struct Wanted<'a> {
     pub order: Order,
 }
 
-/// A page, and the cursor behind it if there may be more.
-pub type Page = (Vec<Appeal>, Option<Vec<u8>>);
+/// One page.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub appeals: Vec<Appeal>,
+    /// Appeals of this page that cannot be read; shown to whom all concern.
+    pub unreadable: Vec<Unreadable>,
+    /// The cursor behind it, if there may be more.
+    pub next: Option<Vec<u8>>,
+}
 
 /// What appeals say, by sender.
 #[derive(Clone)]
 pub(super) struct Names {
     arena: Arc<Arena>,
     organisations: Numbers<OrganisationId>,
+}
+
+impl Wanted<'_> {
+    /// Whether it is one of those, its text aside. One that was decided
+    /// meanwhile stands in another tab now.
+    fn wants(&self, appeal: &Appeal) -> bool {
+        appeal.tab() == self.tab && self.organisations.is_none_or(|own| appeal.concerns(own))
+    }
 }
 
 impl Order {
@@ -172,7 +187,7 @@ impl Appeals {
         let store = &self.tools.store;
         let (first, end) = wanted.tab.range();
         let mut after = after.to_vec();
-        let (mut found, mut last) = (Vec::new(), None);
+        let (mut found, mut last) = (Page::default(), None);
         let mut looked_at = 0;
         loop {
             let range = (first.as_slice(), end.as_slice());
@@ -185,24 +200,24 @@ impl Appeals {
                 if searched && !named.contains(&reference.key) {
                     continue;
                 }
-                let row = store.find::<Appeal>(&reference.key).await?;
-                // One that was decided meanwhile stands elsewhere now.
-                let Some(row) = row.filter(|row| row.record.tab() == wanted.tab) else { continue };
-                let appeal = row.record;
-                if wanted.organisations.is_some_and(|own| !appeal.concerns(own)) {
+                let mut listing = store.listing::<Appeal>(&[reference.key]).await?;
+                listing.records.retain(|one| wanted.wants(one));
+                listing.unreadable.retain(|_| wanted.organisations.is_none());
+                if listing.records.is_empty() && listing.unreadable.is_empty() {
                     continue;
                 }
-                if found.len() == limit {
-                    return Ok((found, last));
+                if found.appeals.len() + found.unreadable.len() == limit {
+                    return Ok(Page { next: last, ..found });
                 }
                 last = Some(after.clone());
-                found.push(appeal);
+                found.appeals.append(&mut listing.records);
+                found.unreadable.append(&mut listing.unreadable);
             }
             if over {
-                return Ok((found, None));
+                return Ok(found);
             }
             if looked_at >= SEARCHED {
-                return Ok((found, Some(after)));
+                return Ok(Page { next: Some(after), ..found });
             }
         }
     }
@@ -215,11 +230,10 @@ impl Appeals {
         limit: usize,
     ) -> Result<Page, Fault> {
         let keys = self.names.find(wanted, order, after, limit).await;
-        let mut found = Vec::with_capacity(keys.keys.len());
-        for key in &keys.keys {
-            let row = self.tools.store.find::<Appeal>(key).await?;
-            found.extend(row.map(|row| row.record).filter(|one| one.tab() == wanted.tab));
-        }
-        Ok((found, keys.keys.last().filter(|_| keys.more).cloned()))
+        let listing = self.tools.store.listing::<Appeal>(&keys.keys).await?;
+        let Listing { records: mut appeals, unreadable } = listing;
+        appeals.retain(|one| wanted.wants(one));
+        let next = keys.keys.last().filter(|_| keys.more).cloned();
+        Ok(Page { appeals, unreadable, next })
     }
 }

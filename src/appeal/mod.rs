@@ -137,18 +137,15 @@ impl Appeals {
     /// [`Fault`] if the store cannot read.
     pub async fn fill(&self) -> Result<(), Fault> {
         self.names.fill(&self.tools.store).await?;
-        let mut after = Vec::new();
-        loop {
-            let rows = self.tools.store.page::<Appeal>(&after, PAGE).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.record.key();
-            for Row { record, .. } in &rows {
-                self.grants.put(record);
-                if record.freeing {
-                    self.unfinished().push(record.id);
-                }
+        let read = |_: &[u8], appeal: Option<Appeal>| {
+            // One that cannot be read lets nothing through, and a list names it.
+            let Some(appeal) = appeal else { return };
+            self.grants.put(&appeal);
+            if appeal.freeing {
+                self.unfinished().push(appeal.id);
             }
-        }
+        };
+        self.tools.store.each_listed(read).await
     }
 
     /// What intake asks, and the console's rail.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::held::ask;
+use super::held::{ask, print_unreadable, visible};
 use super::{AppealsCommand, One};
 use crate::gateway::Errand;
 
@@ -38,6 +38,9 @@ fn print(appeal: &Value, json: bool) {
         println!("{appeal}");
         return;
     }
+    if print_unreadable(appeal) {
+        return;
+    }
     let text = |key: &str| visible(appeal[key].as_str().unwrap_or_default());
     println!("{}  {}  {}", text("reference"), text("state"), text("id"));
     println!("    from {}   \"{}\"", text("from"), text("subject"));
@@ -67,9 +70,4 @@ fn print(appeal: &Value, json: bool) {
     if let Some(freed) = appeal["freed"].as_u64() {
         println!("    {freed} held messages are on their way");
     }
-}
-
-/// Text of strangers on a terminal: no control characters.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -69,6 +69,9 @@ fn print(held: &Value, json: bool) {
         println!("{held}");
         return;
     }
+    if print_unreadable(held) {
+        return;
+    }
     let text = |key: &str| held[key].as_str().unwrap_or("").to_owned();
     let received = text("received");
     let received = received.get(..16).unwrap_or(&received);
@@ -84,6 +87,14 @@ fn print(held: &Value, json: bool) {
             visible(&word("reply"))
         );
     }
+}
+
+/// Prints what a list has in the place of a record that cannot be read;
+/// `false`: it is another.
+pub(super) fn print_unreadable(one: &Value) -> bool {
+    let Some(named) = one["unreadable"].as_str() else { return false };
+    println!("{named} cannot be read; stop the gateway, and see: reprieve store verify");
+    true
 }
 
 /// Text of strangers on a terminal: no control characters.

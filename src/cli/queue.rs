@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::QueueCommand;
-use super::held::{ask, visible};
+use super::held::{ask, print_unreadable, visible};
 use crate::gateway::Errand;
 
 pub(super) async fn run(command: QueueCommand) -> anyhow::Result<()> {
@@ -16,7 +16,7 @@ pub(super) async fn run(command: QueueCommand) -> anyhow::Result<()> {
             for item in failed.as_array().into_iter().flatten() {
                 if json {
                     println!("{item}");
-                } else {
+                } else if !print_unreadable(item) {
                     print(item);
                 }
             }

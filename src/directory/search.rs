@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{OrganisationId, Recipient, RuleAction, StoredRule};
 use crate::store::arena::{Arena, Entry, Order, Seen};
-use crate::store::{Fault, Record, Store};
+use crate::store::{Fault, Listing, Record, Store, Unreadable};
 
 /// Names as numbers, in the order in which they were met. Clones share them.
 #[derive(Clone)]
@@ -41,6 +41,8 @@ pub struct Search<R> {
 #[derive(Clone, Debug)]
 pub struct Page<R> {
     pub found: Vec<R>,
+    /// Records of this page that cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// The cursor of the next page, if there is one.
     pub next: Option<Vec<u8>>,
 }
@@ -93,11 +95,8 @@ impl<R: Listed> Search<R> {
             })
         };
         let keys = tokio::task::spawn_blocking(find).await.unwrap_or_default();
-        let mut found = Vec::with_capacity(keys.keys.len());
-        for key in &keys.keys {
-            found.extend(self.store.find::<R>(key).await?.map(|row| row.record));
-        }
-        Ok(Page { found, next: keys.keys.last().filter(|_| keys.more).cloned() })
+        let Listing { records: found, unreadable } = self.store.listing(&keys.keys).await?;
+        Ok(Page { found, unreadable, next: keys.keys.last().filter(|_| keys.more).cloned() })
     }
 }
 

@@ -25,7 +25,7 @@ use crate::portal::about_held;
 use crate::quarantine::{Held, Reference};
 use crate::queue::{Item, ItemState, Queue, Which};
 use crate::release::{Denied, Releases, Way};
-use crate::store::{Batch, Index, Row, Store, Toward};
+use crate::store::{Batch, Index, Row, Store, Toward, Unreadable};
 
 /// Keeps errands apart from everything else that the keys sign.
 const LABEL: &str = "reprieve errand v1";
@@ -179,8 +179,9 @@ impl Errands {
             }
             Errand::Undelivered { limit } => {
                 let failed = self.queue.list(Which::Failed, Toward::Last, &[], limit.min(1000));
-                let failed = failed.await.map_err(|fault| fault.to_string())?.items;
-                Ok(failed.iter().map(undelivered).collect())
+                let failed = failed.await.map_err(|fault| fault.to_string())?;
+                let unreadable = failed.unreadable.iter().map(unreadable);
+                Ok(unreadable.chain(failed.items.iter().map(undelivered)).collect())
             }
             Errand::Retry { item } => {
                 let gone = || format!("no item {item} waits or failed, or it is being delivered");
@@ -215,8 +216,10 @@ impl Errands {
             Some(which) => self.find(&which).await?.record.id.as_bytes().to_vec(),
             None => Vec::new(),
         };
-        let rows = self.store.page::<Held>(&after, limit).await.map_err(|f| f.to_string())?;
-        Ok(rows.iter().map(|row| shown(&row.record)).collect())
+        let page = self.store.listing_page::<Held>(Toward::Last, &after, limit).await;
+        let (held, _) = page.map_err(|fault| fault.to_string())?;
+        let unreadable = held.unreadable.iter().map(unreadable);
+        Ok(unreadable.chain(held.records.iter().map(shown)).collect())
     }
 
     async fn release(&self, which: &str) -> Result<Value, String> {
@@ -244,10 +247,12 @@ impl Errands {
         for tab in [Tab::Received, Tab::Asked, Tab::Closed] {
             if tab != Tab::Closed || decided {
                 let found = self.appeals.page(tab, None, &[], 1000).await;
-                all.extend(found.map_err(|fault| fault.to_string())?.0);
+                let found = found.map_err(|fault| fault.to_string())?;
+                all.extend(found.unreadable.iter().map(unreadable));
+                all.extend(found.appeals.iter().map(shown_appeal));
             }
         }
-        Ok(all.iter().map(shown_appeal).collect())
+        Ok(Value::Array(all))
     }
 
     /// By id, or by the reference of the message that it was made about.
@@ -335,6 +340,11 @@ fn shown(held: &Held) -> Value {
         "findings": findings,
         "recipients": recipients,
     })
+}
+
+/// A record of a list that cannot be read.
+fn unreadable(one: &Unreadable) -> Value {
+    json!({ "unreadable": one.to_string() })
 }
 
 /// An item that failed, and each recipient whom it did not reach.

@@ -9,7 +9,7 @@ use crate::directory::OrganisationId;
 use crate::directory::search::Numbers;
 use crate::filter::Class;
 use crate::store::arena::{Arena, Entry, Found, Order, Seen, fold};
-use crate::store::{Fault, Index, Store};
+use crate::store::{Fault, Index, Listing, Store, Unreadable};
 
 /// What is looked for; everything empty finds everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Search {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     pub held: Vec<Held>,
+    /// Messages of this page that cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// The cursor of the next page, if there is one.
     pub next: Option<Vec<u8>>,
 }
@@ -99,19 +101,17 @@ impl HeldSearch {
         limit: usize,
     ) -> Result<Page, Fault> {
         if let Some(reference) = Reference::parse(&search.text) {
-            let held = self.by_reference(search, reference).await?;
-            if !held.is_empty() {
-                return Ok(Page { held, next: None });
+            let Listing { records: held, unreadable } =
+                self.by_reference(search, reference).await?;
+            if !held.is_empty() || !unreadable.is_empty() {
+                return Ok(Page { held, unreadable, next: None });
             }
         }
         let found = self.keys(search, after, limit).await;
-        let mut held = Vec::with_capacity(found.keys.len());
-        for key in &found.keys {
-            let row = self.store.find::<Held>(key).await?.map(|row| row.record);
-            held.extend(row.filter(|held| held.recipients.iter().any(|one| search.wants(one))));
-        }
+        let Listing { records: mut held, unreadable } = self.store.listing(&found.keys).await?;
+        held.retain(|held: &Held| held.recipients.iter().any(|one| search.wants(one)));
         let next = found.keys.last().filter(|_| found.more).cloned();
-        Ok(Page { held, next })
+        Ok(Page { held, unreadable, next })
     }
 
     /// The keys alone, for work on many.
@@ -139,15 +139,13 @@ impl HeldSearch {
         &self,
         search: &Search,
         reference: Reference,
-    ) -> Result<Vec<Held>, Fault> {
+    ) -> Result<Listing<Held>, Fault> {
         let keys = self.store.referred_by(Index::HeldByReference, &reference.key(), 10).await?;
-        let mut all = Vec::new();
-        for key in keys {
-            let row = self.store.find::<Held>(&key).await?.map(|row| row.record);
-            let own = Search { organisations: search.organisations.clone(), ..Search::default() };
-            all.extend(row.filter(|held| held.recipients.iter().any(|one| own.wants(one))));
-        }
-        Ok(all)
+        let own = Search { organisations: search.organisations.clone(), ..Search::default() };
+        let mut listing = self.store.listing::<Held>(&keys).await?;
+        listing.records.retain(|held| held.recipients.iter().any(|one| own.wants(one)));
+        listing.unreadable.retain(|_| own.organisations.is_none());
+        Ok(listing)
     }
 }
 

@@ -5,7 +5,7 @@
 //! would take another index key of every mail that passes, or a look at all.
 
 use super::{Item, Queue};
-use crate::store::{Fault, Index, Toward};
+use crate::store::{Fault, Index, Listing, Toward, Unreadable};
 
 /// Which items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Which {
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     pub items: Vec<Item>,
+    /// Items of this page that cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// The cursor of the next page, if there is one.
     pub next: Option<Vec<u8>>,
 }
@@ -69,23 +71,20 @@ impl Queue {
             Which::Waiting => Index::ItemDue,
             Which::Failed => Index::ItemKept,
         };
-        let found = self.store.references(index, EVERY, toward, (after, limit + 1)).await?;
+        let mut found = self.store.references(index, EVERY, toward, (after, limit + 1)).await?;
         let more = found.len() > limit;
-        let (mut items, mut next) = (Vec::with_capacity(limit), None);
-        for one in found.into_iter().take(limit) {
-            // One that was settled meanwhile is gone.
-            items.extend(self.store.find::<Item>(&one.key).await?.map(|row| row.record));
-            next = more.then_some(one.cursor);
-        }
-        Ok(Page { items, next })
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|one| one.cursor.clone());
+        let keys: Vec<Vec<u8>> = found.into_iter().map(|one| one.key).collect();
+        // One that was settled meanwhile is gone.
+        let Listing { records: items, unreadable } = self.store.listing(&keys).await?;
+        Ok(Page { items, unreadable, next })
     }
 
     async fn by_age(&self, toward: Toward, after: &[u8], limit: usize) -> Result<Page, Fault> {
-        let mut rows = self.store.page_toward::<Item>(toward, after, limit + 1).await?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(|row| row.record.id.as_bytes().to_vec());
-        Ok(Page { items: rows.into_iter().map(|row| row.record).collect(), next })
+        let (listing, next) = self.store.listing_page(toward, after, limit).await?;
+        let Listing { records: items, unreadable } = listing;
+        Ok(Page { items, unreadable, next })
     }
 
     /// How many failed and can still be tried again, counted up to `limit`.

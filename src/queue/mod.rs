@@ -354,7 +354,7 @@ impl Queue {
             let row = match self.store.find::<Item>(&id).await {
                 Ok(Some(row)) => row,
                 Ok(None) => continue,
-                Err(fault @ Fault::Damaged(_)) => {
+                Err(fault) if fault.is_of_a_record() => {
                     damaged = Some(fault);
                     continue;
                 }
@@ -374,7 +374,8 @@ impl Queue {
         }
     }
 
-    /// How much waits, and how late the queue is.
+    /// How much waits, and how late the queue is; what cannot be read waits,
+    /// but makes nothing late.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
@@ -382,12 +383,20 @@ impl Queue {
         let now = self.clock.now();
         let end = vec![0xff; 8];
         let ids = self.store.referred(Index::ItemDue, &[], &end, COUNTED).await?;
-        let Some(first) = ids.first() else {
-            return Ok(Load::default());
-        };
-        let first = self.store.find::<Item>(first).await?;
-        let late = first.map_or(SignedDuration::ZERO, |row| now.duration_since(row.record.due_at));
-        Ok(Load { open: ids.len(), late: late.max(SignedDuration::ZERO) })
+        let mut late = SignedDuration::ZERO;
+        for id in ids.iter().take(SPARE) {
+            match self.store.find::<Item>(id).await {
+                Ok(Some(row)) => {
+                    late = now.duration_since(row.record.due_at).max(late);
+                    break;
+                }
+                // Gone meanwhile, or one that nobody will deliver.
+                Ok(None) => {}
+                Err(fault) if fault.is_of_a_record() => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(Load { open: ids.len(), late })
     }
 
     /// Writes an item as it ended: removed if everybody was reached, kept if

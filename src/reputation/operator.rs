@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Reputation, Scope, Standing, StandingState};
 use crate::store::arena::{Arena, Entry, Order};
-use crate::store::{Batch, Fault, Record, Refusal, Row, Store};
+use crate::store::{Batch, Fault, Listing, Record, Refusal, Row, Store, Unreadable};
 
 /// How often a decision is made again when another came first.
 const TRIES: usize = 8;
@@ -14,6 +14,8 @@ const TRIES: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     pub senders: Vec<Standing>,
+    /// Senders of this page that cannot be read.
+    pub unreadable: Vec<Unreadable>,
     pub next: Option<Vec<u8>>,
 }
 
@@ -58,11 +60,9 @@ impl SenderSearch {
             arena.find_in(order, &text, after.as_deref(), limit, |seen| seen.facts & bits == bits)
         };
         let found = tokio::task::spawn_blocking(find).await.unwrap_or_default();
-        let mut senders = Vec::with_capacity(found.keys.len());
-        for key in &found.keys {
-            senders.extend(self.store.find::<Standing>(key).await?.map(|row| row.record));
-        }
-        Ok(Page { senders, next: found.keys.last().filter(|_| found.more).cloned() })
+        let Listing { records: senders, unreadable } = self.store.listing(&found.keys).await?;
+        let next = found.keys.last().filter(|_| found.more).cloned();
+        Ok(Page { senders, unreadable, next })
     }
 
     pub fn len(&self) -> usize {

@@ -13,6 +13,7 @@ mod batch;
 mod checkpoint;
 pub mod counter;
 mod embedded;
+mod listing;
 mod memory;
 pub mod record;
 pub mod table;
@@ -26,6 +27,7 @@ pub use embedded::{
     Disk, EmbeddedSettings, Expected, Health, IndexEngine, OpenError, Opened, Point, Report, State,
     Swept, Torn,
 };
+pub use listing::{Listing, Unreadable};
 pub use record::{Record, Row};
 pub use table::{Index, Table};
 pub use watch::News;
@@ -342,9 +344,7 @@ impl Store {
         after: &[u8],
         limit: usize,
     ) -> Result<Vec<Row<R>>, Fault> {
-        let (mut from, mut to) = (R::TABLE.key(&[]), R::TABLE.end());
-        narrow(&mut from, &mut to, toward, R::TABLE.key(after), after.is_empty());
-        let rows = self.walk((&from, &to), toward, limit).await?;
+        let rows = self.pairs::<R>(toward, after, limit).await?;
         rows.into_iter().map(|(_, value)| Row::read(value)).collect()
     }
 

@@ -16,6 +16,7 @@ mod programs;
 mod roles;
 mod sorted;
 mod statistics;
+mod unreadable;
 
 use reprieve::clock::{Clock, Timestamp};
 use reprieve::directory::OrganisationId;

@@ -32,7 +32,7 @@ fn next(page: &str) -> Option<String> {
 }
 
 /// An item to `name@far.example`, the `nth` by age.
-async fn enqueue(stage: &Stage, nth: u128, name: &str, due: i64, kept: Option<i64>) {
+pub async fn enqueue(stage: &Stage, nth: u128, name: &str, due: i64, kept: Option<i64>) {
     let hours = |hours| stage.clock.now() + SignedDuration::from_hours(hours);
     let mut item = stage.console.queue.draft(Draft {
         kind: Kind::Letter,

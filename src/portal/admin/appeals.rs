@@ -18,7 +18,7 @@ use shown::{deny_form, facts, grant_form, known, says, talk};
 
 use super::message::authentication;
 use super::quarantine::subject;
-use super::table::{self, Address, Column, ROWS, Sorted};
+use super::table::{self, Address, Column, Found, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::appeal::{
@@ -77,7 +77,7 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let order = Order::parse(asked.field("sort")).unwrap_or_default();
     let wanted = Wanted { tab, part: &text, organisations: own.as_deref(), order };
     let from = after.as_deref().unwrap_or(&[]);
-    let (all, next) = appeals(&admin)?.find_by(&wanted, from, ROWS).await?;
+    let page = appeals(&admin)?.find_by(&wanted, from, ROWS).await?;
     let usual = Order::default().as_str();
     let address = Address::new(Place::Appeals)
         .with("q", &text)
@@ -86,13 +86,19 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let sorted = Sorted { address: &address, order: order.as_str(), usual };
     let chips = TABS
         .map(|(one, word)| (if one == Tab::Received { "" } else { one.as_str() }, words.say(word)));
-    let rows = (!all.is_empty()).then(|| rows(&admin, tab, sorted, &all));
+    let rows = (!page.appeals.is_empty()).then(|| rows(&admin, tab, sorted, &page.appeals));
+    let found = Found {
+        rows: rows.as_ref(),
+        unreadable: &page.unreadable,
+        paged: after.is_some(),
+        next: page.next.as_deref(),
+    };
     let none = tab == Tab::Received && text.is_empty();
     let nothing = if none { "admin-appeals-none" } else { "admin-nothing-found" };
     let body = html! {
         (table::search(words, &address, words.say("admin-search-appeals"), &text))
         (table::chips(words.say("admin-state"), &address, "state", shown, &chips))
-        (table::found(words, &address, rows.as_ref(), nothing, (after.is_some(), next.as_deref())))
+        (table::found(words, &address, nothing, &found))
     };
     let title = words.say("admin-appeals");
     Ok(admin.page(&Sheet { section: Section::Appeals, title, notice: None, body }))

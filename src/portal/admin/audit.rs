@@ -53,10 +53,16 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let address = Address::new(Place::Audit).with("q", text).with("sort", sort);
     let sorted = Sorted { address: &address, order, usual: TIME[0] };
     let rows = (!found.entries.is_empty()).then(|| rows(&admin, Some(sorted), &found.entries));
+    let page = table::Found {
+        rows: rows.as_ref(),
+        paged: after.is_some(),
+        next: found.next.as_deref(),
+        ..table::Found::default()
+    };
     let body = html! {
         (table::search(words, &address, words.say("admin-search-audit"), text))
         p { a href=(address.at(Place::AuditCsv)) { (words.say("admin-export")) } }
-        (table::found(words, &address, rows.as_ref(), "admin-nothing-found", (after.is_some(), found.next.as_deref())))
+        (table::found(words, &address, "admin-nothing-found", &page))
     };
     let title = words.say("admin-audit");
     Ok(admin.page(&Sheet { section: Section::Audit, title, notice: None, body }))

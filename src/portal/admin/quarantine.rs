@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::table::{self, Address, Column, ROWS, Sorted};
+use super::table::{self, Address, Column, Found, ROWS, Sorted};
 use super::{Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::clock::{SignedDuration, Timestamp};
@@ -130,20 +130,24 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let console = admin.console();
     let page = console.search.find(&search, after.as_deref(), ROWS).await?;
     let address = list_address(&search);
+    let rows = html! {
+        form method="post" action=(Place::Bulk) {
+            (rows(&admin, &search, &address, &page.held))
+            @if admin.may(Power::Decide) { (bulk_bar(&admin, &search)) }
+        }
+    };
+    let found = Found {
+        rows: (!page.held.is_empty()).then_some(&rows),
+        unreadable: &page.unreadable,
+        paged: after.is_some(),
+        next: page.next.as_deref(),
+    };
+    let nothing = if search.text.is_empty() { "admin-nothing-held" } else { "admin-nothing-found" };
     let body = html! {
         (table::search(words, &address, words.say("admin-search-held"), &search.text))
         (filters(words, &address, &search))
         @if !console.search.is_ready() { p.notice { (words.say("admin-filling")) } }
-        @if page.held.is_empty() {
-            @if search.text.is_empty() { (table::empty(words.say("admin-nothing-held"))) }
-            @else { (table::empty(words.say("admin-nothing-found"))) }
-        } @else {
-            form method="post" action=(Place::Bulk) {
-                (rows(&admin, &search, &address, &page.held))
-                @if admin.may(Power::Decide) { (bulk_bar(&admin, &search)) }
-            }
-        }
-        (table::pager(words, &address, after.is_some(), page.next.as_deref()))
+        (table::found(words, &address, nothing, &found))
     };
     let title = words.say("admin-quarantine");
     Ok(admin.page(&Sheet { section: Section::Quarantine, title, notice: None, body }))

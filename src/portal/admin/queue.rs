@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use uuid::Uuid;
 
-use super::table::{self, Address, Column, ROWS, Sorted};
+use super::table::{self, Address, Column, Found, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::clock::Timestamp;
@@ -63,6 +63,12 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
         .with("sort", if order == orders[0] { "" } else { order });
     let sorted = Sorted { address: &address, order, usual: orders[0] };
     let rows = (!page.items.is_empty()).then(|| rows(&admin, which, sorted, &page.items));
+    let found = Found {
+        rows: rows.as_ref(),
+        unreadable: &page.unreadable,
+        paged: after.is_some(),
+        next: page.next.as_deref(),
+    };
     let chips = [
         (Which::All.as_str(), words.say("admin-all")),
         (Which::Waiting.as_str(), words.say("item-waiting")),
@@ -72,7 +78,7 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let body = html! {
         p.soft { (words.say("admin-waiting")) ": " strong { (load.open) } }
         (table::chips(words.say("admin-state"), &lists, "state", which.as_str(), &chips))
-        (table::found(words, &address, rows.as_ref(), "admin-queue-empty", (after.is_some(), page.next.as_deref())))
+        (table::found(words, &address, "admin-queue-empty", &found))
     };
     let title = words.say("admin-queue");
     Ok(admin.page(&Sheet { section: Section::Queue, title, notice: None, body }))

@@ -94,12 +94,17 @@ async fn list_page(
         Column::Text("recipient-digest"),
         Column::Time("recipient-since"),
     ];
+    let rows = table::sorted_rows(words, "admin-recipients", &columns, Some(sorted), &rows);
+    let found = table::Found {
+        rows: (!page.found.is_empty()).then_some(&rows),
+        unreadable: &page.unreadable,
+        paged: after.is_some(),
+        next: page.next.as_deref(),
+    };
     let body = html! {
         (table::search(words, &here, words.say("recipients-search"), &text))
         (chips(admin, &here, named))
-        @if page.found.is_empty() { (table::empty(words.say("admin-nothing-found"))) }
-        @else { (table::sorted_rows(words, "admin-recipients", &columns, Some(sorted), &rows)) }
-        (table::pager(words, &here, after.is_some(), page.next.as_deref()))
+        (table::found(words, &here, "admin-nothing-found", &found))
         @if admin.may(Power::Decide) {
             h2 { (words.say("recipient-add")) }
             form.narrow method="post" action=(Place::Recipients) {

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use super::organisations::chips;
-use super::table::{self, Address, Column, ROWS, Sorted};
+use super::table::{self, Address, Column, Found, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::directory::search::Wanted;
@@ -84,13 +84,18 @@ async fn found(admin: &Admin, asked: &Asked) -> Result<Markup, Trouble> {
     let sorted = Sorted::by(&here, order);
     let mut actions = vec![("", words.say("admin-all"))];
     actions.extend(ACTIONS.map(|action| (action_word(action), words.say(said(action)))));
+    let rows = (!page.found.is_empty()).then(|| rule_rows(admin, Some(sorted), &page.found));
+    let found = Found {
+        rows: rows.as_ref(),
+        unreadable: &page.unreadable,
+        paged: after.is_some(),
+        next: page.next.as_deref(),
+    };
     Ok(html! {
         (table::search(words, &here, words.say("rules-search"), &text))
         (table::chips(words.say("rule-action"), &here, "action", action.map_or("", action_word), &actions))
         (chips(admin, &here, named))
-        @if page.found.is_empty() { (table::empty(words.say("rules-none"))) }
-        @else { (rule_rows(admin, Some(sorted), &page.found)) }
-        (table::pager(words, &here, after.is_some(), page.next.as_deref()))
+        (table::found(words, &here, "rules-none", &found))
     })
 }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 
 use super::quarantine::{state_mark as state_of, subject};
-use super::table::{self, Address, Column, ROWS, Sorted};
+use super::table::{self, Address, Column, Found, ROWS, Sorted};
 use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::Power;
 use crate::clock::Timestamp;
@@ -96,10 +96,16 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let mut states = vec![("", words.say("admin-all"))];
     states.extend(STATES.iter().map(|(state, word)| (state.as_str(), words.say(word))));
     let rows = (!page.senders.is_empty()).then(|| rows(&admin, sorted, &page.senders));
+    let found = Found {
+        rows: rows.as_ref(),
+        unreadable: &page.unreadable,
+        paged: after.is_some(),
+        next: page.next.as_deref(),
+    };
     let body = html! {
         (table::search(words, &address, words.say("admin-search-senders"), &text))
         (table::chips(words.say("admin-standing"), &address, "state", now_state, &states))
-        (table::found(words, &address, rows.as_ref(), "admin-nothing-found", (after.is_some(), page.next.as_deref())))
+        (table::found(words, &address, "admin-nothing-found", &found))
     };
     let title = words.say("admin-senders");
     Ok(admin.page(&Sheet { section: Section::Senders, title, notice: None, body }))

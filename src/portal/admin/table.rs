@@ -9,7 +9,8 @@ use super::Place;
 use super::place::Encoded;
 use crate::clock::Timestamp;
 use crate::portal::part;
-use crate::portal::words::Words;
+use crate::portal::words::{Arguments, Words};
+use crate::store::Unreadable;
 use crate::store::arena::Order;
 
 /// Rows of one page.
@@ -254,25 +255,35 @@ fn region(
     }
 }
 
-/// What a page of a list found: its rows or, without any, the sentence
-/// `nothing`; and the way on. A search that has stopped before it found
-/// anything says so, and offers to go on.
-pub fn found(
-    words: &Words,
-    address: &Address<'_>,
-    rows: Option<&Markup>,
-    nothing: &str,
-    (paged, next): (bool, Option<&[u8]>),
-) -> Markup {
+/// What a page of a list found.
+#[derive(Clone, Copy, Default)]
+pub struct Found<'a> {
+    /// Its rows, if there are any.
+    pub rows: Option<&'a Markup>,
+    /// What would stand between them, but cannot be read.
+    pub unreadable: &'a [Unreadable],
+    /// It is not the first page.
+    pub paged: bool,
+    /// The cursor of the next page.
+    pub next: Option<&'a [u8]>,
+}
+
+/// The rows or, if there is nothing at all, the sentence `nothing`; what cannot
+/// be read; and the way on. A search that has stopped before it found anything
+/// says so, and offers to go on.
+pub fn found(words: &Words, address: &Address<'_>, nothing: &str, found: &Found<'_>) -> Markup {
+    let Found { rows, unreadable, paged, next } = *found;
     let (nothing, called) = match (rows, next) {
         (None, Some(_)) => ("admin-nothing-yet", "admin-search-on"),
         _ => (nothing, "admin-next-page"),
     };
+    let line = |one: &Unreadable| {
+        words.tell("admin-unreadable", &Arguments::new().own("key", one.to_string()))
+    };
     html! {
-        @match rows {
-            Some(rows) => (rows),
-            None => (empty(words.say(nothing))),
-        }
+        @for one in unreadable { p.wrong { (line(one)) } }
+        @if let Some(rows) = rows { (rows) }
+        @else if unreadable.is_empty() { (empty(words.say(nothing))) }
         (pager_called(words, address, paged, next, called))
     }
 }
@@ -297,7 +308,8 @@ mod tests {
         let languages = Languages::new();
         let (words, address) = (languages.english(), Address::new(Place::Audit));
         let said = |rows: Option<&Markup>, next: Option<&[u8]>| {
-            found(words, &address, rows, "admin-nothing-found", (false, next)).into_string()
+            let page = Found { rows, next, ..Found::default() };
+            found(words, &address, "admin-nothing-found", &page).into_string()
         };
         let stopped = said(None, Some(b"x"));
         assert!(stopped.contains("so far") && stopped.contains("Search on"), "{stopped}");

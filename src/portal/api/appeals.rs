@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Caller;
 use super::problem::Problem;
-use super::resources::{Answer, List, ok, page};
+use super::resources::{Answer, List, ok, page_but};
 use crate::account::Power;
 use crate::appeal::{
     Appeal, AppealError, Appeals, Decider, Order, Scope, Tab, Terms, Wanted, shown,
@@ -84,8 +84,8 @@ pub async fn list(caller: Caller, Query(list): Query<List>) -> Answer {
     let order = Order::parse(&list.sort).ok_or(Problem::BAD_REQUEST)?;
     let text = list.text();
     let wanted = Wanted { tab, part: &text, organisations: own, order };
-    let (all, next) = appeals(&caller)?.find_by(&wanted, &after, list.limit()).await?;
-    Ok(page(all.iter().map(shown).collect(), next))
+    let found = appeals(&caller)?.find_by(&wanted, &after, list.limit()).await?;
+    Ok(page_but(found.appeals.iter().map(shown).collect(), found.next, &found.unreadable))
 }
 
 pub async fn one(caller: Caller, Captured(id): Captured<String>) -> Answer {

@@ -340,7 +340,8 @@ fn whole() -> Value {
             "version": "1",
             "description": "Held messages, jobs, senders, appeals, queue, organisations, recipients, rules, \
                 accounts, delivery blocking, statistics and audit. Lists answer {items, next}; \
-                next is the cursor for after. Errors are application/problem+json (RFC 9457).",
+                next is the cursor for after. Records that cannot be read stand in unreadable by \
+                table and key; `reprieve store verify` says what is wrong with them. Errors are application/problem+json (RFC 9457).",
         },
         "security": [{ "bearer": [] }],
         "components": {

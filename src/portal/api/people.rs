@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::Caller;
 use super::problem::Problem;
-use super::resources::{Answer, List, ok, page};
+use super::resources::{Answer, List, ok, page, page_but};
 use crate::account::Power;
 use crate::directory::overlay::SETTINGS;
 use crate::directory::search::Wanted;
@@ -150,7 +150,7 @@ pub async fn recipients(caller: Caller, Query(list): Query<List>) -> Answer {
     };
     let search = &caller.console()?.recipients;
     let found = search.find(&wanted, list.after()?.as_deref(), list.limit()).await?;
-    Ok(page(found.found.iter().map(recipient).collect(), found.next))
+    Ok(page_but(found.found.iter().map(recipient).collect(), found.next, &found.unreadable))
 }
 
 pub async fn one_recipient(caller: Caller, Captured(id): Captured<String>) -> Answer {
@@ -231,7 +231,7 @@ pub async fn rules(caller: Caller, Query(list): Query<List>) -> Answer {
     let wanted = Wanted { text: list.text(), organisations, facts, order: list.order()? };
     let search = &caller.console()?.rules;
     let found = search.find(&wanted, list.after()?.as_deref(), list.limit()).await?;
-    Ok(page(found.found.iter().map(rule).collect(), found.next))
+    Ok(page_but(found.found.iter().map(rule).collect(), found.next, &found.unreadable))
 }
 
 pub async fn make_rule(caller: Caller, body: Bytes) -> Answer {

@@ -19,7 +19,7 @@ use crate::quarantine::{Held, Search, State};
 use crate::queue::{Item, ItemState, Which};
 use crate::reputation::{Scope, Standing, StandingState, Vote};
 use crate::store::arena::Order;
-use crate::store::{Batch, Toward};
+use crate::store::{Batch, Toward, Unreadable};
 
 /// Rows of a page, unless fewer are asked for.
 const ROWS: usize = 100;
@@ -120,9 +120,19 @@ pub fn ok_once(value: &Value, once: &[&str]) -> Response {
 }
 
 pub fn page(items: Vec<Value>, next: Option<Vec<u8>>) -> Response {
-    ok(
-        &json!({ "items": Value::Array(items), "next": next.map(|next| URL_SAFE_NO_PAD.encode(next)) }),
-    )
+    page_but(items, next, &[])
+}
+
+/// The same, of a list that leaves out what cannot be read.
+pub fn page_but(items: Vec<Value>, next: Option<Vec<u8>>, unreadable: &[Unreadable]) -> Response {
+    let next = next.map(|next| URL_SAFE_NO_PAD.encode(next));
+    let mut page = json!({ "items": Value::Array(items), "next": next });
+    if !unreadable.is_empty() {
+        let named =
+            |one: &Unreadable| json!({ "table": format!("{:?}", one.table), "key": one.hex() });
+        page["unreadable"] = unreadable.iter().map(named).collect();
+    }
+    ok(&page)
 }
 
 /// A time of RFC 3339.
@@ -175,7 +185,7 @@ pub async fn held(caller: Caller, Query(list): Query<List>) -> Answer {
     let console = caller.console()?;
     let found = console.search.find(&search, list.after()?.as_deref(), list.limit()).await?;
     let items = found.held.iter().map(|held| shown(&caller, held)).collect();
-    Ok(page(items, found.next))
+    Ok(page_but(items, found.next, &found.unreadable))
 }
 
 /// The message, if a copy of it is the caller's to see.
@@ -282,7 +292,8 @@ pub async fn senders(caller: Caller, Query(list): Query<List>) -> Answer {
     let search = &caller.console()?.senders;
     let (text, after) = (list.text(), list.after()?);
     let found = search.find(&text, state, list.order()?, (after.as_deref(), list.limit())).await?;
-    Ok(page(found.senders.iter().map(sender).collect(), found.next))
+    let senders = found.senders.iter().map(sender).collect();
+    Ok(page_but(senders, found.next, &found.unreadable))
 }
 
 fn sender(standing: &Standing) -> Value {
@@ -333,7 +344,7 @@ pub async fn queue(caller: Caller, Query(list): Query<List>) -> Answer {
     };
     let after = list.after()?.unwrap_or_default();
     let found = console.queue.list(which, toward, &after, list.limit()).await?;
-    Ok(page(found.items.iter().map(item).collect(), found.next))
+    Ok(page_but(found.items.iter().map(item).collect(), found.next, &found.unreadable))
 }
 
 fn item(item: &Item) -> Value {

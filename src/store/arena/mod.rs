@@ -23,7 +23,7 @@ use memchr::memmem::Finder;
 pub use self::order::Order;
 use self::rows::{Hit, Rows};
 use super::record::decode;
-use super::{Fault, Record, Row, Store};
+use super::{Fault, Record, Store};
 
 /// So few changes of the meantime are taken in while nobody may write.
 const FEW: usize = 256;
@@ -44,6 +44,14 @@ pub struct Entry {
     /// Sorts the records when the arena is filled; any unit. Cheapest where it
     /// is the order of the keys.
     pub order: i64,
+}
+
+impl Entry {
+    /// Of a record that cannot be read: on top of whatever filter, so that
+    /// whoever lists the table names it, but nobody's own.
+    fn unreadable() -> Self {
+        Self { facts: u64::MAX, order: i64::MAX, ..Self::default() }
+    }
 }
 
 /// What a filter sees of a row.
@@ -115,7 +123,8 @@ impl Arena {
     }
 
     /// Brings in what stood in the table when following began, a page at a
-    /// time, beside those who write.
+    /// time, beside those who write. A record that cannot be read is found by
+    /// an empty search.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read; only what came since is searched.
@@ -126,12 +135,12 @@ impl Arena {
     ) -> Result<(), Fault> {
         let mut rows = Rows::default();
         let mut times = Vec::new();
-        let take = |row: Row<R>| {
-            let (key, entry) = (row.record.key(), read(&row.record));
-            rows.put(&key, &entry, false);
-            times.extend(rows.place(&key).map(|place| (entry.order, place)));
+        let take = |key: &[u8], record: Option<R>| {
+            let entry = record.as_ref().map_or_else(Entry::unreadable, &read);
+            rows.put(key, &entry, false);
+            times.extend(rows.place(key).map(|place| (entry.order, place)));
         };
-        store.each(take).await?;
+        store.each_listed(take).await?;
         if !times.is_sorted() {
             times.sort_unstable();
             let unsorted = std::mem::take(&mut rows);

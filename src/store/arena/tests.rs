@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::{Batch, Table};
+use crate::store::{Batch, Row, Table};
 
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 struct Note {

@@ -16,6 +16,7 @@ use super::keeper::each_pair;
 use super::recover;
 use super::{EmbeddedSettings, IndexEngine, OpenError, Opened, journal};
 use crate::store::checkpoint::{self, Next};
+use crate::store::listing::hex;
 use crate::store::record::Schema;
 use crate::store::{BodyId, Fault};
 
@@ -179,12 +180,4 @@ fn read_through(path: &Path) -> std::io::Result<()> {
     let mut reader = checkpoint::open(path)?;
     while let Next::Entry(_) = reader.next()? {}
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

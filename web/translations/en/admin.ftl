@@ -46,6 +46,7 @@ admin-all = All
 admin-actions = Actions
 admin-nothing-found = Nothing found.
 admin-nothing-yet = Nothing in what was searched so far.
+admin-unreadable = The record { $key } cannot be read and is left out here. Stop the gateway and run reprieve store verify: it says what is wrong.
 admin-search-on = Search on
 
 ## Quarantine

@@ -46,6 +46,7 @@ admin-all = Kaikki
 admin-actions = Toiminnot
 admin-nothing-found = Mitään ei löytynyt.
 admin-nothing-yet = Tähän mennessä läpikäydystä osasta ei löytynyt mitään.
+admin-unreadable = Tietuetta { $key } ei voi lukea, ja se puuttuu tästä. Pysäytä palvelu ja aja reprieve store verify: se kertoo, mikä on vialla.
 admin-search-on = Jatka hakua
 
 ## Karanteeni

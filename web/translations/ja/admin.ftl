@@ -46,6 +46,7 @@ admin-all = すべて
 admin-actions = 操作
 admin-nothing-found = 見つかりませんでした。
 admin-nothing-yet = ここまでに調べた範囲では見つかりませんでした。
+admin-unreadable = レコード { $key } は読み取れないため、ここには表示されません。サービスを停止し、reprieve store verify を実行してください。問題の内容が表示されます。
 admin-search-on = 検索を続ける
 
 ## 隔離
