@@ -34,7 +34,7 @@ use minicbor::{Decode, Encode};
 use crate::clock::{Clock, Timestamp};
 use crate::link::KeyRing;
 use crate::mail::Address;
-use crate::store::{Batch, Fault, Record, Refusal, Row, Store, Table};
+use crate::store::{Batch, Fault, Listing, Record, Refusal, Row, Store, Table, Toward};
 
 /// How often a change is tried again when another came first.
 const TRIES: usize = 8;
@@ -185,6 +185,20 @@ impl Accounts {
 
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// At most `limit` administrators by login, from either end, behind a
+    /// cursor (empty: from that end), and the cursor of the next page.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store cannot read.
+    pub async fn page(
+        &self,
+        toward: Toward,
+        after: &[u8],
+        limit: usize,
+    ) -> Result<(Listing<Account>, Option<Vec<u8>>), Fault> {
+        self.store.listing_page(toward, after, limit).await
     }
 
     /// Every administrator, by login.

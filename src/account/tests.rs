@@ -169,12 +169,55 @@ async fn the_last_of_very_many_accounts_and_tokens_counts_too() {
         let scope = (token::Scope::Read, 30);
         stage.accounts.make_token(&by(), &login(), "night", scope).await.unwrap();
     }
-    let mut all = stage.accounts.tokens().await.unwrap();
+    let mut all = tokens(&stage).await;
     assert_eq!(all.len(), MANY);
     all.sort_by_key(|token| *token.hash.as_bytes());
     let last = all.last().unwrap().hash.short();
     stage.accounts.revoke_token(&by(), None, &last).await.unwrap();
-    assert_eq!(stage.accounts.tokens().await.unwrap().len(), MANY - 1);
+    assert_eq!(tokens(&stage).await.len(), MANY - 1);
+}
+
+/// Every token, the latest first.
+async fn tokens(stage: &Stage) -> Vec<ApiToken> {
+    let all = stage.accounts.tokens(None, Toward::First, (&[], usize::MAX)).await;
+    all.unwrap().0.records
+}
+
+#[tokio::test]
+async fn tokens_are_paged_by_when_they_were_made() {
+    let stage = stage().await;
+    let (me, other) = (login(), Login::parse("other").unwrap());
+    for nth in 0..7 {
+        // The third and the fourth are made in the same moment.
+        stage.clock.advance(SignedDuration::from_secs(i64::from(nth != 3)));
+        let of = if nth == 5 { &other } else { &me };
+        let scope = (token::Scope::Read, 30);
+        stage.accounts.make_token(&by(), of, &format!("t{nth}"), scope).await.unwrap();
+    }
+    for (of, toward) in [
+        (None, Toward::First),
+        (None, Toward::Last),
+        (Some(&me), Toward::First),
+        (Some(&me), Toward::Last),
+    ] {
+        let (mut after, mut seen) = (Vec::new(), Vec::new());
+        loop {
+            let (page, next) = stage.accounts.tokens(of, toward, (&after, 2)).await.unwrap();
+            assert!((1..=2).contains(&page.records.len()));
+            seen.extend(page.records);
+            let Some(next) = next else { break };
+            after = next;
+        }
+        if toward == Toward::First {
+            seen.reverse();
+        }
+        assert!(seen.is_sorted_by_key(|token| token.created_at), "{of:?} {toward:?}");
+        let mut names: Vec<&str> = seen.iter().map(|token| token.name.as_str()).collect();
+        names.sort_unstable();
+        let his = ["t0", "t1", "t2", "t3", "t4", "t6"];
+        let all = ["t0", "t1", "t2", "t3", "t4", "t5", "t6"];
+        assert_eq!(names, if of.is_some() { &his[..] } else { &all }, "{of:?} {toward:?}");
+    }
 }
 
 #[tokio::test]
@@ -331,7 +374,7 @@ async fn a_token_acts_for_its_maker_until_it_ends() {
     stage.clock.advance(SignedDuration::from_hours(30 * 24));
     assert!(accounts.bearer(&text).await.unwrap().is_none(), "expired");
     let text = accounts.make_token(&by(), &login(), "nightly", kind).await.unwrap();
-    let short = accounts.tokens().await.unwrap()[0].hash.short();
+    let short = tokens(&stage).await[0].hash.short();
     accounts.revoke_token(&by(), None, &short).await.unwrap();
     assert!(accounts.bearer(&text).await.unwrap().is_none(), "revoked");
 }

@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 use super::session::{Secret, SecretHash};
 use super::{Account, AccountError, Accounts, Entry, Login, Power};
 use crate::clock::{SignedDuration, Timestamp};
-use crate::store::{Batch, Fault, Record, Row, Table};
+use crate::store::{Batch, Fault, Listing, Record, Table, Toward, Unreadable};
 
 /// What programs see in front of a token, for scanners of leaked secrets.
 pub const PREFIX: &str = "reprieve_";
@@ -65,6 +65,14 @@ impl Scope {
     }
 }
 
+impl ApiToken {
+    /// Its place among all by when they were made.
+    fn cursor(&self) -> Vec<u8> {
+        let micros = u64::try_from(self.created_at.as_microsecond()).unwrap_or(0);
+        [&micros.to_be_bytes(), &self.hash.as_bytes()[..]].concat()
+    }
+}
+
 impl Record for ApiToken {
     const TABLE: Table = Table::ApiToken;
 
@@ -104,15 +112,47 @@ impl Accounts {
         Ok(format!("{PREFIX}{}", secret.to_text()))
     }
 
-    /// Every token, dead ones too, the latest first.
+    /// At most `limit` tokens, dead ones too, by when they were made: towards
+    /// the first the latest comes first. Of this login only, where one is
+    /// given; behind a cursor (empty: from that end).
+    ///
+    /// Answers the cursor of the next page too. They stand in the store by
+    /// their hashes, so each page looks at all of them.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
-    pub async fn tokens(&self) -> Result<Vec<ApiToken>, Fault> {
-        let mut all = Vec::new();
-        self.store.each(|row: Row<ApiToken>| all.push(row.record)).await?;
-        all.sort_by_key(|token| std::cmp::Reverse(token.created_at));
-        Ok(all)
+    pub async fn tokens(
+        &self,
+        of: Option<&Login>,
+        toward: Toward,
+        (after, limit): (&[u8], usize),
+    ) -> Result<(Listing<ApiToken>, Option<Vec<u8>>), Fault> {
+        let (mut tokens, mut unreadable) = (Vec::new(), Vec::new());
+        let look = |key: &[u8], token: Option<ApiToken>| match token {
+            Some(token) if of.is_none_or(|login| token.login == *login) => {
+                tokens.push((token.cursor(), token));
+            }
+            // Whose it is, nobody knows.
+            None if of.is_none() && after.is_empty() => {
+                unreadable.push(Unreadable { table: Table::ApiToken, key: key.to_vec() });
+            }
+            _ => {}
+        };
+        self.store.each_listed(look).await?;
+        tokens.sort_unstable_by(|(one, _), (other, _)| match toward {
+            Toward::Last => one.cmp(other),
+            Toward::First => other.cmp(one),
+        });
+        let begins = tokens.partition_point(|(cursor, _)| match toward {
+            _ if after.is_empty() => false,
+            Toward::Last => cursor.as_slice() <= after,
+            Toward::First => cursor.as_slice() >= after,
+        });
+        let more = tokens.len() - begins > limit;
+        let page: Vec<_> = tokens.into_iter().skip(begins).take(limit).collect();
+        let next = page.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
+        let records = page.into_iter().map(|(_, token)| token).collect();
+        Ok((Listing { records, unreadable }, next))
     }
 
     /// Removes the token named by [`SecretHash::short`]; of this login only,
@@ -127,15 +167,15 @@ impl Accounts {
         short: &str,
     ) -> Result<(), AccountError> {
         let mut named = Vec::new();
-        self.store
-            .each(|row: Row<ApiToken>| {
-                let his = of.is_none_or(|login| row.record.login == *login);
-                if his && row.record.hash.short() == short {
-                    named.push(row);
-                }
-            })
-            .await?;
-        for row in named {
+        let look = |key: &[u8], token: Option<ApiToken>| {
+            let his = |token: &ApiToken| of.is_none_or(|login| token.login == *login);
+            if token.is_some_and(|token| his(&token) && token.hash.short() == short) {
+                named.push(key.to_vec());
+            }
+        };
+        self.store.each_listed(look).await?;
+        for key in named {
+            let Some(row) = self.store.find::<ApiToken>(&key).await? else { continue };
             let mut batch = Batch::new();
             batch.remove(&row);
             let entry = by.clone().about("token", short).before(row.record.name.clone());

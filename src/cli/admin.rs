@@ -51,6 +51,9 @@ fn print(account: &Value, json: bool) {
         println!("{account}");
         return;
     }
+    if held::print_unreadable(account) {
+        return;
+    }
     let text = |key: &str| account[key].as_str().unwrap_or("").to_owned();
     let state = match (account["disabled"] == true, account["set_up"] == true) {
         (true, _) => "disabled",

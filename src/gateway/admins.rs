@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::errand::unreadable;
 use crate::account::{Account, Accounts, Entry, Login, Role, Secret};
 use crate::directory::{Directory, OrganisationId};
 use crate::link::Links;
+use crate::store::Toward;
 
 /// One request about administrators.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,8 +38,10 @@ impl Admins {
         let read = |login: &str| Login::parse(login).map_err(|error| error.to_string());
         match errand {
             AdminErrand::List => {
-                let all = self.accounts.list().await.map_err(|fault| fault.to_string())?;
-                Ok(all.iter().map(shown).collect())
+                let all = self.accounts.page(Toward::Last, &[], usize::MAX).await;
+                let (all, _) = all.map_err(|fault| fault.to_string())?;
+                let unreadable = all.unreadable.iter().map(unreadable);
+                Ok(unreadable.chain(all.records.iter().map(shown)).collect())
             }
             AdminErrand::Add { login, role, organisations } => {
                 let (login, role) = (read(&login)?, self.role(&role, &organisations)?);

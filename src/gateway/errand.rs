@@ -343,7 +343,7 @@ fn shown(held: &Held) -> Value {
 }
 
 /// A record of a list that cannot be read.
-fn unreadable(one: &Unreadable) -> Value {
+pub(super) fn unreadable(one: &Unreadable) -> Value {
     json!({ "unreadable": one.to_string() })
 }
 

@@ -1,13 +1,16 @@
-//! Lists that the store itself sorts: the queue, the audit, appeals. Each from
-//! either end, a page at a time, with the order in its addresses.
+//! Lists that need no arena: the queue, the audit, appeals, accounts, tokens.
+//! Each from either end, a page at a time, with the order in its addresses.
 
-use reprieve::account::{Entry, Role};
+use axum::http::{Method, StatusCode};
+use reprieve::account::token::Scope;
+use reprieve::account::{Entry, Login, Role};
 use reprieve::clock::SignedDuration;
 use reprieve::mail::ReversePath;
 use reprieve::queue::{Draft, ItemState, Kind};
 use reprieve::store::Batch;
 use uuid::Uuid;
 
+use crate::api::{ask, token};
 use crate::appeals::{apply, issue};
 use crate::client::Client;
 use crate::console;
@@ -152,6 +155,79 @@ async fn an_export_of_the_audit_is_whole() {
     deeds.sort_unstable();
     deeds.dedup();
     assert_eq!((file.lines().count(), deeds.len()), (2501, 2500));
+}
+
+/// Walks a list through the links of its pages; answers its names as they
+/// stand there.
+async fn walk(client: &mut Client<'_>, path: &str, names: &[&str]) -> Vec<String> {
+    let (mut at, mut seen) = (Some(path.to_owned()), Vec::new());
+    while let Some(path) = at {
+        let page = client.get(&path).await.body;
+        assert!(page.matches("<tr>").count() <= 1 + ROWS, "{path}");
+        seen.extend(order(&page, names).split(' ').map(str::to_owned));
+        at = next(&page);
+    }
+    seen
+}
+
+#[tokio::test]
+async fn accounts_are_paged_by_login_from_either_end() {
+    let stage = console().await;
+    let mut anna = Client::enter(&stage, "anna", Role::Operator).await;
+    let by = Entry::new("console", "test");
+    let names: Vec<String> = (0..ROWS + 10).map(|nth| format!("berta-{nth:03}")).collect();
+    for name in &names {
+        let login = Login::parse(name).unwrap();
+        stage.console.accounts.add(&by, login, Role::Auditor).await.unwrap();
+    }
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.insert(0, "<strong>anna");
+    assert_eq!(walk(&mut anna, "/admin/accounts", &names).await, names);
+    let backwards: Vec<&str> = names.iter().rev().copied().collect();
+    let path = "/admin/accounts?sort=name-backwards";
+    assert_eq!(walk(&mut anna, path, &names).await, backwards);
+    let first = anna.get("/admin/accounts").await.body;
+    assert!(first.contains("?sort=name-backwards") && first.contains("aria-sort=\"ascending\""));
+
+    let token = token(&stage, "zoe", Role::Operator, Scope::Read).await;
+    for (sort, begins) in [("", "anna"), ("name-backwards", "zoe")] {
+        let (mut after, mut seen) = (String::new(), Vec::new());
+        loop {
+            let path = format!("/api/v1/accounts?limit=25&sort={sort}&after={after}");
+            let answer = ask(&stage, Method::GET, &path, &token, &[]).await;
+            let items = answer.body["items"].as_array().unwrap();
+            assert!(items.len() <= 25);
+            seen.extend(items.iter().map(|one| one["login"].as_str().unwrap().to_owned()));
+            let Some(next) = answer.body["next"].as_str() else { break };
+            next.clone_into(&mut after);
+        }
+        assert_eq!((seen.len(), &seen[0][..]), (names.len() + 1, begins), "{sort}");
+        assert!(if sort.is_empty() { seen.is_sorted() } else { seen.iter().rev().is_sorted() });
+    }
+    let wrong = ask(&stage, Method::GET, "/api/v1/accounts?sort=age", &token, &[]).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn tokens_are_paged_by_age_from_either_end() {
+    let stage = console().await;
+    let mut anna = Client::enter(&stage, "anna", Role::Operator).await;
+    let mut bo = Client::enter(&stage, "bo", Role::Auditor).await;
+    let by = Entry::new("console", "test");
+    let names: Vec<String> = (0..ROWS + 10).map(|nth| format!("night-{nth:03}")).collect();
+    for (nth, name) in names.iter().enumerate() {
+        let login = Login::parse(if nth % 20 == 0 { "bo" } else { "anna" }).unwrap();
+        stage.clock.advance(SignedDuration::from_secs(1));
+        let scope = (Scope::Read, 30);
+        stage.console.accounts.make_token(&by, &login, name, scope).await.unwrap();
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let latest: Vec<&str> = names.iter().rev().copied().collect();
+    assert_eq!(walk(&mut anna, "/admin/tokens", &names).await, latest);
+    assert_eq!(walk(&mut anna, "/admin/tokens?sort=oldest", &names).await, names);
+    let his = ["night-040", "night-020", "night-000"];
+    assert_eq!(walk(&mut bo, "/admin/tokens", &names).await, his);
+    assert_eq!(walk(&mut bo, "/admin/tokens?sort=oldest", &names).await.len(), 3);
 }
 
 #[tokio::test]

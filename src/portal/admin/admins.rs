@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::table::{self, Column};
-use super::{Acted, Admin, Place, Route, Section, Sheet};
+use super::table::{self, Address, Column, Found, NAME, ROWS, Sorted, TIME};
+use super::{Acted, Admin, Asked, Place, Route, Section, Sheet};
 use crate::account::token::Scope;
 use crate::account::{Account, AccountError, Login, Power, Role, Secret};
 use crate::directory::OrganisationId;
@@ -14,6 +14,7 @@ use crate::portal::App;
 use crate::portal::error::Trouble;
 use crate::portal::part;
 use crate::portal::words::{Shown, Words};
+use crate::store::Toward;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -51,13 +52,14 @@ pub(super) fn role_shown(words: &Words, role: &Role) -> Markup {
     html! { (role_word(words, role)) @if !own.is_empty() { ": " (own.join(", ")) } }
 }
 
-async fn list(admin: Admin) -> Result<Markup, Trouble> {
-    page(&admin, None).await
+async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
+    page(&admin, &asked, None).await
 }
 
-async fn page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Trouble> {
+/// The page that `asked` names; behind a form, the first.
+async fn page(admin: &Admin, asked: &Asked, notice: Option<Markup>) -> Result<Markup, Trouble> {
     const COLUMNS: [Column; 6] = [
-        Column::Text("admin-login"),
+        Column::Name("admin-login"),
         Column::Text("admin-role"),
         Column::Text("admin-state"),
         Column::Text("admin-letters-to"),
@@ -67,10 +69,17 @@ async fn page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Trouble> 
 
     let words = admin.words();
     let now = admin.app().clock.now();
-    let all = admin.console().accounts.list().await?;
+    let order = table::one_of(&NAME, asked.field("sort"));
+    let toward = if order == NAME[0] { Toward::Last } else { Toward::First };
+    let after = asked.after();
+    let from = after.as_deref().unwrap_or(&[]);
+    let (all, next) = admin.console().accounts.page(toward, from, ROWS).await?;
+    let here =
+        Address::new(Place::Accounts).with("sort", if order == NAME[0] { "" } else { order });
+    let sorted = Sorted { address: &here, order, usual: NAME[0] };
     let operates = admin.may(Power::Operate);
     let rows = html! {
-        @for account in &all {
+        @for account in &all.records {
             tr {
                 td.main { strong { (account.login) } }
                 td { (role_shown(words, &account.role)) }
@@ -82,8 +91,15 @@ async fn page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Trouble> 
         }
     };
     let columns = &COLUMNS[..5 + usize::from(operates)];
+    let rows = table::sorted_rows(words, "admin-accounts", columns, Some(sorted), &rows);
+    let found = Found {
+        rows: (!all.records.is_empty()).then_some(&rows),
+        unreadable: &all.unreadable,
+        paged: after.is_some(),
+        next: next.as_deref(),
+    };
     let body = html! {
-        (table::rows(words, "admin-accounts", columns, &rows))
+        (table::found(words, &here, "admin-nothing-found", &found))
         @if admin.may(Power::Operate) { (add_form(admin)) }
     };
     let title = words.say("admin-accounts");
@@ -158,7 +174,8 @@ async fn add(admin: Admin, form: Acted) -> Result<Response, Trouble> {
 
 async fn refused(admin: &Admin, word: &str) -> Result<Response, Trouble> {
     let notice = html! { (admin.words().say(word)) };
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(admin, Some(notice)).await?).into_response())
+    let page = page(admin, &Asked::default(), Some(notice)).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// The setup link, shown once.
@@ -167,7 +184,7 @@ async fn invited(admin: &Admin, login: &Login, secret: &Secret) -> Result<Respon
         (admin.words().say("admin-setup-link")) " " strong { (login) } br;
         code { (setup_link(admin.app(), login, secret)) }
     };
-    Ok(page(admin, Some(notice)).await?.into_response())
+    Ok(page(admin, &Asked::default(), Some(notice)).await?.into_response())
 }
 
 /// Where an account is set up, once.
@@ -201,30 +218,43 @@ async fn reset(admin: Admin, form: Acted) -> Result<Response, Trouble> {
     invited(&admin, &login, &secret).await
 }
 
-async fn tokens(admin: Admin) -> Result<Markup, Trouble> {
-    tokens_page(&admin, None).await
+async fn tokens(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
+    tokens_page(&admin, &asked, None).await
 }
 
-/// One's own tokens; an operator's page shows everybody's.
-async fn tokens_page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Trouble> {
-    const COLUMNS: [Column; 5] = [
+/// One's own tokens; an operator's page shows everybody's. Behind a form, the
+/// first page.
+async fn tokens_page(
+    admin: &Admin,
+    asked: &Asked,
+    notice: Option<Markup>,
+) -> Result<Markup, Trouble> {
+    const COLUMNS: [Column; 6] = [
         Column::Text("admin-name-of"),
         Column::Text("admin-login"),
         Column::Text("admin-scope"),
+        Column::Time("admin-made"),
         Column::Text("admin-until"),
         Column::Unsaid("admin-actions"),
     ];
 
     let words = admin.words();
     let now = admin.app().clock.now();
-    let mut all = admin.console().accounts.tokens().await?;
-    all.retain(|token| admin.may(Power::Operate) || token.login == admin.account.login);
+    let order = table::one_of(&TIME, asked.field("sort"));
+    let toward = if order == TIME[0] { Toward::First } else { Toward::Last };
+    let after = asked.after();
+    let from = after.as_deref().unwrap_or(&[]);
+    let own = whose(admin);
+    let (all, next) = admin.console().accounts.tokens(own, toward, (from, ROWS)).await?;
+    let here = Address::new(Place::Tokens).with("sort", if order == TIME[0] { "" } else { order });
+    let sorted = Sorted { address: &here, order, usual: TIME[0] };
     let rows = html! {
-        @for token in &all {
+        @for token in &all.records {
             tr {
                 td.main { (Shown(&token.name)) }
                 td { (token.login) }
                 td { (scope_word(words, token.scope)) }
+                td.time { (table::ago(words, token.created_at, now)) }
                 td.time { (table::ago(words, token.expires_at, now)) }
                 td {
                     form method="post" action=(Place::RevokeToken) {
@@ -236,10 +266,16 @@ async fn tokens_page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Tr
             }
         }
     };
+    let rows = table::sorted_rows(words, "admin-tokens", &COLUMNS, Some(sorted), &rows);
+    let found = Found {
+        rows: (!all.records.is_empty()).then_some(&rows),
+        unreadable: &all.unreadable,
+        paged: after.is_some(),
+        next: next.as_deref(),
+    };
     let body = html! {
         p.soft { (words.say("admin-tokens-help")) }
-        @if all.is_empty() { (table::empty(words.say("admin-no-tokens"))) }
-        @else { (table::rows(words, "admin-tokens", &COLUMNS, &rows)) }
+        (table::found(words, &here, "admin-no-tokens", &found))
         h2 { (words.say("admin-make-token")) }
         form.narrow method="post" action=(Place::Tokens) {
             (admin.token_field())
@@ -259,6 +295,11 @@ async fn tokens_page(admin: &Admin, notice: Option<Markup>) -> Result<Markup, Tr
     Ok(admin.page(&Sheet { section: Section::Tokens, title, notice, body }))
 }
 
+/// Whose tokens are his to see and to revoke; `None`: everybody's.
+fn whose(admin: &Admin) -> Option<&Login> {
+    (!admin.may(Power::Operate)).then_some(&admin.account.login)
+}
+
 fn scope_word(words: &Words, scope: Scope) -> &str {
     words.say(match scope {
         Scope::Read => "scope-read",
@@ -273,12 +314,11 @@ async fn make_token(admin: Admin, form: Acted) -> Result<Markup, Trouble> {
     let entry = admin.entry("make-token");
     let text = accounts.make_token(&entry, login, form.field("name"), (scope, days)).await?;
     let notice = html! { (admin.words().say("admin-token-once")) br; code { (text) } };
-    tokens_page(&admin, Some(notice)).await
+    tokens_page(&admin, &Asked::default(), Some(notice)).await
 }
 
 async fn revoke_token(admin: Admin, form: Acted) -> Result<Redirect, Trouble> {
-    let of = (!admin.may(Power::Operate)).then_some(&admin.account.login);
-    let accounts = &admin.console().accounts;
-    accounts.revoke_token(&admin.entry("revoke-token"), of, form.field("token")).await?;
+    let (accounts, entry) = (&admin.console().accounts, admin.entry("revoke-token"));
+    accounts.revoke_token(&entry, whose(&admin), form.field("token")).await?;
     Ok(Redirect::to(&Place::Tokens.to_string()))
 }

@@ -4,16 +4,18 @@
 //! and one-time codes are people's own: no program makes or changes them.
 
 use axum::body::Bytes;
+use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Caller;
 use super::problem::Problem;
-use super::resources::{Answer, ok, ok_once, page};
+use super::resources::{Answer, List, ok, ok_once, page_but};
 use crate::account::{Account, AccountError, Login, Power, Role, Secret};
 use crate::directory::OrganisationId;
 use crate::portal::admin::setup_link;
+use crate::store::Toward;
 
 /// Whom to add.
 #[derive(Debug, Deserialize)]
@@ -44,10 +46,16 @@ impl From<AccountError> for Problem {
     }
 }
 
-pub async fn list(caller: Caller) -> Answer {
+pub async fn list(caller: Caller, Query(list): Query<List>) -> Answer {
     caller.needs(Power::SeeAll, "GET accounts").await?;
-    let all = caller.console()?.accounts.list().await?;
-    Ok(page(all.iter().map(shown).collect(), None))
+    let toward = match list.sort.as_str() {
+        "" | "name" => Toward::Last,
+        "name-backwards" => Toward::First,
+        _ => return Err(Problem::BAD_REQUEST),
+    };
+    let after = list.after()?.unwrap_or_default();
+    let (found, next) = caller.console()?.accounts.page(toward, &after, list.limit()).await?;
+    Ok(page_but(found.records.iter().map(shown).collect(), next, &found.unreadable))
 }
 
 pub async fn add(caller: Caller, body: Bytes) -> Answer {

@@ -176,7 +176,11 @@ const OPERATIONS: &[Operation] = &[
         &["left"],
         "Leave 100, 50 or 0 per cent of a finding's weight",
     ),
-    get("/api/v1/accounts", &[], "Administrators"),
+    get(
+        "/api/v1/accounts",
+        &["sort", "after", "limit"],
+        "Administrators, by login or by sort (name-backwards)",
+    ),
     post(
         "/api/v1/accounts",
         &["login", "role", "organisations"],
