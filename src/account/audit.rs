@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Timestamp};
 use crate::mail::display;
-use crate::store::{Batch, Fault, Record, Row, Store, Table, Toward};
+use crate::store::{Batch, Fault, Record, Store, Table, Toward, Unreadable};
 
 /// Characters of one text.
 const LONGEST: usize = 500;
@@ -64,6 +64,8 @@ impl Bounds {
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     pub entries: Vec<Entry>,
+    /// Entries between them that cannot be read, unless a text is looked for.
+    pub unreadable: Vec<Unreadable>,
     pub next: Option<Vec<u8>>,
 }
 
@@ -238,22 +240,13 @@ impl Audit {
     }
 
     /// At most `limit` entries, the latest first, behind a cursor (empty: from
-    /// the latest).
+    /// the latest); without those that cannot be read.
     ///
     /// # Errors
     /// [`Fault`] if the store cannot read.
     pub async fn page(&self, after: &[u8], limit: usize) -> Result<Vec<Entry>, Fault> {
-        self.page_toward(Toward::Last, after, limit).await
-    }
-
-    async fn page_toward(
-        &self,
-        toward: Toward,
-        after: &[u8],
-        limit: usize,
-    ) -> Result<Vec<Entry>, Fault> {
-        let rows: Vec<Row<Entry>> = self.store.page_toward(toward, after, limit).await?;
-        Ok(rows.into_iter().map(|row| row.record).collect())
+        let (page, _) = self.store.listing_page(Toward::Last, after, limit).await?;
+        Ok(page.records)
     }
 
     /// Entries of which a text contains `text`, in this order, behind a cursor
@@ -274,35 +267,37 @@ impl Audit {
             Order::Oldest => Toward::First,
         };
         let needle = text.trim().to_lowercase();
+        let all = needle.is_empty();
         let (finder, mut folded) = (Finder::new(&needle), String::new());
         let mut cursor = after.to_vec();
-        let mut entries = Vec::new();
+        let mut found = Found::default();
         let mut looked_at = 0;
         loop {
-            // One more than the page: whether there is another.
-            let step = if needle.is_empty() { STEP.min(limit + 1) } else { STEP };
-            let page = self.page_toward(toward, &cursor, step).await?;
-            let last = page.len() < step;
-            looked_at += page.len();
-            for entry in page {
-                if entries.len() == limit {
-                    return Ok(Found { entries, next: Some(cursor) });
+            let step = if all { STEP.min(limit - looked_at) } else { STEP };
+            let (page, next) = self.store.listing_page::<Entry>(toward, &cursor, step).await?;
+            looked_at += page.records.len() + page.unreadable.len();
+            for entry in page.records {
+                if found.entries.len() == limit {
+                    return Ok(Found { next: Some(cursor), ..found });
                 }
                 cursor = entry.cursor();
-                if !needle.is_empty() {
+                if !all {
                     entry.fold(&mut folded);
                     if finder.find(folded.as_bytes()).is_none() {
                         continue;
                     }
                 }
-                entries.push(entry);
+                found.entries.push(entry);
             }
-            if last {
-                return Ok(Found { entries, next: None });
+            if all {
+                found.unreadable.extend(page.unreadable);
             }
-            if looked_at >= most || begun.elapsed() >= time {
-                return Ok(Found { entries, next: Some(cursor) });
+            let Some(next) = next else { return Ok(found) };
+            let full = all && looked_at >= limit;
+            if full || looked_at >= most || begun.elapsed() >= time {
+                return Ok(Found { next: Some(next), ..found });
             }
+            cursor = next;
         }
     }
 }

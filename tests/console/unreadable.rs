@@ -44,6 +44,7 @@ rotten!(BadAppeal, Table::Appeal);
 rotten!(BadStanding, Table::Standing);
 rotten!(BadRecipient, Table::Recipient);
 rotten!(BadRule, Table::Rule);
+rotten!(BadEntry, Table::Audit);
 
 /// Its key, as `reprieve store verify` writes it.
 const KEY: &str = "abababababababababababababababab";
@@ -108,6 +109,7 @@ async fn unreadable_records_of_other_lists_are_named_in_the_same_way() {
     // These a start needs: they are damaged since.
     put(&stage, &BadRecipient(0, Vec::new())).await;
     put(&stage, &BadRule(0, Vec::new())).await;
+    put(&stage, &BadEntry(0, Vec::new())).await;
     stage.console.search.fill().await.unwrap();
     stage.console.senders.fill().await.unwrap();
     stage.console.recipients.fill().await.unwrap();
@@ -122,6 +124,8 @@ async fn unreadable_records_of_other_lists_are_named_in_the_same_way() {
         ("senders", ""),
         ("recipients", ""),
         ("rules", ""),
+        ("audit", "log-in"),
+        ("audit?sort=oldest", "log-in"),
     ] {
         let shown = anna.get(&format!("/admin/{}", path.replace("held", "quarantine"))).await;
         assert_eq!(shown.status, StatusCode::OK, "{path}");
@@ -131,6 +135,8 @@ async fn unreadable_records_of_other_lists_are_named_in_the_same_way() {
         assert!(answer.text.contains(readable), "{path}: {}", answer.text);
         assert_eq!(answer.body["unreadable"][0]["key"], KEY, "{path}: {}", answer.text);
     }
+    let export = anna.get("/admin/audit.csv").await.body;
+    assert!(export.contains("log-in") && !export.contains(KEY), "{export}");
     let role = Role::OrganisationAdmin(vec![organisation("example")]);
     let mut bo = Client::enter(&stage, "bo", role).await;
     for path in ["quarantine", "appeals", "appeals?sort=name", "recipients", "rules"] {

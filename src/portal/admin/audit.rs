@@ -55,9 +55,9 @@ async fn list(admin: Admin, asked: Asked) -> Result<Markup, Trouble> {
     let rows = (!found.entries.is_empty()).then(|| rows(&admin, Some(sorted), &found.entries));
     let page = table::Found {
         rows: rows.as_ref(),
+        unreadable: &found.unreadable,
         paged: after.is_some(),
         next: found.next.as_deref(),
-        ..table::Found::default()
     };
     let body = html! {
         (table::search(words, &address, words.say("admin-search-audit"), text))
@@ -103,7 +103,7 @@ async fn export(admin: Admin, asked: Asked) -> Response {
     let begun = (admin, asked, Some(Vec::new()));
     let pieces = futures_util::stream::try_unfold(begun, async |(admin, asked, after)| {
         let Some(after) = after else { return Ok(None) };
-        let Found { entries, next } = find(&admin, &asked, &after, PIECE).await?;
+        let Found { entries, next, .. } = find(&admin, &asked, &after, PIECE).await?;
         let piece = lines(after.is_empty(), &entries)?;
         Ok::<_, Fault>(Some((piece, (admin, asked, next))))
     });

@@ -408,7 +408,8 @@ pub async fn audit(caller: Caller, Query(list): Query<List>) -> Answer {
     let after = list.after()?.unwrap_or_default();
     let bounds = audit::Bounds::of_page(list.limit());
     let found = caller.console()?.accounts.audit().find(&list.q, order, &after, bounds).await?;
-    Ok(page(found.entries.iter().map(decided).collect(), found.next))
+    let entries = found.entries.iter().map(decided).collect();
+    Ok(page_but(entries, found.next, &found.unreadable))
 }
 
 fn decided(entry: &Entry) -> Value {
