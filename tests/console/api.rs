@@ -111,6 +111,23 @@ async fn an_idempotency_key_makes_a_repeat_harmless() {
     assert_eq!(fresh.status, StatusCode::OK, "keys are kept for a day");
 }
 
+/// A program that sends a key with everything was shown what was, for a day.
+#[tokio::test]
+async fn what_only_looks_takes_no_idempotency_key() {
+    let stage = console().await;
+    let (id, _) = stage.hold(|_| {}).await;
+    let token = token(&stage, "anna", Role::Operator, Scope::Read).await;
+    let path = format!("/api/v1/held/{id}");
+    let key = [("idempotency-key", "night-1")];
+    let keys = async || stage.store.scan(&[0x44], &[0x45], 10).await.unwrap().len();
+    let first = ask(&stage, Method::GET, &path, &token, &key).await;
+    assert_eq!(first.body["recipients"][0]["state"], "held", "{}", first.text);
+    assert_eq!(keys().await, 0, "nothing is written");
+    stage.releases.release_copies(id, &|_| true, &|_, _, _| {}).await.unwrap();
+    let again = ask(&stage, Method::GET, &path, &token, &key).await;
+    assert_eq!(again.body["recipients"][0]["state"], "releasing", "{}", again.text);
+}
+
 #[tokio::test]
 async fn a_04_tokens_do_no_more_than_scope_and_role() {
     let stage = console().await;
