@@ -12,6 +12,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use driver::{Driver, Page, Scheme, Size};
+use reprieve::account::token::Scope as ApiScope;
 use reprieve::account::{Entry, Login, Role};
 use reprieve::appeal::{Claimed, Decider, State as Stands, Tab};
 use reprieve::clock::Clock;
@@ -22,8 +23,8 @@ use reprieve::portal::{ConfigKey, Settings, console_powers};
 use reprieve::quarantine::{Reference, Search, State};
 use reprieve::reputation::{Proof, Proofs, Scope, Standing, StandingState};
 use reprieve::statistics::{Counts, hour_of};
-use reprieve::store::Batch;
 use reprieve::store::arena::Order;
+use reprieve::store::{Batch, Record, Table};
 use stage::Stage;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -274,6 +275,18 @@ impl Looks<'_> {
     }
 }
 
+/// A queue's item by its key alone.
+#[derive(minicbor::Encode, minicbor::Decode)]
+struct Unreadable(#[n(0)] u8);
+
+impl Record for Unreadable {
+    const TABLE: Table = Table::Item;
+
+    fn key(&self) -> Vec<u8> {
+        vec![0xab; 16]
+    }
+}
+
 /// An administrator, some mail, and weeks of numbers.
 async fn furnish(stage: &Stage) {
     let accounts = &stage.console.accounts;
@@ -349,6 +362,17 @@ async fn furnish(stage: &Stage) {
     });
     stage.store.commit(batch).await.unwrap();
     stage.console.senders.fill().await.unwrap();
+    // More accounts and tokens than a page has, and an item that cannot be read.
+    let by = Entry::new("console", "test");
+    for nth in 0..55 {
+        let login = Login::parse(&format!("clerk-{nth:02}")).unwrap();
+        let scope = (ApiScope::Read, 30);
+        accounts.make_token(&by, &login, "Nightly report", scope).await.unwrap();
+        accounts.add(&by, login, Role::Auditor).await.unwrap();
+    }
+    let mut batch = Batch::new();
+    batch.insert(&Unreadable(0));
+    stage.store.commit(batch).await.unwrap();
     let now = hour_of(stage.clock.now());
     for hour in 0..5 * 168u32 {
         let wave = u64::from(20 + (hour * 7) % 24 + (hour / 24) % 7 * 3);
