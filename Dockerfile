@@ -2,7 +2,11 @@
 #
 #   docker build -t reprieve .
 #   docker run --rm -v reprieve-etc:/etc/reprieve -v reprieve-data:/var/lib/reprieve reprieve init /etc/reprieve
-#   docker run -v reprieve-etc:/etc/reprieve -v reprieve-data:/var/lib/reprieve -p 8080:8080 reprieve
+#   docker run -v reprieve-etc:/etc/reprieve -v reprieve-data:/var/lib/reprieve -p 127.0.0.1:8080:8080 reprieve \
+#       serve --config /etc/reprieve/reprieve.toml --set listen.portal=0.0.0.0:8080
+#
+# A door on 127.0.0.1, the default, is shut to everybody outside the container.
+# deploy/compose/ has the whole, with Postfix and nginx.
 FROM rust:1.95.0-bookworm AS build
 # The image's own: rust-toolchain.toml would fetch what only developers need.
 ENV RUSTUP_TOOLCHAIN=1.95.0
