@@ -61,10 +61,12 @@ pub fn read(message: &Message) -> Complaint {
                 let own = inner.raw_message().len() != message.bytes().len();
                 (if own { inner.raw_message() } else { plain.unwrap_or_default() }, true)
             }
-            // RFC 6522 section 4: text/rfc822-headers.
+            // RFC 6522 section 4: text/rfc822-headers, in any case (RFC 2045 section 5.1).
             PartType::Text(text)
-                if part.content_type().and_then(|kind| kind.subtype())
-                    == Some("rfc822-headers") =>
+                if part
+                    .content_type()
+                    .and_then(|kind| kind.subtype())
+                    .is_some_and(|one| one.eq_ignore_ascii_case("rfc822-headers")) =>
             {
                 (text.as_bytes(), false)
             }
@@ -129,6 +131,7 @@ mod tests {
         let arf = "multipart/report; report-type=feedback-report";
         assert_read(&forwarded(arf, "message/rfc822", HEADERS), true, true);
         assert_read(&forwarded(arf, "text/rfc822-headers", HEADERS), true, false);
+        assert_read(&forwarded(arf, "Text/RFC822-Headers", HEADERS), true, false);
     }
 
     #[test]
