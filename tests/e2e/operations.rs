@@ -3,11 +3,11 @@
 use super::*;
 use reprieve::link::ring;
 
-use reprieve::gateway::{Errand, errand};
+use reprieve::gateway::{AdminErrand, Errand, errand};
 use reprieve::link::KeyRing;
 use reprieve::mail::Address;
 use reprieve::queue::{Draft, ItemState, Kind};
-use reprieve::store::{Batch, Body, Store};
+use reprieve::store::{Batch, Body, Index, Record, Store, Table};
 
 /// What the audit says that commands decided, the latest first.
 async fn decided(house: &House) -> Vec<String> {
@@ -130,6 +130,61 @@ async fn what_failed_is_seen_and_tried_again() {
     assert_eq!(decided(&house).await, [format!("retry-item item {}", item.id)]);
     house.arrives("bo@far.example", &message).await;
     assert!(errands.run(Errand::Retry { item: "7".to_owned() }).await.is_err());
+}
+
+/// Damaged records beside good ones: the gateway starts, and every command's
+/// list names them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_stops_neither_the_start_nor_a_list() {
+    const KEY: &str = "abababababababababababababababab";
+    let mut house = House::new().await;
+    let message = mail("eva@stranger.example", "unreadable", "x");
+    house.send("eva@stranger.example", &["anna@ours.example"], &message).await;
+    let errands = house.gateway.as_ref().unwrap().errands().clone();
+    let soon = house.clock.now().as_microsecond().to_be_bytes();
+    let mut batch = Batch::new();
+    batch.insert(&Damaged::<{ Table::Item as u8 }>(0, Some((Index::ItemKept, soon.to_vec()))));
+    batch.insert(&Damaged::<{ Table::Held as u8 }>(0, None));
+    let waits = [&[0], &soon[..]].concat();
+    batch.insert(&Damaged::<{ Table::Appeal as u8 }>(0, Some((Index::AppealDue, waits))));
+    batch.insert(&Damaged::<{ Table::Account as u8 }>(0, None));
+    errands.store.commit(batch).await.unwrap();
+    drop(errands);
+    house.stop().await;
+    house.start().await;
+    let errands = house.gateway.as_ref().unwrap().errands().clone();
+    for (errand, table) in [
+        (Errand::Undelivered { limit: 9 }, "Item"),
+        (Errand::List { after: None, limit: 9 }, "Held"),
+        (Errand::Appeals { decided: false }, "Appeal"),
+        (Errand::Admin(AdminErrand::List), "Account"),
+    ] {
+        let listed = errands.run(errand).await.unwrap();
+        assert_eq!(listed[0]["unreadable"], format!("{table} {KEY}"), "{listed}");
+    }
+    let held = errands.run(Errand::List { after: None, limit: 9 }).await.unwrap();
+    assert_eq!(held[1]["recipients"][0]["address"], "anna@ours.example", "{held}");
+}
+
+/// A record of this table whose bytes are none.
+#[derive(minicbor::Encode, minicbor::Decode)]
+struct Damaged<const TABLE: u8>(#[n(0)] u8, #[cbor(skip)] Option<(Index, Vec<u8>)>);
+
+impl<const NUMBER: u8> Record for Damaged<NUMBER> {
+    const TABLE: Table = match NUMBER {
+        0x01 => Table::Held,
+        0x02 => Table::Item,
+        0x24 => Table::Appeal,
+        _ => Table::Account,
+    };
+
+    fn key(&self) -> Vec<u8> {
+        vec![0xab; 16]
+    }
+
+    fn index_keys(&self) -> Vec<(Index, Vec<u8>)> {
+        self.1.iter().cloned().collect()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
