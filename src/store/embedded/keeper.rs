@@ -29,6 +29,10 @@ const ROUND: Duration = Duration::from_mins(1);
 const SWEEP: Duration = Duration::from_hours(1);
 /// Bodies erased before one sync.
 const ERASURES: usize = 4096;
+/// How long erasures wait for others: a hole in a segment that is still written
+/// to makes the next sync of it, which mail waits for, a sync of the file
+/// system's own journal.
+const TOGETHER: Duration = Duration::from_secs(5);
 /// Pairs read at once.
 const PAGE: usize = 1000;
 
@@ -80,18 +84,13 @@ impl Keeper {
         let mut swept = Instant::now();
         let mut pending = None;
         loop {
-            let chore = pending.take().map_or_else(|| chores.recv_timeout(ROUND), Ok);
+            let mut chore = pending.take().map_or_else(|| chores.recv_timeout(ROUND), Ok);
+            if let Ok(Chore::Erase(erased)) = &mut chore {
+                pending = gather(erased, chores);
+            }
             let _quiet = quiet.lock().unwrap_or_else(PoisonError::into_inner);
             match chore {
-                Ok(Chore::Erase(mut erased)) => {
-                    // One sync for many.
-                    while pending.is_none() && erased.len() < ERASURES {
-                        match chores.try_recv() {
-                            Ok(Chore::Erase(more)) => erased.extend(more),
-                            Ok(other) => pending = Some(other),
-                            Err(_) => break,
-                        }
-                    }
+                Ok(Chore::Erase(erased)) => {
                     self.log("erasing messages", |keeper| keeper.erase(&erased));
                 }
                 Ok(Chore::Checkpoint(answer)) => {
@@ -276,6 +275,19 @@ impl Keeper {
         let stored = self.index.get(&location_key(id))?;
         Ok(stored.and_then(|value| Location::from_bytes(&value.bytes)).is_some_and(|l| fits(&l)))
     }
+}
+
+/// Adds the erasures of the next moments; answers the chore that ended them.
+fn gather(erased: &mut Vec<(BodyId, Location)>, chores: &Receiver<Chore>) -> Option<Chore> {
+    let until = Instant::now() + TOGETHER;
+    while erased.len() < ERASURES {
+        match chores.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Chore::Erase(more)) => erased.extend(more),
+            Ok(other) => return Some(other),
+            Err(_) => break,
+        }
+    }
+    None
 }
 
 /// Calls `each(key, revision, value)` for every pair of a range, a page at a
