@@ -42,6 +42,8 @@ impl Outside {
     /// Takes mail on `listener` until the program ends.
     pub async fn serve(self, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
+            // Each command of a group is answered by itself.
+            let _ = stream.set_nodelay(true);
             let outside = self.clone();
             tokio::spawn(async move {
                 // A broken connection is the client's affair.
