@@ -58,6 +58,7 @@ impl Delivery {
             if counts(claimed.item()) { Some(self.inner.settling.lock().await) } else { None };
         for attempt in 0..TRIES {
             let mut batch = Batch::new();
+            batch.patient();
             let settled = self.write(&mut batch, claimed, reports, about, attempt < TOGETHER).await;
             let refusal = match settled {
                 Ok((item, told)) => match store.commit(batch).await {

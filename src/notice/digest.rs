@@ -133,7 +133,7 @@ impl Notices {
             }
         }
         recipient.told_until = told_until;
-        batch.update(row, &recipient);
+        batch.update(row, &recipient).patient();
         also(&mut batch);
         match tools.store.commit(batch).await {
             Ok(_) => Ok(Some(written)),

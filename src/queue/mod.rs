@@ -422,7 +422,7 @@ impl Queue {
     /// Writes `item` over `row`; `None` if somebody else came first.
     async fn write(&self, row: &Row<Item>, item: Item) -> Result<Option<Row<Item>>, Fault> {
         let mut batch = Batch::new();
-        batch.update(row, &item);
+        batch.update(row, &item).patient();
         match self.store.commit(batch).await {
             // A batch's sequence number is the revision of all that it put.
             Ok(committed) => Ok(Some(Row { record: item, revision: committed.sequence })),

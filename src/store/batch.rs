@@ -44,6 +44,8 @@ pub struct Batch {
     pub(super) erased: Vec<BodyId>,
     /// Whom the store tells of it.
     pub(super) after: After,
+    /// Whether it would rather wait a moment than be synced alone.
+    pub(super) patient: bool,
 }
 
 impl Batch {
@@ -115,6 +117,13 @@ impl Batch {
     /// Erases a body once this batch is durable.
     pub fn erase(&mut self, id: BodyId) -> &mut Self {
         self.erased.push(id);
+        self
+    }
+
+    /// Nobody waits for this decision: while mail comes in, it may wait some
+    /// milliseconds to be synced together with that.
+    pub fn patient(&mut self) -> &mut Self {
+        self.patient = true;
         self
     }
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -39,6 +39,9 @@ const SIBLINGS: usize = 4;
 /// together costs everybody less, the clients too.
 const WAITS: usize = 4;
 const WAIT: Duration = Duration::from_micros(500);
+/// How long batches that are patient wait for mail that is on its way. A group
+/// of their own would make all mail wait for one sync more.
+const PATIENCE: Duration = Duration::from_millis(10);
 /// How long the committer waits for work before it makes the index durable.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -57,6 +60,7 @@ pub(super) struct Request {
     pub erased: Vec<BodyId>,
     pub bytes: usize,
     pub after: After,
+    pub patient: bool,
     pub answer: oneshot::Sender<Result<Committed, Refusal>>,
     /// Room in the queue, given back when this is dropped.
     pub room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
@@ -95,7 +99,8 @@ impl Committer {
         loop {
             match orders.recv_timeout(IDLE) {
                 Ok(Order::Commit(request)) => {
-                    let (group, stop) = self.gather(*request, orders);
+                    let expected = || self.status.expected();
+                    let (group, stop) = gather(*request, orders, PATIENCE, expected);
                     self.guarded(group);
                     if stop {
                         break;
@@ -113,31 +118,6 @@ impl Committer {
             }
         }
         self.finish()
-    }
-
-    /// Takes what else is waiting, up to a group, and under load what comes in
-    /// a moment. The second answer is true if a stop came with it.
-    fn gather(&self, first: Request, orders: &Receiver<Order>) -> (Vec<Request>, bool) {
-        let mut bytes = first.bytes;
-        let mut group = vec![first];
-        let mut waits = 0;
-        while group.len() < GROUP && bytes < GROUP_BYTES {
-            match orders.try_recv() {
-                Ok(Order::Commit(request)) => {
-                    bytes += request.bytes;
-                    group.push(*request);
-                }
-                Ok(Order::Stop) => return (group, true),
-                Err(_)
-                    if waits < WAITS && is_worth_waiting(group.len(), self.status.expected()) =>
-                {
-                    waits += 1;
-                    std::thread::sleep(WAIT);
-                }
-                Err(_) => break,
-            }
-        }
-        (group, false)
     }
 
     /// A panic in an index engine must not leave anybody waiting.
@@ -394,9 +374,49 @@ impl Committer {
     }
 }
 
-/// `expected` counts the batches of the group too.
-fn is_worth_waiting(group: usize, expected: usize) -> bool {
-    group < ENOUGH && expected >= group + SIBLINGS
+/// Takes what else is waiting, up to a group, and under load what comes in a
+/// moment. The second answer is true if a stop came with it.
+fn gather(
+    first: Request,
+    orders: &Receiver<Order>,
+    patience: Duration,
+    expected: impl Fn() -> usize,
+) -> (Vec<Request>, bool) {
+    let until = Instant::now() + patience;
+    let mut bytes = first.bytes;
+    // Those that somebody waits for.
+    let mut urgent = usize::from(!first.patient);
+    let mut group = vec![first];
+    let mut waits = 0;
+    while group.len() < GROUP && bytes < GROUP_BYTES {
+        let expected = expected();
+        let order = match orders.try_recv() {
+            Err(_) if urgent == 0 && expected > 0 => {
+                let left = until.saturating_duration_since(Instant::now());
+                orders.recv_timeout(left).ok()
+            }
+            order => order.ok(),
+        };
+        match order {
+            Some(Order::Commit(request)) => {
+                bytes += request.bytes;
+                urgent += usize::from(!request.patient);
+                group.push(*request);
+            }
+            Some(Order::Stop) => return (group, true),
+            None if waits < WAITS && is_worth_waiting(urgent, expected) => {
+                waits += 1;
+                std::thread::sleep(WAIT);
+            }
+            None => break,
+        }
+    }
+    (group, false)
+}
+
+/// `expected` counts the group's `urgent` batches too.
+fn is_worth_waiting(urgent: usize, expected: usize) -> bool {
+    (1..ENOUGH).contains(&urgent) && expected >= urgent + SIBLINGS
 }
 
 /// Full if the disk is; everything else poisons.
@@ -436,6 +456,44 @@ pub(super) const EVERYTHING: (&[u8], &[u8]) = (&[], &[index::RESERVED]);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn request(patient: bool) -> Box<Request> {
+        let room = Arc::new(tokio::sync::Semaphore::new(2));
+        let one = || Arc::clone(&room).try_acquire_owned().unwrap();
+        Box::new(Request {
+            checks: Vec::new(),
+            changes: Vec::new(),
+            bodies: Vec::new(),
+            erased: Vec::new(),
+            bytes: 1,
+            after: After::default(),
+            patient,
+            answer: oneshot::channel().0,
+            room: (one(), one()),
+        })
+    }
+
+    #[test]
+    fn a_patient_batch_goes_with_the_mail_that_is_on_its_way() {
+        let (sender, orders) = std::sync::mpsc::channel();
+        let long = Duration::from_mins(1);
+        let began = Instant::now();
+        let (group, _) = gather(*request(true), &orders, long, || 0);
+        assert_eq!(group.len(), 1, "nothing is on its way");
+        let (group, _) = gather(*request(false), &orders, long, || 1);
+        assert_eq!(group.len(), 1, "somebody waits for this one");
+        assert!(began.elapsed() < long);
+        let mail = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            sender.send(Order::Commit(request(false))).unwrap();
+            sender
+        });
+        let (group, _) = gather(*request(true), &orders, long, || 1);
+        assert_eq!(group.len(), 2);
+        let _sender = mail.join().unwrap();
+        let (group, _) = gather(*request(true), &orders, Duration::from_millis(1), || 1);
+        assert_eq!(group.len(), 1, "patience ends");
+    }
 
     #[test]
     fn nobody_waits_for_a_few_and_no_group_for_more_than_enough() {

@@ -223,8 +223,9 @@ impl Embedded {
         let room = self.room(u32::try_from(bytes).unwrap_or(u32::MAX)).await?;
         let (answer, answered) = oneshot::channel();
         let (checks, changes, erased) = (batch.checks, batch.changes, batch.erased);
-        let after = batch.after;
-        let request = Request { checks, changes, bodies, erased, bytes, after, answer, room };
+        let (after, patient) = (batch.after, batch.patient);
+        let request =
+            Request { checks, changes, bodies, erased, bytes, after, patient, answer, room };
         if inner.orders.send(Order::Commit(Box::new(request))).is_err() {
             return Err(inner.status.refusal());
         }
