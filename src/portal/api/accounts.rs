@@ -1,7 +1,8 @@
 //! Administrators as JSON: list, add, disable, enable, reset.
 //!
-//! A setup link is answered once, to whoever asked for it. Tokens, passwords
-//! and one-time codes are people's own: no program makes or changes them.
+//! A setup link is answered once, to whoever asked for it: a program that may
+//! add or reset accounts can enter as them. Tokens, passwords and one-time
+//! codes themselves are people's own: no program sets them.
 
 use axum::body::Bytes;
 use axum::extract::Query;
