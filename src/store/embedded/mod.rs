@@ -12,6 +12,7 @@ mod committer;
 mod disk;
 mod folder;
 mod frame;
+mod group;
 mod index;
 mod journal;
 mod keeper;
