@@ -13,7 +13,6 @@ use super::{shape, text};
 
 /// A mark is a number below `2^BITS`: its place in the model's table.
 pub const BITS: u32 = 20;
-const NO_MARK: u32 = u32::MAX;
 /// Header, way, body, words, shape.
 pub const BLOCKS: usize = 5;
 /// How much each block counts beside the others, squared: by cross-validation.
@@ -235,15 +234,15 @@ fn fours(bytes: &[u8], salt: u64, block: &mut Vec<u32>, seen: &mut Seen) {
     let mut next = block.len();
     block.resize(next + rest.len(), 0);
     let mut window = u32::from_be_bytes([0, first[0], first[1], first[2]]);
-    let mut before = NO_MARK;
-    for byte in rest {
+    for (nth, byte) in rest.iter().enumerate() {
+        let before = window;
         window = window << 8 | u32::from(*byte);
-        let mark = hash(window.into(), salt);
-        // A run of one byte would wait each time for what was just written.
-        if mark == before {
+        // A run of one byte says the same again, and each time would wait for
+        // what was just written.
+        if window == before && nth > 0 {
             continue;
         }
-        before = mark;
+        let mark = hash(window.into(), salt);
         block[next] = mark;
         next += usize::from(is_new(mark, seen));
     }
