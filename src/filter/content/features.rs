@@ -234,12 +234,12 @@ fn fours(bytes: &[u8], salt: u64, block: &mut Vec<u32>, seen: &mut Seen) {
     let mut next = block.len();
     block.resize(next + rest.len(), 0);
     let mut window = u32::from_be_bytes([0, first[0], first[1], first[2]]);
-    for (nth, byte) in rest.iter().enumerate() {
-        let before = window;
+    let mut before = None;
+    for byte in rest {
         window = window << 8 | u32::from(*byte);
         // A run of one byte says the same again, and each time would wait for
         // what was just written.
-        if window == before && nth > 0 {
+        if before.replace(window) == Some(window) {
             continue;
         }
         let mark = hash(window.into(), salt);

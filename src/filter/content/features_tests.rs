@@ -29,6 +29,20 @@ fn a_mark_counts_once_and_a_message_leaves_nothing_behind() {
 }
 
 #[test]
+fn runs_of_one_byte_leave_the_marks_of_every_four_bytes() {
+    for body in ["\0\0\0\0", "\0\0\0\0a\0\0\0\0", "xxxxxxxxyyyyyxxxxx", "abcabcabc", "abc"] {
+        let mut plainly: Vec<u32> = Vec::new();
+        for four in body.as_bytes().windows(4) {
+            let mark = hash(u32::from_be_bytes(four.try_into().unwrap()).into(), 2);
+            if !plainly.contains(&mark) {
+                plainly.push(mark);
+            }
+        }
+        assert_eq!(read(&[], body, "")[2], plainly, "{body:?}");
+    }
+}
+
+#[test]
 fn what_the_receiving_side_writes_is_not_heard() {
     let plain = read(&[("Subject", " hello")], "", "");
     let told = read(
