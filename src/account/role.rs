@@ -35,6 +35,8 @@ pub enum Power {
     Decide,
     /// Decide about the whole service.
     Operate,
+    /// Add, disable and reset administrators: whoever may, can enter as them.
+    Appoint,
 }
 
 impl Role {

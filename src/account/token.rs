@@ -23,6 +23,9 @@ pub enum Scope {
     /// See and decide.
     #[n(1)]
     Decide,
+    /// See, decide, and look after administrators' accounts.
+    #[n(2)]
+    Appoint,
 }
 
 /// One token.
@@ -48,18 +51,20 @@ impl Scope {
         match self {
             Self::Read => "read",
             Self::Decide => "decide",
+            Self::Appoint => "appoint",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Read, Self::Decide].into_iter().find(|one| one.as_str() == text)
+        [Self::Read, Self::Decide, Self::Appoint].into_iter().find(|one| one.as_str() == text)
     }
 
     /// Whether a token of this scope may ever do such a thing.
     pub fn may(self, power: Power) -> bool {
         match power {
             Power::See | Power::SeeAll => true,
-            Power::Decide | Power::Operate | Power::Read => self == Self::Decide,
+            Power::Decide | Power::Operate | Power::Read => self != Self::Read,
+            Power::Appoint => self == Self::Appoint,
             Power::Own => false,
         }
     }

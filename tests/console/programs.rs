@@ -129,13 +129,18 @@ async fn a_program_decides_about_many_messages_and_sees_how_far_it_is() {
 #[tokio::test]
 async fn a_program_looks_after_accounts() {
     let stage = console().await;
-    let anna = token(&stage, "anna", Role::Operator, Scope::Decide).await;
+    let anna = token(&stage, "anna", Role::Operator, Scope::Appoint).await;
     let read = token(&stage, "eve", Role::Operator, Scope::Read).await;
-    let kim = token(&stage, "kim", other(), Scope::Decide).await;
+    let decides = token(&stage, "olga", Role::Operator, Scope::Decide).await;
+    let kim = token(&stage, "kim", other(), Scope::Appoint).await;
     let path = "/api/v1/accounts";
     let bo = json!({ "login": "bo", "role": "organisation-admin", "organisations": ["example"] });
-    for token in [&read, &kim] {
+    for token in [&read, &decides, &kim] {
         assert_eq!(post(&stage, path, token, &bo).await.status, StatusCode::FORBIDDEN);
+        for deed in ["disable", "enable", "reset"] {
+            let refused = post(&stage, &format!("{path}/eve/{deed}"), token, &json!({})).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{deed}");
+        }
     }
     assert_eq!(ask(&stage, Method::GET, path, &kim, &[]).await.status, StatusCode::FORBIDDEN);
     for bad in [
@@ -177,8 +182,9 @@ async fn a_program_looks_after_accounts() {
     let login = Login::parse("kim").unwrap();
     let row = stage.console.accounts.find(&login).await.unwrap().unwrap();
     assert_eq!(row.password, None);
-    // Eve is the other operator.
+    // The other operators.
     assert_eq!(act("eve", "disable").await.status, StatusCode::OK);
+    assert_eq!(act("olga", "disable").await.status, StatusCode::OK);
     let last = act("anna", "disable").await;
     assert_eq!(last.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", last.text);
     let deeds = ["add-account", "disable-account", "enable-account", "reset-account"];

@@ -21,12 +21,12 @@ pub(super) fn routes() -> Vec<Route> {
         Route {
             path: Place::Accounts.to_string(),
             get: Some(Power::SeeAll),
-            post: Some(Power::Operate),
+            post: Some(Power::Appoint),
             to: get(list).post(add),
         },
-        Route::act(&Place::Disable, Power::Operate, post(disable)),
-        Route::act(&Place::Enable, Power::Operate, post(enable)),
-        Route::act(&Place::Reset, Power::Operate, post(reset)),
+        Route::act(&Place::Disable, Power::Appoint, post(disable)),
+        Route::act(&Place::Enable, Power::Appoint, post(enable)),
+        Route::act(&Place::Reset, Power::Appoint, post(reset)),
         Route {
             path: Place::Tokens.to_string(),
             get: Some(Power::Own),
@@ -77,7 +77,7 @@ async fn page(admin: &Admin, asked: &Asked, notice: Option<Markup>) -> Result<Ma
     let here =
         Address::new(Place::Accounts).with("sort", if order == NAME[0] { "" } else { order });
     let sorted = Sorted { address: &here, order, usual: NAME[0] };
-    let operates = admin.may(Power::Operate);
+    let appoints = admin.may(Power::Appoint);
     let rows = html! {
         @for account in &all.records {
             tr {
@@ -86,11 +86,11 @@ async fn page(admin: &Admin, asked: &Asked, notice: Option<Markup>) -> Result<Ma
                 td { (state(words, account)) }
                 td { @if let Some(address) = &account.address { (part::AddressShown(address)) } }
                 td.time { @if let Some(at) = account.last_login { (table::ago(words, at, now)) } }
-                @if operates { td { (buttons(admin, account)) } }
+                @if appoints { td { (buttons(admin, account)) } }
             }
         }
     };
-    let columns = &COLUMNS[..5 + usize::from(operates)];
+    let columns = &COLUMNS[..5 + usize::from(appoints)];
     let rows = table::sorted_rows(words, "admin-accounts", columns, Some(sorted), &rows);
     let found = Found {
         rows: (!all.records.is_empty()).then_some(&rows),
@@ -100,7 +100,7 @@ async fn page(admin: &Admin, asked: &Asked, notice: Option<Markup>) -> Result<Ma
     };
     let body = html! {
         (table::found(words, &here, "admin-nothing-found", &found))
-        @if admin.may(Power::Operate) { (add_form(admin)) }
+        @if appoints { (add_form(admin)) }
     };
     let title = words.say("admin-accounts");
     Ok(admin.page(&Sheet { section: Section::Accounts, title, notice, body }))
@@ -285,6 +285,9 @@ async fn tokens_page(
             select #scope name="scope" {
                 option value="read" { (words.say("scope-read")) }
                 option value="decide" { (words.say("scope-decide")) }
+                @if admin.may(Power::Appoint) {
+                    option value="appoint" { (words.say("scope-appoint")) }
+                }
             }
             label for="days" { (words.say("admin-days")) }
             input #days name="days" type="number" min="1" max="366" value="90" required;
@@ -304,6 +307,7 @@ fn scope_word(words: &Words, scope: Scope) -> &str {
     words.say(match scope {
         Scope::Read => "scope-read",
         Scope::Decide => "scope-decide",
+        Scope::Appoint => "scope-appoint",
     })
 }
 

@@ -1,8 +1,9 @@
 //! Administrators as JSON: list, add, disable, enable, reset.
 //!
 //! A setup link is answered once, to whoever asked for it: a program that may
-//! add or reset accounts can enter as them. Tokens, passwords and one-time
-//! codes themselves are people's own: no program sets them.
+//! add or reset accounts can enter as them, so its token needs a scope of its
+//! own. Tokens, passwords and one-time codes themselves are people's own: no
+//! program sets them.
 
 use axum::body::Bytes;
 use axum::extract::Query;
@@ -60,7 +61,7 @@ pub async fn list(caller: Caller, Query(list): Query<List>) -> Answer {
 }
 
 pub async fn add(caller: Caller, body: Bytes) -> Answer {
-    caller.needs(Power::Operate, "POST accounts").await?;
+    caller.needs(Power::Appoint, "POST accounts").await?;
     let said: Added = serde_json::from_slice(&body).map_err(|_| Problem::BAD_REQUEST)?;
     let directory = &caller.visitor.app().directory;
     let known = |id: &String| {
@@ -76,7 +77,7 @@ pub async fn add(caller: Caller, body: Bytes) -> Answer {
 }
 
 pub async fn act(caller: &Caller, login: &str, deed: Deed) -> Answer {
-    caller.needs(Power::Operate, "POST account").await?;
+    caller.needs(Power::Appoint, "POST account").await?;
     let login = Login::parse(login).map_err(|_| Problem::NOT_FOUND)?;
     let accounts = &caller.console()?.accounts;
     let (what, disabled) = match deed {

@@ -369,7 +369,11 @@ fn whole() -> Value {
 
 fn operation(one: &Operation) -> Value {
     let text = json!({ "type": "string" });
-    let scope = if one.method == "get" { "read" } else { "decide" };
+    let scope = match one.method {
+        "get" => "read",
+        _ if one.path.starts_with("/api/v1/accounts") => "appoint",
+        _ => "decide",
+    };
     let mut parameters: Vec<Value> = one
         .query
         .iter()

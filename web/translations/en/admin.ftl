@@ -263,6 +263,7 @@ admin-days = Days until it expires
 admin-revoke-token = Revoke
 scope-read = see
 scope-decide = see and decide
+scope-appoint = see, decide, and look after accounts (enough to enter as any administrator)
 
 ## Statistics
 admin-statistics = Statistics

@@ -263,6 +263,7 @@ admin-days = Voimassa (päivää)
 admin-revoke-token = Peruuta
 scope-read = nähdä
 scope-decide = nähdä ja päättää
+scope-appoint = nähdä, päättää ja hoitaa tilejä (riittää kirjautumaan kenenä tahansa ylläpitäjänä)
 
 ## Tilastot
 admin-statistics = Tilastot

@@ -254,6 +254,7 @@ admin-days = 有効日数
 admin-revoke-token = 取り消す
 scope-read = 閲覧
 scope-decide = 閲覧と判断
+scope-appoint = 閲覧、判断、アカウントの管理 (どの管理者としてもログインできる権限)
 
 ## 統計
 admin-statistics = 統計
