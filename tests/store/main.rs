@@ -7,6 +7,9 @@ mod attacks;
 mod basics;
 mod child;
 mod common;
+mod forgetful;
+#[path = "../forgetful/mod.rs"]
+mod forgetful_disk;
 mod full;
 mod kill;
 mod model;
